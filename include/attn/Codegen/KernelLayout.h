@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The numbers by which a kernel's parts know each other: which argument is which tensor or scalar of the C ABI, which
+// symbol holds which value, which view shows which memory. The emitter writes code with them, the object writer writes
+// them down as the kernel's description (lib/Runtime/kernel.h), and the entry point in C fills them in for each call.
+
+#ifndef ATTN_CODEGEN_KERNELLAYOUT_H
+#define ATTN_CODEGEN_KERNELLAYOUT_H
+
+#include "attn/IR/Attn.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace attn {
+
+/// A tensor of the call, in the order of the generated enum: query, key, value, output, lse, then run-time data.
+struct TensorArgument {
+  std::string name;
+  int role; // attn_role
+  std::optional<llvm::SmallVector<int32_t>> defaultValues;
+};
+
+struct ScalarArgument {
+  std::string name;
+  bool isNumber = false; // a float; else an index
+  std::optional<int64_t> minimum;
+  int64_t defaultIndex = 0;
+  double defaultNumber = 0;
+};
+
+/// What a named symbol is filled with; `kind` is an attn_symbol_kind.
+struct NamedSymbol {
+  int kind;
+  unsigned source; // scalar, or tensor for entries
+};
+
+struct OrderLayout {
+  OrderKindAttrValue kind;
+  Side side;
+  int tensor = -1; // of the call
+  int rowsView = -1, flagsView = -1, keyView = -1, valueView = -1;
+  unsigned countSymbol = 0;
+};
+
+struct MatchLayout {
+  unsigned queryOrder, keyOrder;
+  unsigned beginView, endView;
+};
+
+/// Fixed symbols of lib/Runtime/kernel.h that the emitters use besides those of CallSymbol.
+enum : unsigned { ScaleSymbol = 5, HeadsPerKvHeadSymbol = 6 };
+/// The call's tensors that every kernel has.
+enum : unsigned { QueryTensor, KeyTensor, ValueTensor, OutputTensor, LseTensor, FirstDataTensor };
+
+class KernelLayout {
+public:
+  /// The layout of a function that holds one plan and nothing else; an error otherwise.
+  static mlir::FailureOr<KernelLayout> of(mlir::func::FuncOp function);
+
+  std::string name;
+  mlir::Type element;
+  int64_t headSize, valueHeadSize;
+  llvm::SmallVector<TensorArgument> tensors;
+  llvm::SmallVector<ScalarArgument> scalars;
+  llvm::SmallVector<NamedSymbol> symbols;
+  llvm::SmallVector<OrderLayout> orders;
+  llvm::SmallVector<MatchLayout> matches;
+  llvm::SmallVector<unsigned> phaseQueries; // query order of each phase
+  llvm::SmallVector<int64_t> tile;          // rows, keys, group rows, granule
+  unsigned viewCount = 0;
+
+  unsigned symbolCount() const { return FirstNamed + symbols.size() + orders.size(); }
+  /// Index of an order; orders are equal if kind, side and table are.
+  unsigned orderIndex(OrderAttr order, Side side) const;
+  /// The symbol that holds a scalar argument or a batch's length.
+  unsigned symbolOf(mlir::Value argument) const { return symbolNumbers.lookup(argument); }
+  /// The call's tensor that a run-time data argument is.
+  unsigned tensorOf(mlir::Value argument) const { return tensorNumbers.lookup(argument); }
+  const MatchLayout *matchOf(unsigned queryOrder) const;
+
+  // How keys and values are packed; see attn_kernel.
+  static constexpr int64_t panelKeys = 16;
+  int64_t panelStride() const { return headSize * panelKeys + panelKeys; }
+  int64_t valueStride() const { return (valueHeadSize + 15) / 16 * 16; }
+  int64_t packKeys() const { return std::max<int64_t>(128, tile[3]); }
+
+private:
+  mlir::LogicalResult addArguments(mlir::func::FuncOp function, PlanOp plan);
+  void addSymbols(PlanOp plan, mlir::func::FuncOp function);
+  void addOrders(PlanOp plan);
+  unsigned addOrder(PlanOp plan, OrderAttr order, Side side);
+
+  llvm::SmallVector<OrderAttr> orderAttrs; // beside `orders`
+  llvm::DenseMap<mlir::Value, unsigned> symbolNumbers, tensorNumbers, scalarNumbers;
+};
+
+} // namespace attn
+
+#endif // ATTN_CODEGEN_KERNELLAYOUT_H

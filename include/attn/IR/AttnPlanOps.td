@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Plans: attention put into an order of dense tiles.
+
+#ifndef ATTN_IR_ATTNPLANOPS_TD
+#define ATTN_IR_ATTNPLANOPS_TD
+
+include "attn/IR/AttnOps.td"
+
+def Attn_PlanOp : Attn_Op<"plan", [Pure, AttrSizedOperandSegments, NoTerminator, SingleBlock]> {
+  let summary = "attention as phases over tiles";
+  let description = [{
+    What `attn.attention` computes, in the order that the planner chose for a target. Symbols s0, s1, ... of the
+    expressions below are the operands `symbols`: index values, or lengths, of which the batch's entry is meant. Orders
+    name their table by its place in `tables`. `tile` is [query rows, keys, rows of a sub-tile, keys of a sub-tile].
+  }];
+  let arguments = (ins Attn_RowsTensor:$query, Attn_RowsTensor:$key, Attn_RowsTensor:$value, Optional<F32>:$scale,
+                       Variadic<AnyTypeOf<[Index, Attn_LengthsType]>>:$symbols,
+                       Variadic<AnyTypeOf<[Attn_TokensType, Attn_SegmentsType]>>:$tables,
+                       DenseI64ArrayAttr:$tile);
+  let results = (outs Attn_RowsTensor:$output, RankedTensorOf<[F32]>:$lse);
+  let regions = (region SizedRegion<1>:$phases, AnyRegion:$score);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value (`scale` `(` $scale^ `)`)?
+    (`symbols` `(` $symbols^ `:` type($symbols) `)`)?
+    (`tables` `(` $tables^ `:` type($tables) `)`)?
+    `tile` $tile $phases custom<ScoreRegion>($score)
+    attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($output) `,` type($lse)
+  }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+}
+
+def Attn_PhaseOp : Attn_Op<"phase", [HasParent<"PlanOp">, NoTerminator, SingleBlock]> {
+  let summary = "one loop nest over query tiles";
+  let description = [{
+    Takes query rows in one order and writes the output of those that are not `except`ed: it owns them. No two phases own
+    the same row.
+  }];
+  let arguments = (ins Attn_OrderAttr:$queries, OptionalAttr<TypedArrayAttrBase<Attn_OrderAttr, "orders">>:$except);
+  let regions = (region SizedRegion<1>:$boxes);
+  let assemblyFormat = "`queries` `(` custom<OrderRef>($queries) `)` (`except` $except^)? $boxes attr-dict";
+  let hasVerifier = 1;
+}
+
+def Attn_BoxOp : Attn_Op<"box", [HasParent<"PhaseOp">, SingleBlock]> {
+  let summary = "the key rows that the query rows of a phase look at";
+  let description = [{
+    In the order `keys`, query row i looks at key rows `rows[0](i) <= j < rows[1](i)`; in the other direction, key row j
+    is seen by query rows `columns[0](j) <= i < columns[1](j)`. `same_segment` restricts both to rows of one segment. A
+    pair counts only if the test, if there is one, says so; its arguments are batch, head, query row and key row.
+  }];
+  let arguments = (ins Attn_OrderAttr:$keys, UnitAttr:$same_segment, Attn_ExprAttr:$lower, Attn_ExprAttr:$upper,
+                       Attn_ExprAttr:$query_lower, Attn_ExprAttr:$query_upper);
+  let regions = (region AnyRegion:$test);
+  let assemblyFormat = [{
+    `keys` `(` custom<OrderRef>($keys) `)` (`same_segment` $same_segment^)?
+    `rows` custom<Bounds>($lower, $upper) `columns` custom<Bounds>($query_lower, $query_upper)
+    custom<TestRegion>($test) attr-dict
+  }];
+  let hasRegionVerifier = 1;
+}
+
+//===-- What a test is made of --------------------------------------------------------------------------------------===//
+
+def Attn_ApplyOp : Attn_Op<"apply", [Pure]> {
+  let summary = "the value of an expression at a row";
+  let arguments = (ins Attn_ExprAttr:$expr, Index:$row);
+  let results = (outs Index:$result);
+  let assemblyFormat = "custom<BareExpr>($expr) `at` $row attr-dict";
+}
+
+def Attn_LookupOp : Attn_Op<"lookup", [Pure]> {
+  let summary = "an entry of a batch's segment ids";
+  let description = [{
+    The id at a position, or `absent` where the position is outside of the table. Ids are 32 bits wide and the result 64,
+    so that `absent` can differ from each of them.
+  }];
+  let arguments = (ins Attn_SegmentsType:$table, Index:$position, I64Attr:$absent);
+  let results = (outs I64:$result);
+  let assemblyFormat = "$table `[` $position `]` `else` $absent attr-dict";
+}
+
+def Attn_MemberOp : Attn_Op<"member", [Pure]> {
+  let summary = "whether a row of a side is in an order";
+  let arguments = (ins Attn_OrderAttr:$order, UnitAttr:$keys, Index:$row);
+  let results = (outs I1:$result);
+  let assemblyFormat = "$row `of` (`keys` $keys^)? custom<OrderRef>($order) attr-dict";
+}
+
+#endif // ATTN_IR_ATTNPLANOPS_TD

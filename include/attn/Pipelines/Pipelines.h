@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The stages of the compiler, in order. Nothing else adds passes.
+//
+//   specialize   patterns                  ==> typed functions of attn ops; no pattern value crosses a function
+//   plan         attn.attention            ==> attn.plan: phases, orders, boxes
+//   emit-cpu     attn.plan                 ==> pack and tile functions of scf, memref, vector, arith and math, one set for
+//                                              each instruction set, and llvm.mlir.global constants that describe them
+//   lower-cpu    scf, memref, vector, ...  ==> the llvm dialect only
+
+#ifndef ATTN_PIPELINES_PIPELINES_H
+#define ATTN_PIPELINES_PIPELINES_H
+
+#include "attn/Codegen/Passes.h"
+#include "attn/Transforms/Passes.h"
+
+namespace mlir {
+class DialectRegistry;
+class OpPassManager;
+} // namespace mlir
+
+namespace attn {
+
+/// Registers the dialect, the passes, and the pipeline --attn-lower-cpu.
+void registerAll(mlir::DialectRegistry &registry);
+
+/// Registers what the stages below need of MLIR's own dialects and translations to LLVM IR.
+void registerDialects(mlir::DialectRegistry &registry);
+
+void buildSpecialize(mlir::OpPassManager &pm, const AttnSpecializeOptions &options);
+void buildPlan(mlir::OpPassManager &pm, const AttnPlanOptions &options);
+void buildEmitCPU(mlir::OpPassManager &pm, const AttnEmitCPUOptions &options);
+void buildLowerCPU(mlir::OpPassManager &pm);
+
+} // namespace attn
+
+#endif // ATTN_PIPELINES_PIPELINES_H

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ * The C ABI of a compiled attention kernel. A kernel object exports, for a kernel called NAME,
+ *
+ *   int    NAME(const attn_call *call);                  run it; returns an attn_status
+ *   size_t NAME_workspace_bytes(const attn_call *call);  scratch memory that this call needs; 0 for a wrong call
+ *   int    NAME_isa(const attn_call *call);              the instruction set (attn_isa) that this call would use, or 0
+ *   extern const attn_kernel_info NAME_info;             its arguments, for callers that were not compiled against it
+ *
+ * and a generated header NAME.h names its tensors and scalars. This file is all that a caller includes besides it; it
+ * needs nothing to be linked. Kernels allocate nothing, throw nothing, keep no state but one idempotent word that
+ * caches the processor's features, and may be called from any number of threads at a time.
+ *
+ * Shapes. query [batch, heads, length, head_size], key [batch, kv_heads, kv_length, head_size],
+ * value [batch, kv_heads, kv_length, value_head_size], output [batch, heads, length, value_head_size], lse
+ * [batch, heads, length] in f32: the natural logarithm of the sum of exp over the row's admitted scores. Query head h
+ * reads key head h / (heads / kv_heads). A query row that admits no key gives output 0 and lse -inf. Any strides are
+ * taken, except that a head's row is contiguous (the last stride is 1); so [batch, row, head, column] works as well.
+ *
+ * Positions. Query row i stands at query_offset + i and key row j at key_offset + j; patterns speak of positions. By
+ * default key_offset is 0 and the last query row stands beside the last key row:
+ * query_offset = key_offset + kv_length - length.
+ */
+#ifndef ATTN_RUNTIME_ATTN_H
+#define ATTN_RUNTIME_ATTN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Goes up whenever a struct below or the meaning of a field changes. */
+#define ATTN_ABI_VERSION 1u
+
+#define ATTN_MAX_RANK 4
+
+typedef enum attn_status {
+  ATTN_OK = 0,
+  ATTN_ERROR_VERSION,      /* the call was built against another attn.h than the kernel */
+  ATTN_ERROR_TENSOR_COUNT, /* a tensor of the kernel's enum is missing, or there are more than it names */
+  ATTN_ERROR_SCALAR_COUNT, /* more scalars than the kernel has */
+  ATTN_ERROR_NULL_DATA,    /* a tensor with elements has no data */
+  ATTN_ERROR_ELEMENT,      /* a tensor's element type is not the one the kernel was compiled for */
+  ATTN_ERROR_ALIGNMENT,    /* a pointer is no multiple of its element size */
+  ATTN_ERROR_RANK,         /* a tensor's rank is wrong */
+  ATTN_ERROR_SHAPE,        /* shapes disagree, a size is negative, or a size or offset is past 2^40 */
+  ATTN_ERROR_STRIDE,       /* the columns of a row are not contiguous */
+  ATTN_ERROR_HEAD_SIZE,    /* the head size is not the one the kernel was compiled for */
+  ATTN_ERROR_HEADS,        /* kv_heads does not divide heads */
+  ATTN_ERROR_SCALAR,       /* a scalar argument is below its minimum (a negative window, a block of 0) or past 2^40 */
+  ATTN_ERROR_TOKEN,        /* a token stands outside the sequence */
+  ATTN_ERROR_SEGMENTS,     /* fewer segment ids than positions */
+  ATTN_ERROR_LENGTH,       /* a length is negative or past the last key position */
+  ATTN_ERROR_WORKSPACE,    /* the workspace is missing, not 64-byte aligned, or smaller than NAME_workspace_bytes */
+  ATTN_ERROR_ISA,          /* no version of the kernel runs on this processor within max_isa */
+  ATTN_ERROR_KV_LENGTH,    /* a pattern over one sequence was called with kv_length other than length */
+  ATTN_STATUS_COUNT
+} attn_status;
+
+typedef enum attn_element { ATTN_F32 = 0, ATTN_BF16 = 1, ATTN_F16 = 2, ATTN_I32 = 3 } attn_element;
+
+/* Instruction sets in rising order; a kernel uses the best that it has, the processor has, and max_isa allows. Each
+ * asks the processor and the operating system (which has to save the registers) for what stands beside it. */
+typedef enum attn_isa {
+  ATTN_ISA_BEST = 0,       /* as max_isa: no limit */
+  ATTN_ISA_GENERIC = 1,    /* x86-64 with SSE2 */
+  ATTN_ISA_AVX2 = 2,       /* avx2, fma, f16c; ymm registers */
+  ATTN_ISA_AVX512 = 3,     /* AVX2's, avx512f, bw, dq, vl; zmm and mask registers */
+  ATTN_ISA_AVX512BF16 = 4, /* AVX512's, avx512bf16 */
+  ATTN_ISA_AVX512FP16 = 5, /* AVX512BF16's, avx512fp16 */
+  ATTN_ISA_AMX = 6         /* AVX512BF16's, amx-tile, amx-bf16, amx-int8; tile registers and permission to use them */
+} attn_isa;
+
+typedef struct attn_tensor {
+  void *data;
+  int32_t element; /* attn_element */
+  int32_t rank;
+  int64_t shape[ATTN_MAX_RANK];
+  int64_t strides[ATTN_MAX_RANK]; /* in elements */
+} attn_tensor;
+
+/* A scalar argument: `index` for whole numbers (windows, strides), `number` for floating-point ones. The kernel's info
+ * says which of the two it reads. */
+typedef union attn_scalar {
+  int64_t index;
+  double number;
+} attn_scalar;
+
+/* Runs items [0, count) of a loop, in any order, at most one at a time for each worker id in [0, workers), and returns
+ * when all are done. A call's bits do not depend on the number of workers. */
+typedef struct attn_executor {
+  void *context;
+  int32_t workers;
+  void (*parallel_for)(void *context, int64_t count, void (*body)(void *argument, int64_t item, int32_t worker),
+                       void *argument);
+} attn_executor;
+
+enum {
+  ATTN_HAS_QUERY_OFFSET = 1u << 0, /* query_offset replaces its default */
+  ATTN_HAS_SCALE = 1u << 1         /* scale replaces 1 / sqrt(head_size) */
+};
+
+/* One call. Set it to ATTN_CALL_INIT (all fields zero but the first two), then fill in what differs. A status other
+ * than ATTN_OK means that nothing was written. */
+typedef struct attn_call {
+  uint32_t size;    /* sizeof(attn_call) */
+  uint32_t version; /* ATTN_ABI_VERSION */
+  uint32_t flags;
+  int32_t max_isa;            /* attn_isa */
+  const attn_tensor *tensors; /* indexed by the generated enum; a missing lse has data NULL */
+  const attn_scalar *scalars; /* indexed by the generated enum; those past scalar_count take their defaults */
+  int32_t tensor_count;       /* at least the required ones; those past it, or of rank 0, take their defaults */
+  int32_t scalar_count;
+  int64_t query_offset;
+  int64_t key_offset;
+  double scale;
+  void *workspace; /* 64-byte aligned, at least NAME_workspace_bytes(call); its content is lost */
+  size_t workspace_bytes;
+  const attn_executor *executor; /* CPU kernels; NULL runs in the calling thread */
+  void *stream;                  /* GPU kernels; a CUstream */
+} attn_call;
+
+#define ATTN_CALL_INIT {sizeof(attn_call), ATTN_ABI_VERSION, 0, 0, NULL, NULL, 0, 0, 0, 0, 0.0, NULL, 0, NULL, NULL}
+
+/* What a tensor argument is; the first five are also the places of those tensors in every kernel. Run-time data (tokens
+ * and on) are int32, of shape [size] (shared by all batches) or [batch, size], a row's columns contiguous. -1 pads a
+ * ragged row of tokens. In a call over a whole sequence (no query_offset given, key_offset 0) a token past the last
+ * position is an error; otherwise the call is a shard and the token counts as absent, as do defaults past the end. */
+typedef enum attn_role {
+  ATTN_QUERY = 0,
+  ATTN_KEY = 1,
+  ATTN_VALUE = 2,
+  ATTN_OUTPUT = 3,
+  ATTN_LSE = 4,
+  ATTN_TOKENS = 5,   /* positions of tokens, in any order */
+  ATTN_SEGMENTS = 6, /* a segment id for each position from 0 */
+  ATTN_LENGTHS = 7   /* [batch]: how many positions hold keys; a default of one value is shared */
+} attn_role;
+
+typedef struct attn_tensor_info {
+  const char *name;
+  int32_t role;                  /* attn_role */
+  int32_t default_count;         /* -1: the caller has to give it */
+  const int32_t *default_values; /* [default_count], used when the call's tensor has rank 0 */
+} attn_tensor_info;
+
+typedef struct attn_scalar_info {
+  const char *name;
+  int32_t is_number; /* 0: attn_scalar.index, 1: attn_scalar.number */
+  int64_t minimum;   /* of an index */
+  attn_scalar default_value;
+} attn_scalar_info;
+
+typedef struct attn_kernel_info {
+  uint32_t version; /* ATTN_ABI_VERSION */
+  int32_t element;  /* attn_element of query, key, value and output */
+  int32_t head_size;
+  int32_t value_head_size;
+  int32_t same_length; /* 1: kv_length has to equal length */
+  int32_t tensor_count;
+  int32_t scalar_count;
+  const char *name;
+  const char *target;
+  const attn_tensor_info *tensors;
+  const attn_scalar_info *scalars;
+  int (*run)(const attn_call *call);
+  size_t (*workspace_bytes)(const attn_call *call);
+  int (*isa)(const attn_call *call);
+} attn_kernel_info;
+
+/* A status in words: one line, lower case, that names the cure. */
+static inline const char *attn_error_string(int status) {
+  switch (status) {
+  case ATTN_OK:
+    return "success";
+  case ATTN_ERROR_VERSION:
+    return "call and kernel were built against different versions of attn.h; rebuild both with one version";
+  case ATTN_ERROR_TENSOR_COUNT:
+    return "a required tensor is missing or there are more than the kernel has; fill in those of its enum";
+  case ATTN_ERROR_SCALAR_COUNT:
+    return "more scalars than the kernel has; pass at most those of the kernel's enum";
+  case ATTN_ERROR_NULL_DATA:
+    return "a tensor has elements but no data; set attn_tensor.data";
+  case ATTN_ERROR_ELEMENT:
+    return "a tensor's element type is not the kernel's; convert it or compile the kernel for it";
+  case ATTN_ERROR_ALIGNMENT:
+    return "a tensor's pointer is no multiple of its element size; align it";
+  case ATTN_ERROR_RANK:
+    return "a tensor has the wrong rank; query, key, value and output have 4 axes, lse 3, run-time data 1 or 2";
+  case ATTN_ERROR_SHAPE:
+    return "tensor shapes disagree, or a size or offset is out of range; see the shapes at the top of attn.h";
+  case ATTN_ERROR_STRIDE:
+    return "the columns of a row are not contiguous; the last stride has to be 1";
+  case ATTN_ERROR_HEAD_SIZE:
+    return "the head size is not the one the kernel was compiled for; compile it with --head-size";
+  case ATTN_ERROR_HEADS:
+    return "kv_heads does not divide heads; every key head serves equally many query heads";
+  case ATTN_ERROR_SCALAR:
+    return "a scalar argument is out of range; windows are at least 0, blocks and strides at least 1, all at most 2^40";
+  case ATTN_ERROR_TOKEN:
+    return "a token stands outside the sequence; tokens lie in [0, number of positions), -1 pads";
+  case ATTN_ERROR_SEGMENTS:
+    return "fewer segment ids than positions; give one id for each position from 0";
+  case ATTN_ERROR_LENGTH:
+    return "a length is negative or past the last key position; lengths lie in [0, number of positions]";
+  case ATTN_ERROR_WORKSPACE:
+    return "the workspace is missing, not 64-byte aligned or too small; see NAME_workspace_bytes";
+  case ATTN_ERROR_ISA:
+    return "no version of the kernel runs on this processor within max_isa; raise max_isa";
+  case ATTN_ERROR_KV_LENGTH:
+    return "this pattern is over one sequence: kv_length has to equal length";
+  default:
+    return "unknown status";
+  }
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* ATTN_RUNTIME_ATTN_H */

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Reads the pattern region of attention into the planner's own form.
+
+#ifndef ATTN_TRANSFORMS_PATTERNREADER_H
+#define ATTN_TRANSFORMS_PATTERNREADER_H
+
+#include "attn/IR/Attn.h"
+#include "attn/Pattern/PairSet.h"
+
+namespace attn {
+
+/// A pattern and what its numbers stand for: symbol FirstNamed + s is symbols[s] (an index value, or lengths, of which
+/// the batch's entry is meant), table t is tables[t], region r is regions[r].
+struct PatternReading {
+  PairSet pairs = PairSet::full();
+  llvm::SmallVector<mlir::Value> symbols;
+  llvm::SmallVector<mlir::Value> tables;
+  llvm::SmallVector<WhereOp> regions;
+};
+
+/// Reads what attn-specialize inlined. A bound that is no closed form of the function's arguments is an error.
+mlir::FailureOr<PatternReading> readPattern(AttentionOp op);
+
+/// Plans attention for a target; with it the reading that its numbers refer to.
+mlir::FailureOr<std::pair<PatternReading, Plan>> planAttention(AttentionOp op, const Target &target);
+
+} // namespace attn
+
+#endif // ATTN_TRANSFORMS_PATTERNREADER_H

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Memory, values and loops of emitted functions.
+
+#include "Frame.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::cpu;
+
+//===-- Functions ---------------------------------------------------------------------------------------------------===//
+
+func::FuncOp Frame::begin(ModuleOp module, StringRef name, TypeRange inputs) {
+  b.setInsertionPointToEnd(module.getBody());
+  auto function = func::FuncOp::create(b, name, b.getFunctionType(inputs, {}));
+  function.setPrivate();
+  if (!isa.features.empty())
+    function->setAttr("llvm.target_features", LLVM::TargetFeaturesAttr::get(b.getContext(), isa.features));
+  Block *entry = function.addEntryBlock();
+  b.setInsertionPointToStart(entry);
+  arguments = entry->getArguments();
+  return function;
+}
+
+void Frame::end() { func::ReturnOp::create(b); }
+
+//===-- Memory ------------------------------------------------------------------------------------------------------===//
+
+static LLVM::LLVMStructType descriptorType(MLIRContext *context, int64_t rank) {
+  Type pointer = LLVM::LLVMPointerType::get(context), i64 = IntegerType::get(context, 64);
+  Type sizes = LLVM::LLVMArrayType::get(i64, rank);
+  return LLVM::LLVMStructType::getLiteral(context, {pointer, pointer, i64, sizes, sizes});
+}
+
+static Value elementAddress(ImplicitLocOpBuilder &b, Value base, Type type, LLVM::GEPArg index) {
+  return LLVM::GEPOp::create(b, LLVM::LLVMPointerType::get(b.getContext()), type, base, ArrayRef<LLVM::GEPArg>{index});
+}
+
+Value Frame::view(unsigned viewIndex, Type element, bool unitColumns) {
+  LLVM::LLVMStructType type = descriptorType(b.getContext(), 4);
+  Value descriptor = LLVM::LoadOp::create(b, type, elementAddress(b, views, type, viewIndex));
+  SmallVector<int64_t> open(4, ShapedType::kDynamic), strides = open;
+  if (unitColumns)
+    strides.back() = 1;
+  auto layoutAttr = StridedLayoutAttr::get(b.getContext(), ShapedType::kDynamic, strides);
+  auto memref = MemRefType::get(open, element, layoutAttr);
+  return UnrealizedConversionCastOp::create(b, memref, descriptor).getResult(0);
+}
+
+Value Frame::viewData(unsigned viewIndex) {
+  LLVM::LLVMStructType type = descriptorType(b.getContext(), 4);
+  Type pointer = LLVM::LLVMPointerType::get(b.getContext());
+  Value address = LLVM::GEPOp::create(b, pointer, type, views, ArrayRef<LLVM::GEPArg>{viewIndex, 1});
+  return LLVM::LoadOp::create(b, pointer, address);
+}
+
+Value Frame::memrefAt(Value pointer, MemRefType type) {
+  int64_t rank = type.getRank();
+  Value descriptor = LLVM::PoisonOp::create(b, descriptorType(b.getContext(), rank));
+  auto set = [&](Value value, ArrayRef<int64_t> position) {
+    descriptor = LLVM::InsertValueOp::create(b, descriptor, value, position);
+  };
+  auto constant = [&](int64_t value) -> Value { return LLVM::ConstantOp::create(b, b.getI64Type(), value); };
+  set(pointer, {0});
+  set(pointer, {1});
+  set(constant(0), {2});
+  int64_t stride = 1;
+  for (int64_t axis = rank - 1; axis >= 0; --axis) {
+    int64_t size = type.isDynamicDim(axis) ? neverRank : type.getDimSize(axis);
+    set(constant(size), {3, axis});
+    set(constant(stride), {4, axis});
+    stride *= size;
+  }
+  return UnrealizedConversionCastOp::create(b, type, descriptor).getResult(0);
+}
+
+/// The shape of a scratch array, and whether it holds floats, rows (index) or integers.
+static std::pair<SmallVector<int64_t>, char> scratchShape(ScratchArray array, const KernelLayout &layout,
+                                                          const Isa &isa) {
+  int64_t rows = layout.tile[0], keys = layout.tile[1], groups = rows / layout.tile[2];
+  switch (array) {
+  case ScratchArray::Query:
+    return {{rows, layout.headSize}, 'f'};
+  case ScratchArray::Output:
+    return {{rows, layout.valueStride()}, 'f'};
+  case ScratchArray::Sum:
+    return {{rows, isa.lanes}, 'f'};
+  case ScratchArray::Maximum:
+  case ScratchArray::Total:
+  case ScratchArray::Lse:
+    return {{rows + isa.lanes}, 'f'}; // read as vectors
+  case ScratchArray::Scores:
+    return {{isa.rows, keys + 16}, 'f'};
+  case ScratchArray::Row:
+    return {{rows}, 'x'};
+  case ScratchArray::Owned:
+  case ScratchArray::Lower:
+  case ScratchArray::Upper:
+    return {{rows}, 'i'};
+  case ScratchArray::GroupLower:
+  case ScratchArray::GroupUpper:
+    return {{groups}, 'i'};
+  case ScratchArray::Tests:
+    return {{rows, keys}, 'i'};
+  }
+  llvm_unreachable("all arrays are handled");
+}
+
+static int64_t scratchOffset(ScratchArray array, const KernelLayout &layout, const Isa &isa) {
+  int64_t offset = 0;
+  for (int before = 0; before < static_cast<int>(array); ++before) {
+    auto [shape, kind] = scratchShape(static_cast<ScratchArray>(before), layout, isa);
+    int64_t bytes = llvm::product_of(shape) * (kind == 'x' ? 8 : 4);
+    offset += (bytes + 63) / 64 * 64;
+  }
+  return offset;
+}
+
+int64_t Frame::scratchBytes(const KernelLayout &layout, const Isa &isa) {
+  return scratchOffset(static_cast<ScratchArray>(static_cast<int>(ScratchArray::Tests) + 1), layout, isa);
+}
+
+Value Frame::scratchArray(ScratchArray array) {
+  auto [shape, kind] = scratchShape(array, layout, isa);
+  Type element = kind == 'f' ? Type(b.getF32Type()) : kind == 'x' ? Type(b.getIndexType()) : b.getI32Type();
+  int64_t offset = scratchOffset(array, layout, isa);
+  Value pointer = elementAddress(b, scratch, b.getI8Type(), static_cast<int32_t>(offset));
+  return memrefAt(pointer, MemRefType::get(shape, element));
+}
+
+void Frame::copyRow(Value from, SmallVector<Value> fromIndices, Value to, SmallVector<Value> toIndices, int64_t columns,
+                    llvm::function_ref<Value(Value)> change) {
+  for (int64_t column = 0; column < columns; column += isa.lanes) {
+    fromIndices.back() = toIndices.back() = index(column);
+    if (column + isa.lanes <= columns) {
+      storeVector(change(loadVector(from, fromIndices)), to, toIndices);
+      continue;
+    }
+    VectorType type = vectorType(b.getF32Type());
+    Value mask = vector::CreateMaskOp::create(b, vectorType(b.getI1Type()), ValueRange{index(columns - column)});
+    Value tail = vector::MaskedLoadOp::create(b, type, from, fromIndices, mask, numbers(0));
+    vector::MaskedStoreOp::create(b, to, toIndices, mask, change(tail));
+  }
+}
+
+//===-- Values ------------------------------------------------------------------------------------------------------===//
+
+Value Frame::number(double value) { return arith::ConstantOp::create(b, b.getF32FloatAttr(value)); }
+
+Value Frame::integers(int64_t value) {
+  return splat(b, arith::ConstantOp::create(b, b.getI32IntegerAttr(value)), isa.lanes);
+}
+
+Value Frame::fma(Value x, Value y, Value z) {
+  if (isa.hasFma)
+    return vector::FMAOp::create(b, x, y, z);
+  return arith::AddFOp::create(b, arith::MulFOp::create(b, x, y), z);
+}
+
+Value Frame::maximum(Value x, Value y) {
+  return select(arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, y), x, y);
+}
+
+Value Frame::lanesOf(Type element) {
+  SmallVector<Attribute> lanes;
+  for (int64_t lane = 0; lane < isa.lanes; ++lane)
+    lanes.push_back(b.getIntegerAttr(element, lane));
+  return arith::ConstantOp::create(b, DenseElementsAttr::get(vectorType(element), lanes));
+}
+
+// 2^x = 2^n * 2^f with n = round(x) and f in [-1/2, 1/2]; 2^f is a minimax polynomial of degree 5 (relative error
+// 7e-8, Remez), and n is added to its exponent. Adding 1.5 * 2^23 rounds x and leaves n in the low bits.
+Value Frame::exp2(Value x) {
+  constexpr double coefficients[] = {0.00132764722, 0.00967554133, 0.0555071327, 0.240221197, 0.693146967, 1.00000007};
+  Value shifted = arith::AddFOp::create(b, x, numbers(12582912.0));
+  Value fraction = arith::SubFOp::create(b, x, arith::SubFOp::create(b, shifted, numbers(12582912.0)));
+  Value power = numbers(coefficients[0]);
+  for (double coefficient : llvm::drop_begin(coefficients))
+    power = fma(power, fraction, numbers(coefficient));
+  VectorType i32 = vectorType(b.getI32Type());
+  Value exponent = arith::ShLIOp::create(b, arith::BitcastOp::create(b, i32, shifted), integers(23));
+  Value bits = arith::AddIOp::create(b, arith::BitcastOp::create(b, i32, power), exponent);
+  Value result = arith::BitcastOp::create(b, x.getType(), bits);
+  Value underflows = arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, x, numbers(-126));
+  return select(underflows, numbers(0), result);
+}
+
+Value Frame::reduce(Value vector, llvm::function_ref<Value(Value, Value)> combine) {
+  for (int64_t half = isa.lanes / 2; half >= 1; half /= 2) {
+    SmallVector<int64_t> swapped(isa.lanes);
+    for (int64_t lane = 0; lane < isa.lanes; ++lane)
+      swapped[lane] = lane ^ half;
+    vector = combine(vector, vector::ShuffleOp::create(b, vector, vector, swapped));
+  }
+  return vector::ExtractOp::create(b, vector, ArrayRef<int64_t>{0});
+}
+
+//===-- The call ----------------------------------------------------------------------------------------------------===//
+
+Value Frame::symbol(unsigned symbolIndex) {
+  Value address = elementAddress(b, symbols, b.getI64Type(), symbolIndex);
+  return toIndex(LLVM::LoadOp::create(b, b.getI64Type(), address));
+}
+
+Value Frame::numberSymbol(unsigned symbolIndex) {
+  return LLVM::LoadOp::create(b, b.getF32Type(), elementAddress(b, symbols, b.getI64Type(), symbolIndex));
+}
+
+Value Frame::argument(Value outer) {
+  if (Operation *op = outer.getDefiningOp()) {
+    // Arithmetic of the kernel's function on its arguments.
+    SmallVector<Value> operands = llvm::map_to_vector(op->getOperands(), [&](Value v) { return argument(v); });
+    Operation *copy = b.clone(*op);
+    copy->setOperands(operands);
+    return copy->getResult(cast<OpResult>(outer).getResultNumber());
+  }
+  unsigned symbolIndex = layout.symbolOf(outer);
+  return outer.getType().isF32() ? numberSymbol(symbolIndex) : symbol(symbolIndex);
+}
+
+Value Frame::evaluate(const Expr &expr, Value row) {
+  return writeExpr(b, expr, row, [&](unsigned s) { return symbol(s); });
+}
+
+//===-- Loops -------------------------------------------------------------------------------------------------------===//
+
+SmallVector<Value> Frame::loop(Value begin, Value end, int64_t step, ValueRange carried, Body body) {
+  auto loopOp = scf::ForOp::create(b, begin, end, index(step), carried);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loopOp.getBody());
+  SmallVector<Value> results = body(loopOp.getInductionVar(), loopOp.getRegionIterArgs());
+  if (!carried.empty())
+    scf::YieldOp::create(b, results);
+  return llvm::to_vector_of<Value>(loopOp.getResults());
+}
+
+void Frame::loop(Value begin, Value end, int64_t step, llvm::function_ref<void(Value)> body) {
+  loop(begin, end, step, ValueRange(), [&](Value iv, ValueRange) -> SmallVector<Value> {
+    body(iv);
+    return {};
+  });
+}
+
+void Frame::when(Value condition, llvm::function_ref<void()> body, llvm::function_ref<void()> otherwise) {
+  auto branch = scf::IfOp::create(b, condition, /*withElseRegion=*/static_cast<bool>(otherwise));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  body();
+  if (otherwise) {
+    b.setInsertionPointToStart(branch.elseBlock());
+    otherwise();
+  }
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What the body of an emitted function stands on: the builder, memory as memrefs, symbols as values, and small vector
+// idioms. Memory comes in as C pointers (lib/Runtime/kernel.h); here it becomes memrefs once, at a function's entry.
+
+#ifndef ATTN_LIB_CODEGEN_CPU_FRAME_H
+#define ATTN_LIB_CODEGEN_CPU_FRAME_H
+
+#include "attn/Codegen/Isa.h"
+#include "attn/Codegen/KernelLayout.h"
+#include "attn/Codegen/Passes.h"
+#include "attn/Codegen/RegionInliner.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace attn::cpu {
+
+using mlir::Value;
+using mlir::ValueRange;
+
+/// No rank of an order is this large: where an empty interval begins.
+inline constexpr int64_t neverRank = 0x7fffffff;
+
+/// Arrays that a worker's scratch memory holds while it computes a query tile. Rows are those of the tile.
+enum class ScratchArray {
+  Query,     // f32 [rows][head size], scaled
+  Output,    // f32 [rows][value stride], not normalised
+  Sum,       // f32 [rows][lanes], partial sums of exp2
+  Maximum,   // f32 [rows], in units of log2
+  Total,     // f32 [rows], the whole sum
+  Lse,       // f32 [rows]
+  Scores,    // f32 [rows of a micro-tile][keys of a tile, and a little]
+  Row,       // index [rows], the query row that a rank stands for
+  Owned,     // i32 [rows], whether the phase writes this row
+  Lower,     // i32 [rows], the box's first key rank
+  Upper,     // i32 [rows], the one after its last
+  GroupLower, // i32 [sub-tiles], their extremes
+  GroupUpper,
+  Tests,     // i32 [rows][keys of a tile], what the residual test says
+};
+
+class Frame {
+public:
+  Frame(mlir::ImplicitLocOpBuilder &b, const KernelLayout &layout, const Isa &isa) : b(b), layout(layout), isa(isa) {}
+
+  /// Starts a private function; its arguments are in `arguments` afterwards.
+  mlir::func::FuncOp begin(mlir::ModuleOp module, llvm::StringRef name, mlir::TypeRange inputs);
+  /// Adds the return.
+  void end();
+  mlir::Block::BlockArgListType arguments;
+
+  // Where this function finds the kernel's memory; set right after begin().
+  Value views, symbols, scratch;
+
+  //===-- Memory ----------------------------------------------------------------------------------------------------===//
+  /// View `index` as memref<?x?x?x?xT>; `unitColumns`: its last stride is 1.
+  Value view(unsigned index, mlir::Type element, bool unitColumns = true);
+  /// The data pointer of a view.
+  Value viewData(unsigned index);
+  /// Memory at a pointer as a memref of identity layout; an open leading size is not looked at.
+  Value memrefAt(Value pointer, mlir::MemRefType type);
+  Value scratchArray(ScratchArray array);
+  static int64_t scratchBytes(const KernelLayout &layout, const Isa &isa);
+  Value load(Value memref, ValueRange indices) { return mlir::memref::LoadOp::create(b, memref, indices); }
+  void store(Value value, Value memref, ValueRange indices) {
+    mlir::memref::StoreOp::create(b, value, memref, indices);
+  }
+  Value loadVector(Value memref, ValueRange indices) {
+    return mlir::vector::LoadOp::create(b, vectorType(elementOf(memref)), memref, indices);
+  }
+  void storeVector(Value value, Value memref, ValueRange indices) {
+    mlir::vector::StoreOp::create(b, value, memref, indices);
+  }
+  /// Copies `columns` floats, as vectors and a masked tail; `change` maps each vector.
+  void copyRow(Value from, mlir::SmallVector<Value> fromIndices, Value to, mlir::SmallVector<Value> toIndices,
+               int64_t columns, llvm::function_ref<Value(Value)> change);
+
+  //===-- Values ----------------------------------------------------------------------------------------------------===//
+  Value index(int64_t value) { return mlir::arith::ConstantIndexOp::create(b, value); }
+  Value number(double value);
+  Value numbers(double value) { return splat(b, number(value), isa.lanes); }
+  Value integers(int64_t value);
+  mlir::VectorType vectorType(mlir::Type element) { return mlir::VectorType::get({isa.lanes}, element); }
+  static mlir::Type elementOf(Value memref) { return mlir::cast<mlir::MemRefType>(memref.getType()).getElementType(); }
+  Value add(Value x, Value y) { return mlir::arith::AddIOp::create(b, x, y); }
+  Value add(Value x, int64_t y) { return y ? add(x, index(y)) : x; }
+  Value sub(Value x, Value y) { return mlir::arith::SubIOp::create(b, x, y); }
+  Value mul(Value x, int64_t y) { return mlir::arith::MulIOp::create(b, x, index(y)); }
+  Value least(Value x, Value y) { return mlir::arith::MinSIOp::create(b, x, y); }
+  Value greatest(Value x, Value y) { return mlir::arith::MaxSIOp::create(b, x, y); }
+  Value alignDown(Value x, int64_t unit) { return mul(mlir::arith::DivUIOp::create(b, x, index(unit)), unit); }
+  Value alignUp(Value x, int64_t unit) { return alignDown(add(x, unit - 1), unit); }
+  Value less(Value x, Value y) { return mlir::arith::CmpIOp::create(b, mlir::arith::CmpIPredicate::slt, x, y); }
+  Value both(Value x, Value y) { return mlir::arith::AndIOp::create(b, x, y); }
+  Value select(Value condition, Value x, Value y) { return mlir::arith::SelectOp::create(b, condition, x, y); }
+  Value toIndex(Value x) { return mlir::arith::IndexCastOp::create(b, b.getIndexType(), x); }
+  Value toInt32(Value x) { return mlir::arith::IndexCastOp::create(b, b.getI32Type(), x); }
+  /// x * y + z
+  Value fma(Value x, Value y, Value z);
+  /// The larger of two, without regard to NaN: one instruction. A NaN in x is passed over.
+  Value maximum(Value x, Value y);
+  /// 0, 1, 2, ... in lanes of a type.
+  Value lanesOf(mlir::Type element);
+  /// 2 to the power of each lane. Exact for 0; below 2^-126 the result is 0; a NaN stays one.
+  Value exp2(Value x);
+  /// One number of all lanes.
+  Value reduce(Value vector, llvm::function_ref<Value(Value, Value)> combine);
+
+  //===-- The call --------------------------------------------------------------------------------------------------===//
+  Value symbol(unsigned index);
+  Value numberSymbol(unsigned index);
+  /// An argument of the kernel's function: what a region captured.
+  Value argument(Value outer);
+  Value evaluate(const Expr &expr, Value row);
+
+  //===-- Loops -----------------------------------------------------------------------------------------------------===//
+  using Body = llvm::function_ref<mlir::SmallVector<Value>(Value, ValueRange)>;
+  /// for iv in [begin, end) by step, carrying values; returns what is carried out.
+  mlir::SmallVector<Value> loop(Value begin, Value end, int64_t step, ValueRange carried, Body body);
+  void loop(Value begin, Value end, int64_t step, llvm::function_ref<void(Value)> body);
+  void when(Value condition, llvm::function_ref<void()> body, llvm::function_ref<void()> otherwise = nullptr);
+
+  mlir::ImplicitLocOpBuilder &b;
+  const KernelLayout &layout;
+  const Isa &isa;
+};
+
+} // namespace attn::cpu
+
+#endif // ATTN_LIB_CODEGEN_CPU_FRAME_H

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Inlines pure regions over vectors, and writes expressions.
+
+#include "attn/Codegen/RegionInliner.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+using namespace attn;
+
+static bool isVector(Value value) { return isa<VectorType>(value.getType()); }
+
+Value attn::splat(ImplicitLocOpBuilder &builder, Value value, int64_t lanes) {
+  if (isVector(value))
+    return value;
+  return vector::BroadcastOp::create(builder, VectorType::get({lanes}, value.getType()), value);
+}
+
+//===-- Expressions -------------------------------------------------------------------------------------------------===//
+
+namespace {
+
+struct ExprWriter {
+  ImplicitLocOpBuilder &b;
+  Value row;
+  llvm::function_ref<Value(unsigned)> symbol;
+
+  int64_t lanes() { return cast<VectorType>(row.getType()).getDimSize(0); }
+
+  /// Brings two values to one type.
+  std::pair<Value, Value> matched(Value x, Value y) {
+    if (isVector(x) == isVector(y))
+      return {x, y};
+    return {splat(b, x, lanes()), splat(b, y, lanes())};
+  }
+  template <typename Op>
+  Value binary(Value x, Value y) {
+    auto [a, c] = matched(x, y);
+    return Op::create(b, a, c);
+  }
+  Value constant(int64_t value) { return arith::ConstantIndexOp::create(b, value); }
+
+  Value write(const Expr &expr) {
+    Value sum;
+    for (const Expr::Summand &s : expr.summands()) {
+      Value term = write(*s.term);
+      if (s.factor != 1 && s.factor != -1)
+        term = binary<arith::MulIOp>(term, constant(std::abs(s.factor)));
+      if (!sum)
+        sum = s.factor > 0 ? term : binary<arith::SubIOp>(constant(0), term);
+      else
+        sum = s.factor > 0 ? binary<arith::AddIOp>(sum, term) : binary<arith::SubIOp>(sum, term);
+    }
+    if (!sum)
+      return constant(expr.constantSummand());
+    return expr.constantSummand() ? binary<arith::AddIOp>(sum, constant(expr.constantSummand())) : sum;
+  }
+
+  Value write(const Expr::Term &term) {
+    SmallVector<Value> operands;
+    for (const Expr &operand : term.operands)
+      operands.push_back(write(operand));
+    switch (term.kind) {
+    case Expr::TermKind::Row:
+      return row;
+    case Expr::TermKind::Symbol:
+      return symbol(term.symbol);
+    case Expr::TermKind::FloorDiv:
+      return binary<arith::FloorDivSIOp>(operands[0], operands[1]);
+    case Expr::TermKind::Mod: {
+      Value quotient = binary<arith::FloorDivSIOp>(operands[0], operands[1]);
+      return binary<arith::SubIOp>(operands[0], binary<arith::MulIOp>(quotient, operands[1]));
+    }
+    case Expr::TermKind::Product:
+      return binary<arith::MulIOp>(operands[0], operands[1]);
+    case Expr::TermKind::Min:
+    case Expr::TermKind::Max: {
+      Value result = operands.front();
+      for (Value operand : llvm::drop_begin(operands))
+        result = term.kind == Expr::TermKind::Min ? binary<arith::MinSIOp>(result, operand)
+                                                  : binary<arith::MaxSIOp>(result, operand);
+      return result;
+    }
+    }
+    llvm_unreachable("all kinds are handled");
+  }
+};
+
+} // namespace
+
+Value attn::writeExpr(ImplicitLocOpBuilder &builder, const Expr &expr, Value row,
+                      llvm::function_ref<Value(unsigned)> symbol) {
+  return ExprWriter{builder, row, symbol}.write(expr);
+}
+
+//===-- Regions -----------------------------------------------------------------------------------------------------===//
+
+Value RegionInliner::inlineRegion(Region &region, ValueRange arguments) {
+  IRMapping mapping;
+  mapping.map(region.getArguments(), arguments);
+  auto valueOf = [&](Value value) {
+    if (!mapping.contains(value))
+      mapping.map(value, outer(value));
+    return mapping.lookup(value);
+  };
+  for (Operation &op : region.front().without_terminator()) {
+    SmallVector<Value> operands = llvm::map_to_vector(op.getOperands(), valueOf);
+    if (isa<AttnDialect>(op.getDialect())) {
+      mapping.map(op.getResult(0), attnOp(&op, operands));
+      continue;
+    }
+    bool overLanes = llvm::any_of(operands, isVector);
+    OperationState state(builder.getLoc(), op.getName());
+    for (Value operand : operands)
+      state.operands.push_back(overLanes ? splat(builder, operand, lanes) : operand);
+    for (Type type : op.getResultTypes())
+      state.addTypes(overLanes ? VectorType::get({lanes}, type) : type);
+    state.addAttributes(op.getAttrs());
+    mapping.map(op.getResult(0), builder.create(state)->getResult(0));
+  }
+  return valueOf(region.front().getTerminator()->getOperand(0));
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Assembly directives that several ops share, and the check of pure regions.
+
+#include "attn/IR/Syntax.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace attn;
+
+//===-- Literals and orders -----------------------------------------------------------------------------------------===//
+
+ParseResult attn::parseIndexOrLiteral(OpAsmParser &parser, std::optional<OpAsmParser::UnresolvedOperand> &value,
+                                      IntegerAttr &literal) {
+  OpAsmParser::UnresolvedOperand operand;
+  OptionalParseResult isOperand = parser.parseOptionalOperand(operand);
+  if (isOperand.has_value()) {
+    value = operand;
+    return *isOperand;
+  }
+  return parser.parseAttribute(literal, parser.getBuilder().getIndexType());
+}
+
+void attn::printIndexOrLiteral(OpAsmPrinter &printer, Operation *, Value value, IntegerAttr literal) {
+  if (value)
+    printer << value;
+  else if (literal)
+    printer << literal.getInt();
+}
+
+ParseResult attn::parseOrderRef(AsmParser &parser, OrderAttr &order) {
+  StringRef keyword;
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseKeyword(&keyword))
+    return failure();
+  std::optional<OrderKindAttrValue> kind = symbolizeOrderKindAttrValue(keyword);
+  if (!kind)
+    return parser.emitError(loc, "unknown order '") << keyword << "'; known are all, listed and sorted";
+  unsigned table = 0;
+  if (*kind != OrderKindAttrValue::All && (parser.parseLParen() || parser.parseInteger(table) || parser.parseRParen()))
+    return failure();
+  order = OrderAttr::get(parser.getContext(), *kind, table);
+  return success();
+}
+
+void attn::printOrderRef(AsmPrinter &printer, Operation *, OrderAttr order) {
+  printer << stringifyOrderKindAttrValue(order.getKind());
+  if (order.getKind() != OrderKindAttrValue::All)
+    printer << '(' << order.getTable() << ')';
+}
+
+Attribute OrderAttr::parse(AsmParser &parser, Type) {
+  OrderAttr order;
+  if (parser.parseLess() || parseOrderRef(parser, order) || parser.parseGreater())
+    return {};
+  return order;
+}
+
+void OrderAttr::print(AsmPrinter &printer) const {
+  printer << '<';
+  printOrderRef(printer, nullptr, *this);
+  printer << '>';
+}
+
+//===-- Regions -----------------------------------------------------------------------------------------------------===//
+
+ParseResult attn::parseRegionWithArguments(OpAsmParser &parser, Region &region, ArrayRef<Type> types,
+                                           ArrayRef<OpAsmParser::Argument> leading) {
+  SmallVector<OpAsmParser::Argument> arguments;
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseArgumentList(arguments, OpAsmParser::Delimiter::Paren))
+    return failure();
+  if (arguments.size() != types.size())
+    return parser.emitError(loc, "region takes ") << types.size() << " arguments, not " << arguments.size();
+  for (auto [argument, type] : llvm::zip_equal(arguments, types))
+    argument.type = type;
+  arguments.insert(arguments.begin(), leading.begin(), leading.end());
+  return parser.parseRegion(region, arguments);
+}
+
+void attn::printRegionWithArguments(OpAsmPrinter &printer, Region &region, unsigned leading) {
+  printer << '(';
+  llvm::interleaveComma(region.getArguments().drop_front(leading), printer, [&](BlockArgument argument) { printer << argument; });
+  printer << ") ";
+  printer.printRegion(region, /*printEntryBlockArgs=*/false);
+}
+
+static SmallVector<Type> pairTypes(MLIRContext *context) { return SmallVector<Type>(4, IndexType::get(context)); }
+
+ParseResult attn::parsePairRegion(OpAsmParser &parser, Region &region) {
+  return parseRegionWithArguments(parser, region, pairTypes(parser.getContext()));
+}
+
+void attn::printPairRegion(OpAsmPrinter &printer, Operation *, Region &region) {
+  printRegionWithArguments(printer, region);
+}
+
+static ParseResult parseOptionalRegion(OpAsmParser &parser, StringRef keyword, Region &region, ArrayRef<Type> types) {
+  if (failed(parser.parseOptionalKeyword(keyword)))
+    return success();
+  return parseRegionWithArguments(parser, region, types);
+}
+
+static void printOptionalRegion(OpAsmPrinter &printer, StringRef keyword, Region &region) {
+  if (region.empty())
+    return;
+  printer << keyword << ' ';
+  printRegionWithArguments(printer, region);
+}
+
+static SmallVector<Type> scoreTypes(MLIRContext *context) {
+  SmallVector<Type> types = pairTypes(context);
+  types.insert(types.begin(), Float32Type::get(context));
+  return types;
+}
+
+ParseResult attn::parseScoreRegion(OpAsmParser &parser, Region &region) {
+  return parseOptionalRegion(parser, "score", region, scoreTypes(parser.getContext()));
+}
+
+void attn::printScoreRegion(OpAsmPrinter &printer, Operation *, Region &region) {
+  printOptionalRegion(printer, "score", region);
+}
+
+ParseResult attn::parseTestRegion(OpAsmParser &parser, Region &region) {
+  return parseOptionalRegion(parser, "test", region, pairTypes(parser.getContext()));
+}
+
+void attn::printTestRegion(OpAsmPrinter &printer, Operation *, Region &region) {
+  printOptionalRegion(printer, "test", region);
+}
+
+LogicalResult attn::verifyPureRegion(Operation *op, Region &region, StringRef what, ArrayRef<Type> arguments,
+                                     Type result) {
+  if (region.empty())
+    return success();
+  if (region.getArgumentTypes() != TypeRange(arguments))
+    return op->emitOpError() << what << " takes " << arguments.size() << " arguments of its own types";
+  for (Operation &inner : region.front().without_terminator()) {
+    Dialect *dialect = inner.getDialect();
+    bool known = isa_and_nonnull<arith::ArithDialect, math::MathDialect>(dialect) ||
+                 isa<ApplyOp, LookupOp, MemberOp>(inner);
+    if (!known || !isMemoryEffectFree(&inner))
+      return inner.emitOpError() << "is not allowed in " << what << "; use pure arith and math ops";
+  }
+  auto yield = dyn_cast<YieldOp>(region.front().getTerminator());
+  if (!yield || yield.getValues().getTypes() != TypeRange(result))
+    return op->emitOpError() << what << " has to yield one " << result;
+  return success();
+}
+
+//===-- Use of a pattern --------------------------------------------------------------------------------------------===//
+
+// `(@symbol(%a, %b : types))`, `(@symbol)`, or `{ ... }` after attn-specialize.
+ParseResult attn::parsePatternUse(OpAsmParser &parser, FlatSymbolRefAttr &pattern,
+                                  SmallVectorImpl<OpAsmParser::UnresolvedOperand> &arguments,
+                                  SmallVectorImpl<Type> &types, Region &pairs) {
+  if (failed(parser.parseOptionalLParen()))
+    return parser.parseRegion(pairs);
+  if (parser.parseAttribute(pattern))
+    return failure();
+  if (succeeded(parser.parseOptionalLParen()))
+    if (parser.parseOperandList(arguments) || parser.parseColonTypeList(types) || parser.parseRParen())
+      return failure();
+  return parser.parseRParen();
+}
+
+void attn::printPatternUse(OpAsmPrinter &printer, Operation *, FlatSymbolRefAttr pattern, OperandRange arguments,
+                           TypeRange types, Region &pairs) {
+  if (!pattern) {
+    printer.printRegion(pairs, /*printEntryBlockArgs=*/false);
+    return;
+  }
+  printer << '(' << pattern;
+  if (!arguments.empty())
+    printer << '(' << arguments << " : " << types << ')';
+  printer << ')';
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Reads and prints the expressions of plans.
+//
+//   expr   ::= [`-`] factor ((`+` | `-`) factor)*
+//   factor ::= unit (`*` unit)*
+//   unit   ::= integer | `i` | symbol | function `(` expr (`,` expr)* `)` | `(` expr `)`
+
+#include "attn/IR/Syntax.h"
+#include "llvm/ADT/StringSwitch.h"
+
+using namespace mlir;
+using namespace attn;
+
+static constexpr StringLiteral callSymbolNames[] = {"length", "kv_length", "query_offset", "key_offset",
+                                                    "top_left_offset"};
+
+static FailureOr<SmallVector<Expr>> parseArguments(AsmParser &parser) {
+  SmallVector<Expr> arguments;
+  auto parseOne = [&]() -> ParseResult {
+    FailureOr<Expr> argument = parseExpr(parser);
+    if (failed(argument))
+      return failure();
+    arguments.push_back(*argument);
+    return success();
+  };
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Paren, parseOne))
+    return failure();
+  return arguments;
+}
+
+static FailureOr<Expr> parseFunction(AsmParser &parser, SMLoc loc, StringRef name) {
+  FailureOr<SmallVector<Expr>> arguments = parseArguments(parser);
+  if (failed(arguments))
+    return failure();
+  bool isExtremum = name == "min" || name == "max";
+  if (isExtremum ? arguments->empty() : arguments->size() != 2)
+    return parser.emitError(loc, "'") << name << "' takes " << (isExtremum ? "at least one argument" : "two arguments")
+                                      << ", not " << arguments->size();
+  if (isExtremum)
+    return name == "min" ? Expr::min(*arguments) : Expr::max(*arguments);
+  if (std::optional<int64_t> divisor = (*arguments)[1].asConstant(); divisor && *divisor <= 0)
+    return parser.emitError(loc, "'") << name << "' by " << *divisor << "; divide by a positive number";
+  return name == "mod" ? Expr::mod((*arguments)[0], (*arguments)[1]) : Expr::floorDiv((*arguments)[0], (*arguments)[1]);
+}
+
+static FailureOr<Expr> parseUnit(AsmParser &parser) {
+  SMLoc loc = parser.getCurrentLocation();
+  int64_t integer;
+  OptionalParseResult isInteger = parser.parseOptionalInteger(integer);
+  if (isInteger.has_value())
+    return failed(*isInteger) ? FailureOr<Expr>(failure()) : Expr(integer);
+  if (succeeded(parser.parseOptionalLParen())) {
+    FailureOr<Expr> inner = parseExpr(parser);
+    if (failed(inner) || parser.parseRParen())
+      return failure();
+    return inner;
+  }
+  StringRef name;
+  if (parser.parseKeyword(&name))
+    return failure();
+  if (name == "i")
+    return Expr::row();
+  if (name == "min" || name == "max" || name == "floordiv" || name == "mod")
+    return parseFunction(parser, loc, name);
+  if (const auto *known = llvm::find(callSymbolNames, name); known != std::end(callSymbolNames))
+    return Expr::symbol(known - std::begin(callSymbolNames));
+  unsigned index;
+  if (name.consume_front("s") && !name.getAsInteger(10, index))
+    return Expr::symbol(FirstNamed + index);
+  return parser.emitError(loc, "unknown name '")
+         << name << "' in an expression; known are i, length, kv_length, query_offset, key_offset, top_left_offset, "
+         << "s0, s1, ...";
+}
+
+static FailureOr<Expr> parseFactor(AsmParser &parser) {
+  FailureOr<Expr> product = parseUnit(parser);
+  while (succeeded(product) && succeeded(parser.parseOptionalStar())) {
+    FailureOr<Expr> unit = parseUnit(parser);
+    if (failed(unit))
+      return failure();
+    product = *product * *unit;
+  }
+  return product;
+}
+
+FailureOr<Expr> attn::parseExpr(AsmParser &parser) {
+  bool negative = succeeded(parser.parseOptionalMinus());
+  FailureOr<Expr> sum = parseFactor(parser);
+  if (failed(sum))
+    return failure();
+  if (negative)
+    sum = -*sum;
+  while (true) {
+    bool plus = succeeded(parser.parseOptionalPlus());
+    if (!plus && failed(parser.parseOptionalMinus()))
+      return sum;
+    FailureOr<Expr> next = parseFactor(parser);
+    if (failed(next))
+      return failure();
+    sum = plus ? *sum + *next : *sum - *next;
+  }
+}
+
+static unsigned lastSymbol(const Expr &expr) {
+  unsigned last = 0;
+  for (const Expr::Summand &s : expr.summands()) {
+    last = std::max(last, s.term->symbol);
+    for (const Expr &operand : s.term->operands)
+      last = std::max(last, lastSymbol(operand));
+  }
+  return last;
+}
+
+void attn::printExpr(llvm::raw_ostream &os, const Expr &expr) {
+  SmallVector<std::string> named;
+  for (unsigned i = FirstNamed; i <= lastSymbol(expr); ++i)
+    named.push_back("s" + std::to_string(i - FirstNamed));
+  SmallVector<StringRef> names(std::begin(callSymbolNames), std::end(callSymbolNames));
+  names.resize(FirstNamed);
+  names.append(named.begin(), named.end());
+  expr.print(os, "i", names);
+}
+
+//===-- Attributes and directives -----------------------------------------------------------------------------------===//
+
+Attribute ExprAttr::parse(AsmParser &parser, Type) {
+  if (parser.parseLess())
+    return {};
+  FailureOr<Expr> expr = parseExpr(parser);
+  if (failed(expr) || parser.parseGreater())
+    return {};
+  return ExprAttr::get(parser.getContext(), *expr);
+}
+
+void ExprAttr::print(AsmPrinter &printer) const {
+  printer << '<';
+  printExpr(printer.getStream(), getExpr());
+  printer << '>';
+}
+
+ParseResult attn::parseBareExpr(OpAsmParser &parser, ExprAttr &expr) {
+  FailureOr<Expr> parsed = parseExpr(parser);
+  if (failed(parsed))
+    return failure();
+  expr = ExprAttr::get(parser.getContext(), *parsed);
+  return success();
+}
+
+void attn::printBareExpr(OpAsmPrinter &printer, Operation *, ExprAttr expr) {
+  printExpr(printer.getStream(), expr.getExpr());
+}
+
+// `[lower, upper)`: the upper end is not included.
+ParseResult attn::parseBounds(OpAsmParser &parser, ExprAttr &lower, ExprAttr &upper) {
+  return failure(parser.parseLSquare() || parseBareExpr(parser, lower) || parser.parseComma() ||
+                 parseBareExpr(parser, upper) || parser.parseRParen());
+}
+
+void attn::printBounds(OpAsmPrinter &printer, Operation *op, ExprAttr lower, ExprAttr upper) {
+  printer << '[';
+  printBareExpr(printer, op, lower);
+  printer << ", ";
+  printBareExpr(printer, op, upper);
+  printer << ')';
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Verifies plans: tables and symbols exist, tiles divide, tests are pure.
+
+#include "attn/IR/Syntax.h"
+
+using namespace mlir;
+using namespace attn;
+
+LogicalResult PlanOp::verify() {
+  ArrayRef<int64_t> tile = getTile();
+  if (tile.size() != 4)
+    return emitOpError() << "tile has " << tile.size()
+                         << " sizes; it takes 4: query rows, keys, rows of a sub-tile, keys of a sub-tile";
+  for (unsigned axis : {0, 1})
+    if (tile[axis] <= 0 || tile[axis + 2] <= 0 || tile[axis] % tile[axis + 2] != 0)
+      return emitOpError() << "a sub-tile of " << tile[axis + 2] << (axis ? " keys" : " rows")
+                           << " does not divide a tile of " << tile[axis];
+  return verifyAttentionTypes(*this, getQuery().getType(), getKey().getType(), getValue().getType(),
+                              getOutput().getType(), getLse().getType());
+}
+
+LogicalResult PlanOp::verifyRegions() {
+  for (Operation &op : getPhases().front())
+    if (!isa<PhaseOp>(op))
+      return op.emitOpError("is not a phase; a plan holds attn.phase ops only");
+  return verifyScoreRegion(*this, getScore());
+}
+
+/// The order's table has to be one of the plan's, of the right kind.
+static LogicalResult verifyOrder(Operation *op, PlanOp plan, OrderAttr order) {
+  if (order.getKind() == OrderKindAttrValue::All)
+    return success();
+  if (order.getTable() >= plan.getTables().size())
+    return op->emitOpError() << "order of table " << order.getTable() << ", but the plan has "
+                             << plan.getTables().size() << " tables";
+  Type type = plan.getTables()[order.getTable()].getType();
+  bool listed = order.getKind() == OrderKindAttrValue::Listed;
+  if (listed != isa<TokensType>(type))
+    return op->emitOpError() << "order " << stringifyOrderKindAttrValue(order.getKind()) << " needs a table of type "
+                             << (listed ? "!attn.tokens" : "!attn.segments") << ", table " << order.getTable()
+                             << " has type " << type;
+  return success();
+}
+
+LogicalResult PhaseOp::verify() {
+  auto plan = cast<PlanOp>((*this)->getParentOp());
+  if (failed(verifyOrder(*this, plan, getQueries())))
+    return failure();
+  if (ArrayAttr except = getExceptAttr())
+    for (Attribute order : except)
+      if (failed(verifyOrder(*this, plan, cast<OrderAttr>(order))))
+        return failure();
+  for (Operation &op : getBoxes().front())
+    if (!isa<BoxOp>(op))
+      return op.emitOpError("is not a box; a phase holds attn.box ops only");
+  return success();
+}
+
+LogicalResult BoxOp::verifyRegions() {
+  auto phase = cast<PhaseOp>((*this)->getParentOp());
+  auto plan = cast<PlanOp>(phase->getParentOp());
+  if (failed(verifyOrder(*this, plan, getKeys())))
+    return failure();
+  if (getSameSegment() && (getKeys() != phase.getQueries() || getKeys().getKind() != OrderKindAttrValue::SegmentSorted))
+    return emitOpError("same_segment needs queries and keys sorted by the same table");
+  Type index = IndexType::get(getContext());
+  return verifyPureRegion(*this, getTest(), "a test region", {index, index, index, index},
+                          IntegerType::get(getContext(), 1));
+}

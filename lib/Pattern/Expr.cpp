@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Builds, simplifies, evaluates and prints whole-number expressions.
+
+#include "attn/Pattern/Expr.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/MathExtras.h"
+#include "llvm/Support/raw_ostream.h"
+#include <algorithm>
+#include <cassert>
+
+using namespace attn;
+using llvm::ArrayRef;
+using llvm::StringRef;
+
+Expr Expr::fromTerm(Term term) {
+  Expr result;
+  result.sum.push_back({1, std::make_shared<const Term>(std::move(term))});
+  return result;
+}
+
+Expr Expr::row() { return fromTerm({TermKind::Row, 0, {}}); }
+
+Expr Expr::symbol(unsigned index) { return fromTerm({TermKind::Symbol, index, {}}); }
+
+std::optional<int64_t> Expr::asConstant() const {
+  if (sum.empty())
+    return constantPart;
+  return std::nullopt;
+}
+
+bool Expr::dependsOnRow() const {
+  return llvm::any_of(sum, [](const Summand &s) {
+    return s.term->kind == TermKind::Row ||
+           llvm::any_of(s.term->operands, [](const Expr &e) { return e.dependsOnRow(); });
+  });
+}
+
+//===-- Order and equality ------------------------------------------------------------------------------------------===//
+
+int Expr::compare(const Term &a, const Term &b) {
+  if (a.kind != b.kind)
+    return a.kind < b.kind ? -1 : 1;
+  if (a.symbol != b.symbol)
+    return a.symbol < b.symbol ? -1 : 1;
+  if (a.operands.size() != b.operands.size())
+    return a.operands.size() < b.operands.size() ? -1 : 1;
+  for (auto [x, y] : llvm::zip_equal(a.operands, b.operands))
+    if (int order = compare(x, y))
+      return order;
+  return 0;
+}
+
+int Expr::compare(const Expr &a, const Expr &b) {
+  if (a.sum.size() != b.sum.size())
+    return a.sum.size() < b.sum.size() ? -1 : 1;
+  for (auto [x, y] : llvm::zip_equal(a.sum, b.sum)) {
+    if (int order = compare(*x.term, *y.term))
+      return order;
+    if (x.factor != y.factor)
+      return x.factor < y.factor ? -1 : 1;
+  }
+  if (a.constantPart != b.constantPart)
+    return a.constantPart < b.constantPart ? -1 : 1;
+  return 0;
+}
+
+bool Expr::operator==(const Expr &other) const { return compare(*this, other) == 0; }
+
+llvm::hash_code attn::hash_value(const Expr &expr) {
+  llvm::hash_code hash = llvm::hash_value(expr.constantPart);
+  for (const Expr::Summand &s : expr.sum) {
+    hash = llvm::hash_combine(hash, s.factor, static_cast<unsigned>(s.term->kind), s.term->symbol);
+    for (const Expr &operand : s.term->operands)
+      hash = llvm::hash_combine(hash, hash_value(operand));
+  }
+  return hash;
+}
+
+//===-- Arithmetic --------------------------------------------------------------------------------------------------===//
+
+Expr Expr::operator+(const Expr &other) const {
+  Expr result(constantPart + other.constantPart);
+  auto left = sum.begin(), right = other.sum.begin();
+  while (left != sum.end() || right != other.sum.end()) {
+    int order = left == sum.end() ? 1 : right == other.sum.end() ? -1 : compare(*left->term, *right->term);
+    if (order < 0) {
+      result.sum.push_back(*left++);
+    } else if (order > 0) {
+      result.sum.push_back(*right++);
+    } else {
+      if (int64_t factor = left->factor + right->factor)
+        result.sum.push_back({factor, left->term});
+      ++left, ++right;
+    }
+  }
+  return result;
+}
+
+Expr Expr::operator*(const Expr &other) const {
+  if (sum.empty() || other.sum.empty()) {
+    const Expr &expr = sum.empty() ? other : *this;
+    int64_t factor = sum.empty() ? constantPart : other.constantPart;
+    if (factor == 0)
+      return Expr(0);
+    Expr result(expr.constantPart * factor);
+    for (const Summand &s : expr.sum)
+      result.sum.push_back({s.factor * factor, s.term});
+    return result;
+  }
+  bool ordered = compare(*this, other) <= 0;
+  return fromTerm({TermKind::Product, 0, {ordered ? *this : other, ordered ? other : *this}});
+}
+
+Expr Expr::operator-(const Expr &other) const { return *this + other * Expr(-1); }
+
+Expr Expr::floorDiv(const Expr &dividend, const Expr &divisor) {
+  auto a = dividend.asConstant(), b = divisor.asConstant();
+  if (b == 1)
+    return dividend;
+  if (a && b && *b > 0)
+    return Expr(llvm::divideFloorSigned(*a, *b));
+  return fromTerm({TermKind::FloorDiv, 0, {dividend, divisor}});
+}
+
+Expr Expr::mod(const Expr &dividend, const Expr &divisor) {
+  auto a = dividend.asConstant(), b = divisor.asConstant();
+  if (b == 1)
+    return Expr(0);
+  if (a && b && *b > 0)
+    return Expr(llvm::mod(*a, static_cast<uint64_t>(*b)));
+  return fromTerm({TermKind::Mod, 0, {dividend, divisor}});
+}
+
+Expr Expr::extremum(TermKind kind, ArrayRef<Expr> operands) {
+  bool isMin = kind == TermKind::Min;
+  // Nested extrema of the same kind are flattened; of two operands that differ by a constant one is enough.
+  std::vector<Expr> flat;
+  auto add = [&](const Expr &candidate) {
+    for (Expr &kept : flat)
+      if (auto difference = (candidate - kept).asConstant()) {
+        if (isMin ? *difference < 0 : *difference > 0)
+          kept = candidate;
+        return;
+      }
+    flat.push_back(candidate);
+  };
+  for (const Expr &operand : operands) {
+    bool nested = operand.constantPart == 0 && operand.sum.size() == 1 && operand.sum[0].factor == 1 &&
+                  operand.sum[0].term->kind == kind;
+    if (!nested)
+      add(operand);
+    else
+      for (const Expr &inner : operand.sum[0].term->operands)
+        add(inner);
+  }
+  assert(!flat.empty() && "an extremum of nothing");
+  if (flat.size() == 1)
+    return flat.front();
+  llvm::sort(flat, [](const Expr &a, const Expr &b) { return compare(a, b) < 0; });
+  return fromTerm({kind, 0, std::move(flat)});
+}
+
+Expr Expr::min(ArrayRef<Expr> operands) { return extremum(TermKind::Min, operands); }
+Expr Expr::max(ArrayRef<Expr> operands) { return extremum(TermKind::Max, operands); }
+
+//===-- Evaluation --------------------------------------------------------------------------------------------------===//
+
+int64_t Expr::evaluate(int64_t row, ArrayRef<int64_t> symbols) const {
+  int64_t value = constantPart;
+  for (const Summand &s : sum) {
+    auto operand = [&](unsigned i) { return s.term->operands[i].evaluate(row, symbols); };
+    int64_t term = 0;
+    switch (s.term->kind) {
+    case TermKind::Row:
+      term = row;
+      break;
+    case TermKind::Symbol:
+      term = symbols[s.term->symbol];
+      break;
+    case TermKind::FloorDiv:
+      term = llvm::divideFloorSigned(operand(0), operand(1));
+      break;
+    case TermKind::Mod: {
+      int64_t divisor = operand(1);
+      term = operand(0) - llvm::divideFloorSigned(operand(0), divisor) * divisor;
+      break;
+    }
+    case TermKind::Min:
+    case TermKind::Max:
+      term = operand(0);
+      for (unsigned i = 1; i < s.term->operands.size(); ++i)
+        term = s.term->kind == TermKind::Min ? std::min(term, operand(i)) : std::max(term, operand(i));
+      break;
+    case TermKind::Product:
+      term = operand(0) * operand(1);
+      break;
+    }
+    value += s.factor * term;
+  }
+  return value;
+}
+
+//===-- Printing ----------------------------------------------------------------------------------------------------===//
+
+static void printTerm(llvm::raw_ostream &os, const Expr::Term &term, StringRef rowName, ArrayRef<StringRef> names) {
+  auto list = [&](StringRef function) {
+    os << function << '(';
+    llvm::interleaveComma(term.operands, os, [&](const Expr &e) { e.print(os, rowName, names); });
+    os << ')';
+  };
+  auto infix = [&](StringRef op) {
+    os << '(';
+    term.operands[0].print(os, rowName, names);
+    os << ") " << op << " (";
+    term.operands[1].print(os, rowName, names);
+    os << ')';
+  };
+  switch (term.kind) {
+  case Expr::TermKind::Row:
+    os << rowName;
+    break;
+  case Expr::TermKind::Symbol:
+    os << names[term.symbol];
+    break;
+  case Expr::TermKind::FloorDiv:
+    list("floordiv");
+    break;
+  case Expr::TermKind::Mod:
+    list("mod");
+    break;
+  case Expr::TermKind::Min:
+    list("min");
+    break;
+  case Expr::TermKind::Max:
+    list("max");
+    break;
+  case Expr::TermKind::Product:
+    infix("*");
+    break;
+  }
+}
+
+void Expr::print(llvm::raw_ostream &os, StringRef rowName, ArrayRef<StringRef> symbolNames) const {
+  bool first = true;
+  for (const Summand &s : sum) {
+    os << (first ? (s.factor < 0 ? "-" : "") : (s.factor < 0 ? " - " : " + "));
+    if (s.factor != 1 && s.factor != -1)
+      os << (s.factor < 0 ? -s.factor : s.factor) << " * ";
+    printTerm(os, *s.term, rowName, symbolNames);
+    first = false;
+  }
+  if (first)
+    os << constantPart;
+  else if (constantPart)
+    os << (constantPart < 0 ? " - " : " + ") << (constantPart < 0 ? -constantPart : constantPart);
+}

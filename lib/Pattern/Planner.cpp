@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Turns a pattern into phases of disjoint boxes.
+//
+//   1. Rows first: each list of query rows that the pattern singles out becomes a phase of its own that owns those rows;
+//      for the rest the pattern is simplified with "not in that list".
+//   2. A phase's pattern is expanded into disjoint conjunctions of leaves (A or B becomes A, and B without A).
+//   3. Each conjunction becomes a box: half-spaces are bounds, a listed key or a segment chooses the key order, and what
+//      is left is the box's residual test.
+//
+// If a phase falls into too many pieces, it becomes one box over all keys that tests the whole pattern: slow, but right,
+// and the plan says so.
+
+#include "attn/Pattern/Plan.h"
+#include "llvm/ADT/STLExtras.h"
+#include <algorithm>
+
+using namespace attn;
+using Kind = PairSet::Kind;
+
+namespace {
+
+/// Leaves that all have to hold.
+using Conjunction = std::vector<PairSet>;
+
+//===-- Conjunctions ------------------------------------------------------------------------------------------------===//
+
+/// Whether no pair is in both half-spaces, or `a` implies `b`, as far as a constant difference shows.
+bool areDisjoint(const HalfSpace &a, const HalfSpace &b) {
+  if (a.lower == b.lower)
+    return false;
+  const HalfSpace &low = a.lower ? a : b, &high = a.lower ? b : a;
+  auto width = (high.byQuery - low.byQuery).asConstant();
+  return width && *width <= 0;
+}
+
+bool implies(const HalfSpace &a, const HalfSpace &b) {
+  if (a.lower != b.lower)
+    return false;
+  auto difference = (a.byQuery - b.byQuery).asConstant();
+  return difference && (a.lower ? *difference >= 0 : *difference <= 0);
+}
+
+/// Adds a leaf; false if nothing is left.
+bool addLeaf(Conjunction &all, const PairSet &leaf) {
+  if (leaf.kind() == Kind::Empty || llvm::is_contained(all, leaf.complement()))
+    return false;
+  if (leaf.kind() == Kind::Full || llvm::is_contained(all, leaf))
+    return true;
+  if (leaf.kind() == Kind::HalfSpace) {
+    for (const PairSet &other : all)
+      if (other.kind() == Kind::HalfSpace) {
+        if (areDisjoint(other.half(), leaf.half()))
+          return false;
+        if (implies(other.half(), leaf.half()))
+          return true;
+      }
+    llvm::erase_if(all, [&](const PairSet &other) {
+      return other.kind() == Kind::HalfSpace && implies(leaf.half(), other.half());
+    });
+  }
+  all.push_back(leaf);
+  return true;
+}
+
+/// Members that are cheap to exclude come first in a union: bounds, then key lists, segments, and regions last.
+unsigned costOfExcluding(const PairSet &set) {
+  unsigned cost = 0;
+  set.forEachLeaf([&](const PairSet &leaf) {
+    switch (leaf.kind()) {
+    case Kind::Listed:
+      cost = std::max(cost, 2u);
+      break;
+    case Kind::SameSegment:
+      cost = std::max(cost, 1u);
+      break;
+    case Kind::Where:
+      cost = std::max(cost, 3u);
+      break;
+    default:
+      break;
+    }
+  });
+  return cost;
+}
+
+/// Expands a set into disjoint conjunctions.
+class Expansion {
+public:
+  static constexpr unsigned limit = 48;
+
+  /// Nothing if the set falls into more than `limit` pieces.
+  static std::optional<std::vector<Conjunction>> of(const PairSet &set) {
+    Expansion expansion;
+    expansion.expand({set}, {});
+    if (expansion.pieces.size() > limit)
+      return std::nullopt;
+    return std::move(expansion.pieces);
+  }
+
+private:
+  /// Adds the pieces of: every set of `pending`, and every leaf of `fixed`.
+  void expand(std::vector<PairSet> pending, Conjunction fixed) {
+    while (!pending.empty()) {
+      PairSet set = pending.back();
+      pending.pop_back();
+      if (pieces.size() > limit)
+        return;
+      if (set.kind() == Kind::Intersect) {
+        pending.insert(pending.end(), set.members().rbegin(), set.members().rend());
+      } else if (set.kind() == Kind::Union) {
+        std::vector<PairSet> members(set.members().begin(), set.members().end());
+        llvm::stable_sort(members, [](const PairSet &a, const PairSet &b) {
+          return costOfExcluding(a) < costOfExcluding(b);
+        });
+        // A or B or C = A, then B without A, then C without A and B.
+        std::vector<PairSet> branch = pending;
+        for (const PairSet &member : members) {
+          branch.push_back(member);
+          expand(branch, fixed);
+          branch.back() = member.complement();
+        }
+        return;
+      } else if (!addLeaf(fixed, set)) {
+        return;
+      }
+    }
+    pieces.push_back(std::move(fixed));
+  }
+
+  std::vector<Conjunction> pieces;
+};
+
+//===-- Phases ------------------------------------------------------------------------------------------------------===//
+
+class Planner {
+public:
+  Planner(const PairSet &pattern, const Target &target) : pattern(pattern), target(target) {
+    plan.tile = target.tile;
+    plan.orders = {{OrderKind::All, Side::Queries, 0}, {OrderKind::All, Side::Keys, 0}};
+  }
+
+  Plan run() {
+    llvm::SmallVector<unsigned> owned;
+    PairSet rest = pattern;
+    for (unsigned table : rowLists()) {
+      auto assume = [&](const PairSet &set, bool inList) {
+        return set.rewriteLeaves([&](const PairSet &leaf) -> std::optional<PairSet> {
+          if (leaf.kind() != Kind::Listed || leaf.side() != Side::Queries || leaf.index() != table)
+            return std::nullopt;
+          return inList ? PairSet::full() : PairSet::empty();
+        });
+      };
+      unsigned order = orderIndex({OrderKind::Listed, Side::Queries, table});
+      addPhase(order, owned, assume(rest, true));
+      owned.push_back(order);
+      rest = assume(rest, false);
+    }
+    addPhase(0, owned, rest);
+    return std::move(plan);
+  }
+
+private:
+  /// At most two lists of rows get phases of their own; further ones are tested.
+  llvm::SmallVector<unsigned> rowLists() const {
+    llvm::SmallVector<unsigned> tables;
+    pattern.forEachLeaf([&](const PairSet &leaf) {
+      if (leaf.kind() == Kind::Listed && leaf.side() == Side::Queries && !llvm::is_contained(tables, leaf.index()))
+        tables.push_back(leaf.index());
+    });
+    if (tables.size() > 2)
+      tables.truncate(2);
+    return tables;
+  }
+
+  unsigned orderIndex(const Order &order) {
+    auto known = llvm::find(plan.orders, order);
+    if (known == plan.orders.end())
+      known = plan.orders.insert(known, order);
+    return known - plan.orders.begin();
+  }
+
+  void addPhase(unsigned queries, llvm::ArrayRef<unsigned> owned, const PairSet &set) {
+    Phase phase;
+    phase.queries = queries;
+    phase.except.assign(owned.begin(), owned.end());
+    auto pieces = Expansion::of(set);
+    if (pieces && pieces->size() <= target.maxBoxes) {
+      std::optional<unsigned> segments = queries == 0 ? commonSegments(*pieces) : std::nullopt;
+      if (segments)
+        phase.queries = orderIndex({OrderKind::SegmentSorted, Side::Queries, *segments});
+      for (const Conjunction &piece : *pieces)
+        phase.boxes.push_back(makeBox(piece, segments));
+      llvm::stable_sort(phase.boxes, [](const Box &a, const Box &b) { return a.keys < b.keys; });
+    } else {
+      Box box = makeBox({}, std::nullopt);
+      box.test = set;
+      phase.boxes.push_back(std::move(box));
+      note("a phase of more than " + std::to_string(target.maxBoxes) + " boxes: one box, every pair tested");
+    }
+    plan.phases.push_back(std::move(phase));
+  }
+
+  /// The table by whose segments both sides can be sorted: every piece over all keys stays inside them.
+  static std::optional<unsigned> commonSegments(llvm::ArrayRef<Conjunction> pieces) {
+    auto listsKeys = [](const PairSet &leaf) { return leaf.kind() == Kind::Listed && leaf.side() == Side::Keys; };
+    std::optional<unsigned> common;
+    for (const Conjunction &piece : pieces) {
+      if (llvm::any_of(piece, listsKeys))
+        continue;
+      auto segment = llvm::find_if(piece, [&](const PairSet &leaf) {
+        return leaf.kind() == Kind::SameSegment && (!common || leaf.index() == *common);
+      });
+      if (segment == piece.end())
+        return std::nullopt;
+      common = segment->index();
+    }
+    return common;
+  }
+
+  Box makeBox(const Conjunction &piece, std::optional<unsigned> segments) {
+    Expr length = Expr::symbol(Length), kvLength = Expr::symbol(KvLength);
+    std::vector<Expr> lower{Expr(0)}, upper{kvLength}, queryLower{Expr(0)}, queryUpper{length};
+    std::optional<unsigned> listed;
+    std::vector<PairSet> tests;
+    for (const PairSet &leaf : piece) {
+      if (leaf.kind() == Kind::HalfSpace) {
+        const HalfSpace &half = leaf.half();
+        (half.lower ? lower : upper).push_back(half.byQuery);
+        (half.lower ? queryUpper : queryLower).push_back(half.byKey);
+      } else if (leaf.kind() == Kind::Listed && leaf.side() == Side::Keys && !listed) {
+        listed = leaf.index();
+      } else {
+        tests.push_back(leaf);
+      }
+    }
+    Box box;
+    box.keys = 1;
+    if (listed) {
+      box.keys = orderIndex({OrderKind::Listed, Side::Keys, *listed});
+    } else if (segments) {
+      box.keys = orderIndex({OrderKind::SegmentSorted, Side::Keys, *segments});
+      box.sameSegment = true;
+      llvm::erase_if(tests, [&](const PairSet &leaf) { return leaf == PairSet::sameSegment(*segments); });
+    }
+    box.lower = Expr::max(lower);
+    box.upper = Expr::min(upper);
+    box.queryLower = Expr::max(queryLower);
+    box.queryUpper = Expr::min(queryUpper);
+    for (const PairSet &leaf : tests)
+      note(describe(leaf));
+    if (!tests.empty())
+      box.test = PairSet::intersect(tests);
+    return box;
+  }
+
+  static std::string describe(const PairSet &leaf) {
+    switch (leaf.kind()) {
+    case Kind::Where:
+      return "attn.where";
+    case Kind::SameSegment:
+      return "attn.segments";
+    case Kind::Listed:
+      return leaf.side() == Side::Queries ? "rows of attn.global" : "columns of attn.global";
+    case Kind::Not:
+      return "outside of " + describe(leaf.members().front());
+    default:
+      return "attn.pattern";
+    }
+  }
+
+  void note(std::string clause) {
+    if (!llvm::is_contained(plan.tested, clause))
+      plan.tested.push_back(std::move(clause));
+  }
+
+  const PairSet &pattern;
+  const Target &target;
+  Plan plan;
+};
+
+} // namespace
+
+Plan attn::planPattern(const PairSet &pattern, const Target &target) { return Planner(pattern, target).run(); }
+
+Target Target::cpu() {
+  Target target;
+  target.name = "cpu";
+  target.tile = {/*rows=*/64, /*keys=*/64, /*groupRows=*/8, /*granule=*/32};
+  target.flopsPerSecond = 80e9;
+  target.bytesPerSecond = 12e9;
+  return target;
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Walks a plan. Both directions are one loop: the rows of an outer tile have intervals of inner ranks, and inner tiles
+// run over the hull of those intervals.
+
+#include "attn/Pattern/Walk.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/MathExtras.h"
+#include <algorithm>
+#include <limits>
+
+using namespace attn;
+
+//===-- Orders ------------------------------------------------------------------------------------------------------===//
+
+BoundOrder::BoundOrder(const Order &order, const CallValues &values) {
+  int64_t total = values.rows(order.side), offset = values.offset(order.side);
+  if (order.kind == OrderKind::All) {
+    count = total;
+    return;
+  }
+  const std::vector<int32_t> &table = values.tables[order.table];
+  if (order.kind == OrderKind::Listed) {
+    for (int32_t token : table)
+      if (token >= 0 && token >= offset && token - offset < total)
+        rows.push_back(token - offset);
+    llvm::sort(rows);
+    rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  } else {
+    for (int64_t row = std::max<int64_t>(0, -offset); row < total; ++row)
+      if (row + offset < static_cast<int64_t>(table.size()))
+        rows.push_back(row);
+    llvm::stable_sort(rows, [&](int64_t a, int64_t b) { return table[a + offset] < table[b + offset]; });
+    for (int64_t row : rows)
+      ids.push_back(table[row + offset]);
+    isAscending = llvm::is_sorted(rows);
+  }
+  count = rows.size();
+}
+
+std::pair<int64_t, int64_t> BoundOrder::segmentRanks(int32_t id) const {
+  auto range = std::equal_range(ids.begin(), ids.end(), id);
+  return {range.first - ids.begin(), range.second - ids.begin()};
+}
+
+int64_t BoundOrder::rankOf(int64_t row, int64_t begin, int64_t end) const {
+  if (rows.empty())
+    return std::clamp(row, begin, std::max(begin, end));
+  return std::lower_bound(rows.begin() + begin, rows.begin() + end, row) - rows.begin();
+}
+
+bool BoundOrder::containsRow(int64_t row) const {
+  if (rows.empty())
+    return row >= 0 && row < count;
+  return isAscending ? std::binary_search(rows.begin(), rows.end(), row) : llvm::is_contained(rows, row);
+}
+
+//===-- Intervals ---------------------------------------------------------------------------------------------------===//
+
+namespace {
+
+/// Inner ranks that one outer row looks at. An empty interval begins at `never`, so that it takes part in no minimum
+/// and makes no tile full.
+struct Interval {
+  static constexpr int64_t never = std::numeric_limits<int64_t>::max();
+  int64_t begin = never, end = 0;
+
+  bool empty() const { return begin >= end; }
+  bool meets(int64_t b, int64_t e) const { return std::max(begin, b) < std::min(end, e); }
+};
+
+/// The reductions of some intervals that decide about tiles.
+struct Hull {
+  int64_t begin = Interval::never, end = 0;                        // some row may look here
+  int64_t fullBegin = 0, fullEnd = Interval::never;                // every row looks here
+  void add(const Interval &interval) {
+    begin = std::min(begin, interval.begin);
+    end = std::max(end, interval.end);
+    fullBegin = std::max(fullBegin, interval.begin);
+    fullEnd = std::min(fullEnd, interval.end);
+  }
+};
+
+/// One box of one phase with the values of a call.
+class BoundBox {
+public:
+  BoundBox(const Plan &plan, const Phase &phase, const Box &box, const CallValues &values)
+      : box(box), values(values), queries(plan.orders[phase.queries], values), keys(plan.orders[box.keys], values) {
+    owned.resize(queries.size(), true);
+    for (unsigned order : phase.except) {
+      BoundOrder others(plan.orders[order], values);
+      for (int64_t rank = 0; rank < queries.size(); ++rank)
+        if (others.containsRow(queries.row(rank)))
+          owned[rank] = false;
+    }
+  }
+
+  Interval keysOf(int64_t queryRank) const {
+    int64_t row = queries.row(queryRank);
+    std::pair<int64_t, int64_t> range{0, keys.size()};
+    if (box.sameSegment)
+      range = keys.segmentRanks(queries.segment(queryRank));
+    return interval(keys, range, box.lower.evaluate(row, values.symbols), box.upper.evaluate(row, values.symbols));
+  }
+
+  Interval queriesOf(int64_t keyRank) const {
+    int64_t row = keys.row(keyRank);
+    std::pair<int64_t, int64_t> range{0, queries.size()};
+    if (box.sameSegment)
+      range = queries.segmentRanks(keys.segment(keyRank));
+    else if (!queries.ascending())
+      return {0, queries.size()};
+    return interval(queries, range, box.queryLower.evaluate(row, values.symbols),
+                    box.queryUpper.evaluate(row, values.symbols));
+  }
+
+  bool admits(int64_t queryRank, int64_t keyRank) const {
+    Interval interval = keysOf(queryRank);
+    return interval.meets(keyRank, keyRank + 1) &&
+           (!box.test || box.test->contains(values, queries.row(queryRank), keys.row(keyRank)));
+  }
+
+  /// Whether intervals seen from the key side say everything.
+  bool exactByKey() const { return !box.test && (box.sameSegment || queries.ascending()); }
+
+  const Box &box;
+  const CallValues &values;
+  BoundOrder queries, keys;
+  std::vector<bool> owned; // by query rank: the phase writes this row
+
+private:
+  static Interval interval(const BoundOrder &order, std::pair<int64_t, int64_t> range, int64_t lower, int64_t upper) {
+    Interval result{order.rankOf(lower, range.first, range.second), order.rankOf(upper, range.first, range.second)};
+    return result.empty() ? Interval() : result;
+  }
+};
+
+int64_t alignDown(int64_t value, int64_t unit) { return value / unit * unit; }
+int64_t alignUp(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
+
+/// Calls `tile(begin, end)` for the tiles of the hull; both are multiples of the granule.
+void forEachTile(const Hull &hull, int64_t tileSize, int64_t granule,
+                 llvm::function_ref<void(int64_t, int64_t)> tile) {
+  if (hull.begin >= hull.end)
+    return;
+  int64_t last = alignUp(hull.end, granule);
+  for (int64_t begin = alignDown(hull.begin, granule); begin < last; begin += tileSize)
+    tile(begin, std::min(begin + tileSize, last));
+}
+
+/// The intervals of the owned rows of a query tile.
+std::vector<Interval> tileIntervals(const BoundBox &bound, int64_t begin, int64_t end, Hull &hull) {
+  std::vector<Interval> intervals;
+  for (int64_t rank = begin; rank < end; ++rank) {
+    intervals.push_back(bound.owned[rank] ? bound.keysOf(rank) : Interval());
+    if (bound.owned[rank])
+      hull.add(intervals.back());
+  }
+  return intervals;
+}
+
+/// Whether some owned row of the tile looks at some key of it.
+bool isVisited(const BoundBox &bound, llvm::ArrayRef<Interval> intervals, int64_t queryBegin, int64_t keyBegin,
+               int64_t keyEnd) {
+  for (auto [offset, interval] : llvm::enumerate(intervals)) {
+    if (!interval.meets(keyBegin, keyEnd))
+      continue;
+    if (!bound.box.test)
+      return true;
+    int64_t query = queryBegin + offset;
+    for (int64_t key = std::max(keyBegin, interval.begin); key < std::min(keyEnd, interval.end); ++key)
+      if (bound.box.test->contains(bound.values, bound.queries.row(query), bound.keys.row(key)))
+        return true;
+  }
+  return false;
+}
+
+} // namespace
+
+//===-- Walks -------------------------------------------------------------------------------------------------------===//
+
+void attn::walkByQuery(const Plan &plan, const CallValues &values, VisitFn visit) {
+  for (auto [phaseIndex, phase] : llvm::enumerate(plan.phases))
+    for (auto [boxIndex, box] : llvm::enumerate(phase.boxes)) {
+      BoundBox bound(plan, phase, box, values);
+      for (int64_t begin = 0; begin < bound.queries.size(); begin += plan.tile.rows) {
+        int64_t end = std::min(begin + plan.tile.rows, bound.queries.size());
+        Hull hull;
+        std::vector<Interval> intervals = tileIntervals(bound, begin, end, hull);
+        forEachTile(hull, plan.tile.keys, plan.tile.granule, [&](int64_t keyBegin, int64_t keyEnd) {
+          bool full = !box.test && keyBegin >= hull.fullBegin && keyEnd <= hull.fullEnd;
+          if (full || isVisited(bound, intervals, begin, keyBegin, keyEnd))
+            visit({static_cast<unsigned>(phaseIndex), static_cast<unsigned>(boxIndex), begin, end, keyBegin,
+                   std::min(keyEnd, bound.keys.size()), full});
+        });
+      }
+    }
+}
+
+void attn::walkByKey(const Plan &plan, const CallValues &values, VisitFn visit) {
+  for (auto [phaseIndex, phase] : llvm::enumerate(plan.phases))
+    for (auto [boxIndex, box] : llvm::enumerate(phase.boxes)) {
+      BoundBox bound(plan, phase, box, values);
+      for (int64_t begin = 0; begin < bound.keys.size(); begin += plan.tile.keys) {
+        int64_t end = std::min(begin + plan.tile.keys, bound.keys.size());
+        Hull hull;
+        std::vector<Interval> intervals;
+        for (int64_t rank = begin; rank < end; ++rank) {
+          intervals.push_back(bound.queriesOf(rank));
+          hull.add(intervals.back());
+        }
+        forEachTile(hull, plan.tile.rows, plan.tile.groupRows, [&](int64_t queryBegin, int64_t queryEnd) {
+          queryEnd = std::min(queryEnd, bound.queries.size());
+          bool full = bound.exactByKey() && queryBegin >= hull.fullBegin && queryEnd <= hull.fullEnd;
+          bool some = false;
+          for (int64_t query = queryBegin; query < queryEnd && !some; ++query)
+            for (int64_t key = begin; key < end && !some && bound.owned[query]; ++key)
+              some = full || (intervals[key - begin].meets(query, query + 1) &&
+                              (bound.exactByKey() || bound.admits(query, key)));
+          if (some)
+            visit({static_cast<unsigned>(phaseIndex), static_cast<unsigned>(boxIndex), queryBegin, queryEnd, begin, end,
+                   full});
+        });
+      }
+    }
+}
+
+//===-- Counts ------------------------------------------------------------------------------------------------------===//
+
+PairCounts &PairCounts::operator+=(const PairCounts &other) {
+  admitted += other.admitted;
+  computed += other.computed;
+  estimated |= other.estimated;
+  return *this;
+}
+
+namespace {
+
+/// Counts the query tiles of one box.
+class TileCounter {
+public:
+  TileCounter(const BoundBox &bound, const TileShape &tile) : bound(bound), tile(tile) {}
+
+  PairCounts count(int64_t begin, int64_t end) {
+    PairCounts counts;
+    Hull hull;
+    std::vector<Interval> intervals = tileIntervals(bound, begin, end, hull);
+    for (auto [offset, interval] : llvm::enumerate(intervals))
+      counts.admitted += admitted(begin + offset, interval);
+    std::vector<Hull> groups((intervals.size() + tile.groupRows - 1) / tile.groupRows);
+    for (auto [offset, interval] : llvm::enumerate(intervals))
+      if (bound.owned[begin + offset])
+        groups[offset / tile.groupRows].add(interval);
+    // Where all rows share a key there is no gap, and the tiles need not be walked one by one.
+    if (!bound.box.test && hull.fullBegin < hull.fullEnd) {
+      counts.computed = multiplied(groups, 0, Interval::never);
+    } else {
+      forEachTile(hull, tile.keys, tile.granule, [&](int64_t keyBegin, int64_t keyEnd) {
+        if (isVisited(bound, intervals, begin, keyBegin, keyEnd))
+          counts.computed += multiplied(groups, keyBegin, keyEnd);
+      });
+    }
+    return counts;
+  }
+
+private:
+  int64_t admitted(int64_t query, const Interval &interval) const {
+    if (interval.empty())
+      return 0;
+    if (!bound.box.test)
+      return interval.end - interval.begin;
+    int64_t count = 0;
+    for (int64_t key = interval.begin; key < interval.end; ++key)
+      count += bound.box.test->contains(bound.values, bound.queries.row(query), bound.keys.row(key));
+    return count;
+  }
+
+  /// The sub-tiles of the keys [begin, end), padding included.
+  int64_t multiplied(llvm::ArrayRef<Hull> groups, int64_t begin, int64_t end) const {
+    int64_t pairs = 0;
+    for (const Hull &group : groups) {
+      if (group.begin >= group.end)
+        continue;
+      int64_t first = std::max(begin, alignDown(group.begin, tile.granule));
+      int64_t last = std::min(end, alignUp(group.end, tile.granule));
+      pairs += tile.groupRows * std::max<int64_t>(0, last - first);
+    }
+    return pairs;
+  }
+
+  const BoundBox &bound;
+  const TileShape &tile;
+};
+
+} // namespace
+
+std::vector<PairCounts> attn::countPairs(const Plan &plan, const CallValues &values, int64_t testLimit) {
+  std::vector<PairCounts> counts(plan.phases.size());
+  for (auto [phase, total] : llvm::zip_equal(plan.phases, counts))
+    for (const Box &box : phase.boxes) {
+      BoundBox bound(plan, phase, box, values);
+      TileCounter counter(bound, plan.tile);
+      int64_t tiles = (bound.queries.size() + plan.tile.rows - 1) / plan.tile.rows;
+      int64_t tileArea = plan.tile.rows * std::max<int64_t>(1, bound.keys.size());
+      int64_t step = box.test ? std::max<int64_t>(1, tiles * tileArea / testLimit) : 1;
+      PairCounts boxCounts;
+      int64_t sampled = 0;
+      for (int64_t t = step / 2; t < tiles; t += step, ++sampled) {
+        int64_t begin = t * plan.tile.rows;
+        boxCounts += counter.count(begin, std::min(begin + plan.tile.rows, bound.queries.size()));
+      }
+      if (step > 1) {
+        double scale = static_cast<double>(tiles) / std::max<int64_t>(1, sampled);
+        boxCounts = {static_cast<int64_t>(boxCounts.admitted * scale),
+                     static_cast<int64_t>(boxCounts.computed * scale), true};
+      }
+      total += boxCounts;
+    }
+  return counts;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ * What the compiler tells the entry point about one kernel. The entry point (entry.c) and the prologue (prologue.c) are
+ * compiled to bitcode once, when the compiler is built; every emitted object carries them with internal linkage beside
+ * its own tile functions and one constant attn_kernel. So all checking and set-up of a call is plain C that can be read
+ * and tested by itself, and the emitter writes loops only.
+ *
+ * A call runs in four steps:
+ *   check     everything that can be wrong with the call, before anything is written
+ *   prologue  for each batch: sort tokens and segments into orders (lists of rows)
+ *   pack      for each (key order, batch, key head, block of keys): copy K and V into panels
+ *   tiles     for each (phase, batch, head, query tile): the fused loop over the phase's boxes
+ *
+ * Emitted functions see memory through *views* (descriptors of rank 4, laid out as an MLIR memref descriptor) and
+ * whole numbers through *symbols*. The indices of both are chosen by the compiler and written here.
+ */
+#ifndef ATTN_LIB_RUNTIME_KERNEL_H
+#define ATTN_LIB_RUNTIME_KERNEL_H
+
+#include "attn/Runtime/attn.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct attn_view {
+  void *allocated; /* always equal to data */
+  void *data;
+  int64_t offset; /* always 0 */
+  int64_t shape[4];
+  int64_t strides[4]; /* in elements */
+} attn_view;
+
+/* Symbols 0 to ATTN_FIXED_SYMBOLS - 1 exist in every kernel. They are held once per batch. */
+enum {
+  ATTN_SYMBOL_LENGTH = 0,
+  ATTN_SYMBOL_KV_LENGTH = 1,
+  ATTN_SYMBOL_QUERY_OFFSET = 2,
+  ATTN_SYMBOL_KEY_OFFSET = 3,
+  ATTN_SYMBOL_TOP_LEFT_OFFSET = 4, /* the given query offset, or 0 */
+  ATTN_SYMBOL_SCALE = 5,           /* the bits of a float */
+  ATTN_SYMBOL_HEADS_PER_KV_HEAD = 6,
+  ATTN_FIXED_SYMBOLS = 7
+};
+
+typedef enum attn_symbol_kind {
+  ATTN_SYMBOL_INDEX = 0,  /* scalar argument `source`, as it is */
+  ATTN_SYMBOL_NUMBER = 1, /* scalar argument `source`, as the bits of a float */
+  ATTN_SYMBOL_ENTRY = 2   /* entry [batch] of tensor argument `source` (lengths) */
+} attn_symbol_kind;
+
+typedef struct attn_symbol {
+  int32_t kind;
+  int32_t source;
+} attn_symbol;
+
+typedef enum attn_side { ATTN_QUERIES = 0, ATTN_KEYS = 1 } attn_side;
+
+typedef enum attn_order_kind {
+  ATTN_ORDER_ALL = 0,    /* rows 0, 1, 2, ...: no table */
+  ATTN_ORDER_LISTED = 1, /* the rows of tokens `tensor`, ascending, without duplicates */
+  ATTN_ORDER_SORTED = 2  /* rows that have a segment id, by (id of `tensor`, row); then the queries that have none */
+} attn_order_kind;
+
+/* A renumbering of rows: rank r stands for row rows[r]. View indices are -1 where nothing asks for the table. The
+ * capacity of an order is the most ranks it can have in this call: the rows of its side, and for a listed order no more
+ * than its tensor has tokens. Entries at and past an order's count are undefined. Where all batches share the tensor,
+ * they share the table too and the view's batch stride is 0. */
+typedef struct attn_order {
+  int32_t kind;
+  int32_t side;
+  int32_t tensor;       /* the call's tensor that it is made of, or -1 */
+  int32_t rows_view;    /* int32 [batch, 1, 1, capacity]: the order itself */
+  int32_t flags_view;   /* int32 [batch, 1, 1, rows of its side]: 1 where the row is in the order */
+  int32_t count_symbol; /* how many ranks it has in this batch; every order has this symbol */
+  int32_t key_view;     /* packed keys of this order, see attn_kernel.panel_keys; -1 for a query order */
+  int32_t value_view;
+} attn_order;
+
+/* For a query order and a key order that are sorted by the same segments: where the keys of a query's segment lie.
+ * int32 [batch, 1, 1, length]: query rank r looks at key ranks [begin[r], end[r]) only, at none if it has no id. */
+typedef struct attn_match {
+  int32_t query_order;
+  int32_t key_order;
+  int32_t begin_view;
+  int32_t end_view;
+} attn_match;
+
+/* Packs keys [block * pack_keys, ...) of one key order: one function per key order. `symbols` is the batch's row.
+ * Blocks cover the order's capacity, so one may lie past the batch's count. */
+typedef void (*attn_pack_fn)(const attn_view *views, const int64_t *symbols, int64_t batch, int64_t kv_head,
+                             int64_t block);
+/* Computes one query tile: one function per phase. `symbols` is the batch's row; `scratch` is 64-byte aligned. Tiles
+ * cover the order's capacity; one that lies past the batch's count returns at once. */
+typedef void (*attn_tile_fn)(const attn_view *views, const int64_t *symbols, int64_t batch, int64_t head, int64_t tile,
+                             void *scratch);
+
+typedef struct attn_version {
+  int32_t isa;
+  int32_t reserved;
+  int64_t scratch_bytes;     /* for each worker */
+  const attn_pack_fn *packs; /* [order_count], NULL for query orders */
+  const attn_tile_fn *tiles; /* [phase_count] */
+} attn_version;
+
+typedef struct attn_phase {
+  int32_t query_order;
+  int32_t tile_rows;
+} attn_phase;
+
+typedef struct attn_kernel {
+  const attn_kernel_info *info;
+  /* Views 0 .. info->tensor_count - 1 are the call's tensors: query, key, value, output as they are, lse as [batch,
+   * heads, length, 1] (data NULL where the call leaves it out), run-time data as [batch, 1, 1, size] with batch
+   * stride 0 where every batch shares them, lengths as [batch, 1, 1, 1]. The others are made by the prologue in the
+   * workspace. */
+  int32_t view_count;
+  int32_t symbol_count; /* fixed ones, `symbols`, then the orders' counts */
+  int32_t named_symbol_count;
+  int32_t order_count;
+  int32_t match_count;
+  int32_t phase_count;
+  int32_t version_count;
+  int32_t panel_keys;   /* keys of a panel: K is packed [panels][panel_stride] with [column][panel_keys] in a panel */
+  int64_t panel_stride; /* in elements; a little more than head_size * panel_keys, so that panels do not alias */
+  int64_t value_stride; /* in elements: V is packed [keys][value_stride], zero beyond value_head_size */
+  int32_t key_granule;  /* the number of packed keys is rounded up to this; keys past the order's count are zeros */
+  int32_t pack_keys;    /* keys a pack item handles; a multiple of key_granule */
+  const attn_symbol *symbols; /* [named_symbol_count]: symbols ATTN_FIXED_SYMBOLS + i */
+  const attn_order *orders;
+  const attn_match *matches;
+  const attn_phase *phases;
+  const attn_version *versions; /* best first */
+} attn_kernel;
+
+/* The three entry points; the emitted NAME, NAME_workspace_bytes and NAME_isa pass their constant. Packed views are
+ * float32 [batch, kv_heads, panels, panel_stride] and [batch, kv_heads, keys, value_stride], both rounded up and held
+ * in the workspace at multiples of 64 bytes. */
+int attn_kernel_run(const attn_kernel *kernel, const attn_call *call);
+size_t attn_kernel_workspace_bytes(const attn_kernel *kernel, const attn_call *call); /* 0 for a call that is wrong */
+int attn_kernel_isa(const attn_kernel *kernel, const attn_call *call);                /* 0 where no version runs */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* ATTN_LIB_RUNTIME_KERNEL_H */

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ * Checks a call. All checks come before the first write, so a call that is refused has changed nothing.
+ */
+#include "problem.h"
+
+#include "processor.h"
+
+/* Sizes and offsets up to 2^40 and at most 2^48 elements a tensor keep every sum and product of them inside 64 bits. */
+static const int64_t max_extent = (int64_t)1 << 40;
+static const int64_t max_elements = (int64_t)1 << 48;
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
+static int is_within(int64_t value, int64_t low, int64_t high) { return low <= value && value <= high; }
+
+/*===---- What a call says, defaults filled in ------------------------------------------------------------------===*/
+
+int attn_is_given(const attn_problem *p, int32_t tensor) {
+  if (tensor >= p->call->tensor_count)
+    return 0;
+  if (attn_is_run_time_data(p, tensor))
+    return p->call->tensors[tensor].rank != 0;
+  return tensor != ATTN_LSE || p->call->tensors[tensor].data;
+}
+
+static attn_values default_values(const attn_tensor_info *info) {
+  if (info->role == ATTN_LENGTHS)
+    return (attn_values){info->default_values, 1, info->default_count > 1};
+  return (attn_values){info->default_values, info->default_count, 0};
+}
+
+attn_values attn_values_of(const attn_problem *p, int32_t index) {
+  const attn_tensor_info *info = &p->info->tensors[index];
+  if (!attn_is_given(p, index))
+    return default_values(info);
+  const attn_tensor *tensor = &p->call->tensors[index];
+  if (info->role == ATTN_LENGTHS)
+    return (attn_values){tensor->data, 1, tensor->strides[0]};
+  return (attn_values){tensor->data, tensor->shape[tensor->rank - 1], tensor->rank == 1 ? 0 : tensor->strides[0]};
+}
+
+attn_scalar attn_scalar_of(const attn_problem *p, int32_t scalar) {
+  return scalar < p->call->scalar_count ? p->call->scalars[scalar] : p->info->scalars[scalar].default_value;
+}
+
+attn_rows attn_side_of(const attn_problem *p, int32_t side) {
+  return side == ATTN_QUERIES ? (attn_rows){p->query_offset, p->length} : (attn_rows){p->key_offset, p->kv_length};
+}
+
+int64_t attn_capacity_of(const attn_problem *p, const attn_order *order) {
+  int64_t rows = attn_side_of(p, order->side).count;
+  return order->kind == ATTN_ORDER_LISTED ? least(rows, attn_values_of(p, order->tensor).size) : rows;
+}
+
+const attn_version *attn_choose_version(const attn_kernel *kernel, int32_t max_isa) {
+  for (int32_t i = 0; i < kernel->version_count; ++i) {
+    const attn_version *version = &kernel->versions[i];
+    int is_allowed = max_isa == ATTN_ISA_BEST || version->isa <= max_isa;
+    if (is_allowed && (attn_processor_isas() >> version->isa & 1))
+      return version;
+  }
+  return NULL;
+}
+
+/*===---- Versions and counts -----------------------------------------------------------------------------------===*/
+
+static int check_version(attn_problem *p) {
+  const attn_call *call = p->call;
+  int is_right = call && call->size == sizeof(attn_call) && call->version == ATTN_ABI_VERSION &&
+                 p->info->version == ATTN_ABI_VERSION;
+  return is_right ? ATTN_OK : ATTN_ERROR_VERSION;
+}
+
+static int check_counts(attn_problem *p) {
+  const attn_call *call = p->call;
+  if (call->tensor_count <= ATTN_OUTPUT || call->tensor_count > p->info->tensor_count)
+    return ATTN_ERROR_TENSOR_COUNT;
+  if (call->scalar_count < 0 || call->scalar_count > p->info->scalar_count)
+    return ATTN_ERROR_SCALAR_COUNT;
+  if (!call->tensors || (call->scalar_count > 0 && !call->scalars))
+    return ATTN_ERROR_NULL_DATA;
+  for (int32_t i = ATTN_LSE + 1; i < p->info->tensor_count; ++i)
+    if (!attn_is_given(p, i) && p->info->tensors[i].default_count < 0)
+      return ATTN_ERROR_TENSOR_COUNT;
+  return ATTN_OK;
+}
+
+/*===---- Each tensor by itself ---------------------------------------------------------------------------------===*/
+
+static int32_t element_of(const attn_problem *p, int32_t tensor) {
+  return tensor < ATTN_LSE ? p->info->element : tensor == ATTN_LSE ? ATTN_F32 : ATTN_I32;
+}
+
+static int64_t element_bytes(int32_t element) { return element == ATTN_BF16 || element == ATTN_F16 ? 2 : 4; }
+
+static int has_elements(const attn_tensor *tensor) {
+  for (int32_t axis = 0; axis < tensor->rank && axis < ATTN_MAX_RANK; ++axis)
+    if (tensor->shape[axis] <= 0)
+      return 0;
+  return tensor->rank > 0;
+}
+
+static int check_data_is_there(attn_problem *p) {
+  for (int32_t i = 0; i < p->info->tensor_count; ++i)
+    if (attn_is_given(p, i) && !p->call->tensors[i].data && has_elements(&p->call->tensors[i]))
+      return ATTN_ERROR_NULL_DATA;
+  return ATTN_OK;
+}
+
+static int has_right_rank(int32_t role, int32_t rank) {
+  switch (role) {
+  case ATTN_LSE:
+    return rank == 3;
+  case ATTN_TOKENS:
+  case ATTN_SEGMENTS:
+    return rank == 1 || rank == 2;
+  case ATTN_LENGTHS:
+    return rank == 1;
+  default:
+    return rank == 4;
+  }
+}
+
+/* lse and lengths have no columns: one number for each row or batch, at any stride. */
+static int has_contiguous_columns(int32_t role, const attn_tensor *tensor) {
+  int32_t last = tensor->rank - 1;
+  return role == ATTN_LSE || role == ATTN_LENGTHS || tensor->shape[last] <= 1 || tensor->strides[last] == 1;
+}
+
+/* Empty axes count as one row, so that an empty tensor's other axes stay bounded too. */
+static int has_sane_extents(const attn_tensor *tensor) {
+  int64_t elements = 1;
+  for (int32_t axis = 0; axis < tensor->rank; ++axis) {
+    int64_t extent = tensor->shape[axis];
+    if (!is_within(extent, 0, max_extent) || __builtin_mul_overflow(elements, greatest(extent, 1), &elements))
+      return 0;
+  }
+  return elements <= max_elements;
+}
+
+static int check_form(const attn_problem *p, int32_t index) {
+  const attn_tensor *tensor = &p->call->tensors[index];
+  int32_t role = p->info->tensors[index].role;
+  if (tensor->element != element_of(p, index))
+    return ATTN_ERROR_ELEMENT;
+  if (!has_right_rank(role, tensor->rank))
+    return ATTN_ERROR_RANK;
+  if (!has_contiguous_columns(role, tensor))
+    return ATTN_ERROR_STRIDE;
+  return has_sane_extents(tensor) ? ATTN_OK : ATTN_ERROR_SHAPE;
+}
+
+static int check_forms(attn_problem *p) {
+  for (int32_t i = 0; i < p->info->tensor_count; ++i) {
+    int status = attn_is_given(p, i) ? check_form(p, i) : ATTN_OK;
+    if (status != ATTN_OK)
+      return status;
+  }
+  return ATTN_OK;
+}
+
+static int check_alignment(attn_problem *p) {
+  for (int32_t i = 0; i < p->info->tensor_count; ++i)
+    if (attn_is_given(p, i) && (uintptr_t)p->call->tensors[i].data % element_bytes(element_of(p, i)))
+      return ATTN_ERROR_ALIGNMENT;
+  return ATTN_OK;
+}
+
+/*===---- The tensors together ----------------------------------------------------------------------------------===*/
+
+static int check_head_sizes(attn_problem *p) {
+  const attn_tensor *t = p->call->tensors;
+  int is_right = t[ATTN_QUERY].shape[3] == p->info->head_size && t[ATTN_KEY].shape[3] == p->info->head_size &&
+                 t[ATTN_VALUE].shape[3] == p->info->value_head_size &&
+                 t[ATTN_OUTPUT].shape[3] == p->info->value_head_size;
+  return is_right ? ATTN_OK : ATTN_ERROR_HEAD_SIZE;
+}
+
+static int check_heads(attn_problem *p) {
+  p->heads = p->call->tensors[ATTN_QUERY].shape[1];
+  p->kv_heads = p->call->tensors[ATTN_KEY].shape[1];
+  int is_right = p->kv_heads > 0 ? p->heads % p->kv_heads == 0 : p->heads == 0;
+  return is_right ? ATTN_OK : ATTN_ERROR_HEADS;
+}
+
+static int has_shape(const attn_tensor *tensor, int64_t batch, int64_t heads, int64_t rows) {
+  return tensor->shape[0] == batch && tensor->shape[1] == heads && tensor->shape[2] == rows;
+}
+
+static int check_shapes(attn_problem *p) {
+  const attn_tensor *t = p->call->tensors;
+  p->batch = t[ATTN_QUERY].shape[0];
+  p->length = t[ATTN_QUERY].shape[2];
+  p->kv_length = t[ATTN_KEY].shape[2];
+  int is_right = has_shape(&t[ATTN_KEY], p->batch, p->kv_heads, p->kv_length) &&
+                 has_shape(&t[ATTN_VALUE], p->batch, p->kv_heads, p->kv_length) &&
+                 has_shape(&t[ATTN_OUTPUT], p->batch, p->heads, p->length) &&
+                 (!attn_is_given(p, ATTN_LSE) || has_shape(&t[ATTN_LSE], p->batch, p->heads, p->length));
+  return is_right ? ATTN_OK : ATTN_ERROR_SHAPE;
+}
+
+/* How many batches some run-time data is for, or -1 where all batches share it. */
+static int64_t batches_of(const attn_problem *p, int32_t index) {
+  const attn_tensor_info *info = &p->info->tensors[index];
+  const attn_tensor *tensor = &p->call->tensors[index];
+  if (attn_is_given(p, index))
+    return info->role == ATTN_LENGTHS || tensor->rank == 2 ? tensor->shape[0] : -1;
+  return info->role == ATTN_LENGTHS && info->default_count != 1 ? info->default_count : -1;
+}
+
+static int check_batches(attn_problem *p) {
+  for (int32_t i = ATTN_LSE + 1; i < p->info->tensor_count; ++i)
+    if (batches_of(p, i) >= 0 && batches_of(p, i) != p->batch)
+      return ATTN_ERROR_SHAPE;
+  return ATTN_OK;
+}
+
+static int check_offsets(attn_problem *p) {
+  const attn_call *call = p->call;
+  int is_given = (call->flags & ATTN_HAS_QUERY_OFFSET) != 0;
+  if (!is_within(call->key_offset, -max_extent, max_extent) ||
+      (is_given && !is_within(call->query_offset, -max_extent, max_extent)))
+    return ATTN_ERROR_SHAPE;
+  p->key_offset = call->key_offset;
+  p->query_offset = is_given ? call->query_offset : p->key_offset + p->kv_length - p->length;
+  p->positions = greatest(p->query_offset + p->length, p->key_offset + p->kv_length);
+  return ATTN_OK;
+}
+
+/* Tables hold rows as int32. */
+static int check_tables(attn_problem *p) {
+  for (int32_t o = 0; o < p->kernel->order_count; ++o) {
+    const attn_order *order = &p->kernel->orders[o];
+    if (attn_is_tabled(order) && attn_side_of(p, order->side).count > INT32_MAX)
+      return ATTN_ERROR_SHAPE;
+  }
+  return ATTN_OK;
+}
+
+/*===---- Scalars and run-time data -----------------------------------------------------------------------------===*/
+
+static int check_scalars(attn_problem *p) {
+  for (int32_t i = 0; i < p->call->scalar_count; ++i) {
+    const attn_scalar_info *info = &p->info->scalars[i];
+    if (!info->is_number && !is_within(p->call->scalars[i].index, info->minimum, max_extent))
+      return ATTN_ERROR_SCALAR;
+  }
+  return ATTN_OK;
+}
+
+static int check_kv_length(attn_problem *p) {
+  return p->info->same_length && p->kv_length != p->length ? ATTN_ERROR_KV_LENGTH : ATTN_OK;
+}
+
+/* A shard meets tokens of other shards and passes them over; so does any call with defaults, which no caller chose. */
+static int check_tokens(const attn_problem *p, int32_t index) {
+  attn_values tokens = attn_values_of(p, index);
+  int is_whole = !(p->call->flags & ATTN_HAS_QUERY_OFFSET) && p->key_offset == 0;
+  int64_t last = is_whole && attn_is_given(p, index) ? p->positions - 1 : INT32_MAX;
+  for (int64_t b = 0; b < (tokens.batch_stride ? p->batch : 1); ++b)
+    for (int64_t t = 0; t < tokens.size; ++t)
+      if (!is_within(attn_row_of(tokens, b)[t], -1, last))
+        return ATTN_ERROR_TOKEN;
+  return ATTN_OK;
+}
+
+static int check_segments(const attn_problem *p, int32_t index) {
+  return attn_values_of(p, index).size < p->positions ? ATTN_ERROR_SEGMENTS : ATTN_OK;
+}
+
+static int check_lengths(const attn_problem *p, int32_t index) {
+  attn_values lengths = attn_values_of(p, index);
+  int64_t most = greatest(p->key_offset + p->kv_length, 0);
+  for (int64_t b = 0; b < p->batch; ++b)
+    if (!is_within(*attn_row_of(lengths, b), 0, most))
+      return ATTN_ERROR_LENGTH;
+  return ATTN_OK;
+}
+
+static int check_values(const attn_problem *p, int32_t index) {
+  switch (p->info->tensors[index].role) {
+  case ATTN_TOKENS:
+    return check_tokens(p, index);
+  case ATTN_SEGMENTS:
+    return check_segments(p, index);
+  case ATTN_LENGTHS:
+    return check_lengths(p, index);
+  default:
+    return ATTN_OK;
+  }
+}
+
+static int check_run_time_data(attn_problem *p) {
+  for (int32_t i = ATTN_LSE + 1; i < p->info->tensor_count; ++i) {
+    int status = check_values(p, i);
+    if (status != ATTN_OK)
+      return status;
+  }
+  return ATTN_OK;
+}
+
+static int check_isa(attn_problem *p) {
+  p->version = attn_choose_version(p->kernel, p->call->max_isa);
+  return p->version ? ATTN_OK : ATTN_ERROR_ISA;
+}
+
+/*===---- The lists of checks: the first that fails decides -----------------------------------------------------===*/
+
+typedef int (*check)(attn_problem *p);
+
+static const check layout_checks[] = {check_version, check_counts, check_forms,   check_head_sizes,
+                                      check_heads,   check_shapes, check_batches, check_offsets,
+                                      check_tables,  check_isa,    NULL};
+
+static const check call_checks[] = {
+    check_version, check_counts,  check_data_is_there, check_forms,  check_alignment, check_head_sizes, check_heads,
+    check_shapes,  check_batches, check_offsets,       check_tables, check_scalars,   check_kv_length,  NULL};
+
+/* A call without rows reads no data and runs no version. */
+static const check row_checks[] = {check_run_time_data, check_isa, NULL};
+
+static int pass(attn_problem *p, const check *checks) {
+  for (; *checks; ++checks) {
+    int status = (*checks)(p);
+    if (status != ATTN_OK)
+      return status;
+  }
+  return ATTN_OK;
+}
+
+int attn_check_layout(const attn_kernel *kernel, const attn_call *call, attn_problem *p) {
+  *p = (attn_problem){.kernel = kernel, .info = kernel->info, .call = call};
+  return pass(p, layout_checks);
+}
+
+int attn_check_call(const attn_kernel *kernel, const attn_call *call, attn_problem *p) {
+  *p = (attn_problem){.kernel = kernel, .info = kernel->info, .call = call};
+  int status = pass(p, call_checks);
+  return status == ATTN_OK && attn_has_rows(p) ? pass(p, row_checks) : status;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ * The workspace of one call: its sections, and the views that emitted functions read them through.
+ *
+ *   views, symbols           what emitted functions are handed
+ *   orders, matches          where the prologue finds its tables
+ *   tables of each order     rows and flags; then packed keys and values
+ *   tables of each match     begin and end
+ *   scratch                  for sorting, and for each worker
+ *
+ * Every section is 64-byte aligned. One routine counts the bytes and hands out the sections, so the two cannot
+ * disagree.
+ */
+#ifndef ATTN_LIB_RUNTIME_WORKSPACE_H
+#define ATTN_LIB_RUNTIME_WORKSPACE_H
+
+#include "problem.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { ATTN_SECTION_ALIGNMENT = 64 };
+
+/* A row for each batch, or one that all share: then the stride is 0. */
+typedef struct attn_table {
+  int32_t *data;
+  int64_t stride; /* from batch to batch */
+} attn_table;
+
+typedef struct attn_order_tables {
+  attn_table rows;
+  attn_table flags;
+} attn_order_tables;
+
+typedef struct attn_match_tables {
+  attn_table begin;
+  attn_table end;
+} attn_match_tables;
+
+typedef struct attn_workspace {
+  char *base; /* NULL: count only; then all sections are NULL */
+  size_t used;
+  attn_view *views;           /* [view_count] */
+  int64_t *symbols;           /* [batch][symbol_count] */
+  attn_order_tables *orders;  /* [order_count]; unused for orders without tables */
+  attn_match_tables *matches; /* [match_count] */
+  int32_t *sort_scratch;      /* [rows of the longer side] */
+  char *worker_scratch;       /* [workers][worker_stride] */
+  int64_t worker_stride;
+} attn_workspace;
+
+/* Lays out the workspace from its base on and writes all views; without a base, counts. `used` is then how many bytes
+ * the workspace has to have; SIZE_MAX where no memory is large enough. */
+attn_workspace attn_lay_out(const attn_problem *problem, void *base);
+
+static inline int64_t *attn_symbols_of(const attn_problem *p, const attn_workspace *w, int64_t batch) {
+  return w->symbols + batch * p->kernel->symbol_count;
+}
+
+static inline int32_t *attn_table_row(attn_table table, int64_t batch) { return table.data + batch * table.stride; }
+
+/* Whether all batches share the order's run-time data, and so its tables. */
+static inline int attn_is_shared(const attn_problem *p, const attn_order *order) {
+  return attn_values_of(p, order->tensor).batch_stride == 0;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* ATTN_LIB_RUNTIME_WORKSPACE_H */

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ * The two kernels of FakeKernels.h: what an emitted object holds, in scalar C.
+ */
+#include "FakeKernels.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+  PANEL_KEYS = 4,
+  KEY_GRANULE = 8,
+  PACK_KEYS = 16,
+  PANEL_STRIDE = FAKE_HEAD_SIZE * PANEL_KEYS + 16,
+  VALUE_STRIDE = 16
+};
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
+
+static int64_t offset_of(const attn_view *view, int64_t i, int64_t j, int64_t k) {
+  return i * view->strides[0] + j * view->strides[1] + k * view->strides[2];
+}
+
+static float *floats_of(const attn_view *view, int64_t i, int64_t j, int64_t k) {
+  return (float *)view->data + offset_of(view, i, j, k);
+}
+
+static const int32_t *table_of(const attn_view *view, int64_t batch) {
+  return (const int32_t *)view->data + offset_of(view, batch, 0, 0);
+}
+
+/*===---- Packing -----------------------------------------------------------------------------------------------===*/
+
+/* Packs one key: row `row` of the key tensor, or zeros for a row below 0, becomes rank `rank`. */
+static void pack_key(const attn_view *views, int64_t batch, int64_t kv_head, int64_t row, int64_t rank,
+                     const attn_view *keys, const attn_view *values) {
+  float *panel = floats_of(keys, batch, kv_head, rank / PANEL_KEYS) + rank % PANEL_KEYS;
+  float *value = floats_of(values, batch, kv_head, rank);
+  for (int64_t c = 0; c < FAKE_HEAD_SIZE; ++c)
+    panel[c * PANEL_KEYS] = row < 0 ? 0 : floats_of(&views[ATTN_KEY], batch, kv_head, row)[c];
+  memset(value, 0, VALUE_STRIDE * sizeof(float));
+  for (int64_t c = 0; row >= 0 && c < FAKE_VALUE_HEAD_SIZE; ++c)
+    value[c] = floats_of(&views[ATTN_VALUE], batch, kv_head, row)[c];
+}
+
+/* Packs a block of the order whose rank r is row rows[r], or row r where there is no table. */
+static void pack_block(const attn_view *views, int64_t batch, int64_t kv_head, int64_t block, const int32_t *rows,
+                       int64_t count, const attn_view *keys, const attn_view *values) {
+  int64_t end = least((block + 1) * PACK_KEYS, (count + KEY_GRANULE - 1) / KEY_GRANULE * KEY_GRANULE);
+  for (int64_t rank = block * PACK_KEYS; rank < end; ++rank)
+    pack_key(views, batch, kv_head, rank >= count ? -1 : rows ? rows[rank] : rank, rank, keys, values);
+}
+
+/*===---- One query row -----------------------------------------------------------------------------------------===*/
+
+/* The state of a row: m, l and O of O = sum over keys of exp(s - m) v, l likewise of 1. Lives in the worker's scratch.
+ */
+typedef struct state {
+  double most, sum, output[FAKE_VALUE_HEAD_SIZE];
+} state;
+
+typedef struct row {
+  const attn_view *views;
+  const int64_t *symbols;
+  int64_t batch, head, row;
+  state *state;
+} row;
+
+static void begin_row(row r) { *r.state = (state){.most = -INFINITY}; }
+
+static void absorb(row r, const attn_view *keys, const attn_view *values, int64_t rank) {
+  int64_t kv_head = r.head / r.symbols[ATTN_SYMBOL_HEADS_PER_KV_HEAD];
+  const float *query = floats_of(&r.views[ATTN_QUERY], r.batch, r.head, r.row);
+  const float *panel = floats_of(keys, r.batch, kv_head, rank / PANEL_KEYS) + rank % PANEL_KEYS;
+  uint32_t bits = (uint32_t)r.symbols[ATTN_SYMBOL_SCALE];
+  float scale;
+  memcpy(&scale, &bits, sizeof(scale));
+
+  double score = 0;
+  for (int64_t c = 0; c < FAKE_HEAD_SIZE; ++c)
+    score += (double)query[c] * panel[c * PANEL_KEYS];
+  score *= scale;
+  double most = fmax(r.state->most, score), alpha = exp(r.state->most - most), weight = exp(score - most);
+  r.state->most = most;
+  r.state->sum = r.state->sum * alpha + weight;
+  for (int64_t c = 0; c < FAKE_VALUE_HEAD_SIZE; ++c)
+    r.state->output[c] = r.state->output[c] * alpha + weight * floats_of(values, r.batch, kv_head, rank)[c];
+}
+
+static void finish_row(row r) {
+  float *output = floats_of(&r.views[ATTN_OUTPUT], r.batch, r.head, r.row);
+  for (int64_t c = 0; c < FAKE_VALUE_HEAD_SIZE; ++c)
+    output[c] = r.state->sum > 0 ? (float)(r.state->output[c] / r.state->sum) : 0;
+  if (r.views[ATTN_LSE].data)
+    *floats_of(&r.views[ATTN_LSE], r.batch, r.head, r.row) =
+        r.state->sum > 0 ? (float)(r.state->most + log(r.state->sum)) : -INFINITY;
+}
+
+/*===---- longformer --------------------------------------------------------------------------------------------===*/
+
+enum { /* views */
+       L_KEYS = LONGFORMER_TENSOR_COUNT,
+       L_VALUES,
+       L_HUB_ROWS,
+       L_HUB_ROW_FLAGS,
+       L_HUB_KEY_ROWS,
+       L_HUB_KEY_FLAGS,
+       L_HUB_KEYS,
+       L_HUB_VALUES,
+       L_VIEWS
+};
+enum { /* symbols */
+       L_LEFT = ATTN_FIXED_SYMBOLS,
+       L_RIGHT,
+       L_QUERY_COUNT,
+       L_KEY_COUNT,
+       L_HUB_COUNT,
+       L_HUB_KEY_COUNT,
+       L_SYMBOLS
+};
+enum { NEAR_TILE_ROWS = 8, HUB_TILE_ROWS = 4 };
+
+static void pack_all(const attn_view *views, const int64_t *symbols, int64_t batch, int64_t kv_head, int64_t block) {
+  pack_block(views, batch, kv_head, block, NULL, symbols[L_KEY_COUNT], &views[L_KEYS], &views[L_VALUES]);
+}
+
+static void pack_hub(const attn_view *views, const int64_t *symbols, int64_t batch, int64_t kv_head, int64_t block) {
+  pack_block(views, batch, kv_head, block, table_of(&views[L_HUB_KEY_ROWS], batch), symbols[L_HUB_KEY_COUNT],
+             &views[L_HUB_KEYS], &views[L_HUB_VALUES]);
+}
+
+/* Two boxes: the window without the hub's keys, and the hub's keys. */
+static void compute_near_row(row r) {
+  const int64_t *symbols = r.symbols;
+  int64_t beside = symbols[ATTN_SYMBOL_QUERY_OFFSET] + r.row - symbols[ATTN_SYMBOL_KEY_OFFSET];
+  const int32_t *is_hub = table_of(&r.views[L_HUB_KEY_FLAGS], r.batch);
+  begin_row(r);
+  for (int64_t key = greatest(0, beside - symbols[L_LEFT]);
+       key <= least(symbols[ATTN_SYMBOL_KV_LENGTH] - 1, beside + symbols[L_RIGHT]); ++key)
+    if (!is_hub[key])
+      absorb(r, &r.views[L_KEYS], &r.views[L_VALUES], key);
+  for (int64_t rank = 0; rank < symbols[L_HUB_KEY_COUNT]; ++rank)
+    absorb(r, &r.views[L_HUB_KEYS], &r.views[L_HUB_VALUES], rank);
+  finish_row(r);
+}
+
+static void near_tile(const attn_view *views, const int64_t *symbols, int64_t batch, int64_t head, int64_t tile,
+                      void *scratch) {
+  const int32_t *is_hub = table_of(&views[L_HUB_ROW_FLAGS], batch);
+  int64_t end = least((tile + 1) * NEAR_TILE_ROWS, symbols[L_QUERY_COUNT]);
+  for (int64_t i = tile * NEAR_TILE_ROWS; i < end; ++i)
+    if (!is_hub[i])
+      compute_near_row((row){views, symbols, batch, head, i, scratch});
+}
+
+static void hub_tile(const attn_view *views, const int64_t *symbols, int64_t batch, int64_t head, int64_t tile,
+                     void *scratch) {
+  const int32_t *rows = table_of(&views[L_HUB_ROWS], batch);
+  int64_t end = least((tile + 1) * HUB_TILE_ROWS, symbols[L_HUB_COUNT]);
+  for (int64_t rank = tile * HUB_TILE_ROWS; rank < end; ++rank) {
+    row r = {views, symbols, batch, head, rows[rank], scratch};
+    begin_row(r);
+    for (int64_t key = 0; key < symbols[L_KEY_COUNT]; ++key)
+      absorb(r, &views[L_KEYS], &views[L_VALUES], key);
+    finish_row(r);
+  }
+}
+
+static const int32_t default_global[] = {0};
+static const attn_tensor_info longformer_tensors[] = {
+    {"query", ATTN_QUERY, -1, NULL},   {"key", ATTN_KEY, -1, NULL}, {"value", ATTN_VALUE, -1, NULL},
+    {"output", ATTN_OUTPUT, -1, NULL}, {"lse", ATTN_LSE, -1, NULL}, {"global", ATTN_TOKENS, 1, default_global}};
+static const attn_scalar_info longformer_scalars[] = {{"left", 0, 0, {256}}, {"right", 0, 0, {256}}};
+static const attn_symbol longformer_symbols[] = {{ATTN_SYMBOL_INDEX, LONGFORMER_LEFT},
+                                                 {ATTN_SYMBOL_INDEX, LONGFORMER_RIGHT}};
+static const attn_order longformer_orders[] = {
+    {ATTN_ORDER_ALL, ATTN_QUERIES, -1, -1, -1, L_QUERY_COUNT, -1, -1},
+    {ATTN_ORDER_ALL, ATTN_KEYS, -1, -1, -1, L_KEY_COUNT, L_KEYS, L_VALUES},
+    {ATTN_ORDER_LISTED, ATTN_QUERIES, LONGFORMER_GLOBAL, L_HUB_ROWS, L_HUB_ROW_FLAGS, L_HUB_COUNT, -1, -1},
+    {ATTN_ORDER_LISTED, ATTN_KEYS, LONGFORMER_GLOBAL, L_HUB_KEY_ROWS, L_HUB_KEY_FLAGS, L_HUB_KEY_COUNT, L_HUB_KEYS,
+     L_HUB_VALUES}};
+static const attn_phase longformer_phases[] = {{0, NEAR_TILE_ROWS}, {2, HUB_TILE_ROWS}};
+static const attn_pack_fn longformer_packs[] = {NULL, pack_all, NULL, pack_hub};
+static const attn_tile_fn longformer_tiles[] = {near_tile, hub_tile};
+static const attn_version longformer_versions[] = {
+    {ATTN_ISA_AVX2, 0, sizeof(state), longformer_packs, longformer_tiles},
+    {ATTN_ISA_GENERIC, 0, sizeof(state), longformer_packs, longformer_tiles}};
+
+static int run_longformer(const attn_call *call) { return attn_kernel_run(&fake_longformer, call); }
+static size_t measure_longformer(const attn_call *call) { return attn_kernel_workspace_bytes(&fake_longformer, call); }
+static int isa_of_longformer(const attn_call *call) { return attn_kernel_isa(&fake_longformer, call); }
+
+const attn_kernel_info fake_longformer_info = {.version = ATTN_ABI_VERSION,
+                                               .element = ATTN_F32,
+                                               .head_size = FAKE_HEAD_SIZE,
+                                               .value_head_size = FAKE_VALUE_HEAD_SIZE,
+                                               .same_length = 0,
+                                               .tensor_count = LONGFORMER_TENSOR_COUNT,
+                                               .scalar_count = LONGFORMER_SCALAR_COUNT,
+                                               .name = "longformer",
+                                               .target = "cpu",
+                                               .tensors = longformer_tensors,
+                                               .scalars = longformer_scalars,
+                                               .run = run_longformer,
+                                               .workspace_bytes = measure_longformer,
+                                               .isa = isa_of_longformer};
+
+const attn_kernel fake_longformer = {.info = &fake_longformer_info,
+                                     .view_count = L_VIEWS,
+                                     .symbol_count = L_SYMBOLS,
+                                     .named_symbol_count = 2,
+                                     .order_count = 4,
+                                     .match_count = 0,
+                                     .phase_count = 2,
+                                     .version_count = 2,
+                                     .panel_keys = PANEL_KEYS,
+                                     .panel_stride = PANEL_STRIDE,
+                                     .value_stride = VALUE_STRIDE,
+                                     .key_granule = KEY_GRANULE,
+                                     .pack_keys = PACK_KEYS,
+                                     .symbols = longformer_symbols,
+                                     .orders = longformer_orders,
+                                     .matches = NULL,
+                                     .phases = longformer_phases,
+                                     .versions = longformer_versions};
+
+/*===---- document ----------------------------------------------------------------------------------------------===*/
+
+enum { /* views */
+       D_QUERY_ROWS = DOCUMENT_TENSOR_COUNT,
+       D_KEY_ROWS,
+       D_KEYS,
+       D_VALUES,
+       D_BEGIN,
+       D_END,
+       D_VIEWS
+};
+enum { D_LENGTH = ATTN_FIXED_SYMBOLS, D_QUERY_COUNT, D_KEY_COUNT, D_SYMBOLS };
+enum { DOCUMENT_TILE_ROWS = 5 };
+
+static void pack_document(const attn_view *views, const int64_t *symbols, int64_t batch, int64_t kv_head,
+                          int64_t block) {
+  pack_block(views, batch, kv_head, block, table_of(&views[D_KEY_ROWS], batch), symbols[D_KEY_COUNT], &views[D_KEYS],
+             &views[D_VALUES]);
+}
+
+static void document_tile(const attn_view *views, const int64_t *symbols, int64_t batch, int64_t head, int64_t tile,
+                          void *scratch) {
+  const int32_t *rows = table_of(&views[D_QUERY_ROWS], batch), *key_rows = table_of(&views[D_KEY_ROWS], batch);
+  const int32_t *begin = table_of(&views[D_BEGIN], batch), *end = table_of(&views[D_END], batch);
+  int64_t last = least((tile + 1) * DOCUMENT_TILE_ROWS, symbols[D_QUERY_COUNT]);
+  for (int64_t rank = tile * DOCUMENT_TILE_ROWS; rank < last; ++rank) {
+    row r = {views, symbols, batch, head, rows[rank], scratch};
+    begin_row(r);
+    for (int64_t key = begin[rank]; key < end[rank]; ++key)
+      if (symbols[ATTN_SYMBOL_KEY_OFFSET] + key_rows[key] < symbols[D_LENGTH])
+        absorb(r, &views[D_KEYS], &views[D_VALUES], key);
+    finish_row(r);
+  }
+}
+
+static const attn_tensor_info document_tensors[] = {
+    {"query", ATTN_QUERY, -1, NULL},    {"key", ATTN_KEY, -1, NULL}, {"value", ATTN_VALUE, -1, NULL},
+    {"output", ATTN_OUTPUT, -1, NULL},  {"lse", ATTN_LSE, -1, NULL}, {"segments", ATTN_SEGMENTS, -1, NULL},
+    {"lengths", ATTN_LENGTHS, -1, NULL}};
+static const attn_symbol document_symbols[] = {{ATTN_SYMBOL_ENTRY, DOCUMENT_LENGTHS}};
+static const attn_order document_orders[] = {
+    {ATTN_ORDER_SORTED, ATTN_QUERIES, DOCUMENT_SEGMENTS, D_QUERY_ROWS, -1, D_QUERY_COUNT, -1, -1},
+    {ATTN_ORDER_SORTED, ATTN_KEYS, DOCUMENT_SEGMENTS, D_KEY_ROWS, -1, D_KEY_COUNT, D_KEYS, D_VALUES}};
+static const attn_match document_matches[] = {{0, 1, D_BEGIN, D_END}};
+static const attn_phase document_phases[] = {{0, DOCUMENT_TILE_ROWS}};
+static const attn_pack_fn document_packs[] = {NULL, pack_document};
+static const attn_tile_fn document_tiles[] = {document_tile};
+static const attn_version document_versions[] = {{ATTN_ISA_GENERIC, 0, sizeof(state), document_packs, document_tiles}};
+
+static int run_document(const attn_call *call) { return attn_kernel_run(&fake_document, call); }
+static size_t measure_document(const attn_call *call) { return attn_kernel_workspace_bytes(&fake_document, call); }
+static int isa_of_document(const attn_call *call) { return attn_kernel_isa(&fake_document, call); }
+
+const attn_kernel_info fake_document_info = {.version = ATTN_ABI_VERSION,
+                                             .element = ATTN_F32,
+                                             .head_size = FAKE_HEAD_SIZE,
+                                             .value_head_size = FAKE_VALUE_HEAD_SIZE,
+                                             .same_length = 0,
+                                             .tensor_count = DOCUMENT_TENSOR_COUNT,
+                                             .scalar_count = 0,
+                                             .name = "document",
+                                             .target = "cpu",
+                                             .tensors = document_tensors,
+                                             .scalars = NULL,
+                                             .run = run_document,
+                                             .workspace_bytes = measure_document,
+                                             .isa = isa_of_document};
+
+const attn_kernel fake_document = {.info = &fake_document_info,
+                                   .view_count = D_VIEWS,
+                                   .symbol_count = D_SYMBOLS,
+                                   .named_symbol_count = 1,
+                                   .order_count = 2,
+                                   .match_count = 1,
+                                   .phase_count = 1,
+                                   .version_count = 1,
+                                   .panel_keys = PANEL_KEYS,
+                                   .panel_stride = PANEL_STRIDE,
+                                   .value_stride = VALUE_STRIDE,
+                                   .key_granule = KEY_GRANULE,
+                                   .pack_keys = PACK_KEYS,
+                                   .symbols = document_symbols,
+                                   .orders = document_orders,
+                                   .matches = document_matches,
+                                   .phases = document_phases,
+                                   .versions = document_versions};

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ * Two kernels written by hand, in the form in which the compiler emits them, so that the entry point, the tools and the
+ * examples can be tested without a compiler. They are plain loops over the packed panels and the orders of the
+ * prologue.
+ *
+ *   longformer   a window, and tokens that see and are seen by all; two phases, of which the one over the tokens' rows
+ *                owns them (tensor `global`, scalars `left` and `right`)
+ *   document     same segment, and keys before the batch's length; queries and keys sorted by segment and matched
+ *                (tensors `segments` and `lengths`, both required)
+ */
+#ifndef ATTN_TEST_UNIT_RUNTIME_FAKEKERNELS_H
+#define ATTN_TEST_UNIT_RUNTIME_FAKEKERNELS_H
+
+#include "kernel.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { FAKE_HEAD_SIZE = 6, FAKE_VALUE_HEAD_SIZE = 3 };
+
+enum { LONGFORMER_GLOBAL = ATTN_LSE + 1, LONGFORMER_TENSOR_COUNT };
+enum { LONGFORMER_LEFT, LONGFORMER_RIGHT, LONGFORMER_SCALAR_COUNT };
+extern const attn_kernel fake_longformer;
+extern const attn_kernel_info fake_longformer_info;
+
+enum { DOCUMENT_SEGMENTS = ATTN_LSE + 1, DOCUMENT_LENGTHS, DOCUMENT_TENSOR_COUNT };
+extern const attn_kernel fake_document;
+extern const attn_kernel_info fake_document_info;
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* ATTN_TEST_UNIT_RUNTIME_FAKEKERNELS_H */

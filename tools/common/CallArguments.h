@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// From the flags of attn-run and attn-call to a call of a kernel: sizes, arrays from files or from the seed, run-time
+// data and scalars, the call itself, its time and its outputs. Both tools go through here, so that they behave alike;
+// all that is known of the kernel is its attn_kernel_info. Arrays are [batch, head, row, column] in C order.
+//
+//   CallFlags flags;                                        // filled in by the tool's command line
+//   Result<CallArguments> arguments = CallArguments::create(info, flags);
+//   Result<RunReport> report = runCall(*arguments, flags);  // the outputs are in the arguments' tensors now
+//   Outcome written = writeOutputs(*arguments, flags);
+#ifndef ATTN_TOOLS_COMMON_CALLARGUMENTS_H
+#define ATTN_TOOLS_COMMON_CALLARGUMENTS_H
+
+#include "attn/Runtime/attn.h"
+#include "common/Npy.h"
+#include "common/Result.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace attn_tools {
+
+/// The flags that the tools share, as they were given. A size that is not given comes from the files, or is 1 (batch,
+/// heads), 1024 (length), heads (kv_heads) or length (kv_length).
+struct CallFlags {
+  std::optional<int64_t> batch, heads, kvHeads, length, kvLength, queryOffset;
+  int64_t keyOffset = 0;
+  std::vector<std::string> arguments; // of --arg: name=value, name=v1,v2,... or name=file.npy
+  std::string queryFile, keyFile, valueFile, outputFile, lseFile;
+  uint64_t seed = 0;
+  int64_t repeat = 1;
+  int32_t threads = 1;
+  int32_t maxIsa = ATTN_ISA_BEST;
+};
+
+/// The text of one --arg in its two parts.
+struct NamedText {
+  std::string name;
+  std::string text;
+};
+Result<NamedText> parseNamedText(const std::string &argument);
+
+/// Whole numbers of rank 1 or 2.
+struct Integers {
+  std::vector<int64_t> shape;
+  std::vector<int32_t> values;
+};
+
+/// Reads v1,v2,... (nothing at all is an empty list) or file.npy.
+Result<Integers> parseIntegers(const NamedText &argument);
+
+/// A whole number, all of the text; `what` is named in the message: "--length" or "argument 'left'".
+Result<int64_t> parseInteger(const std::string &what, const std::string &text);
+Result<double> parseNumber(const std::string &what, const std::string &text);
+
+/// Everything that a call points to. May be moved, not copied.
+class CallArguments {
+public:
+  /// Reads files, draws what is missing from the seed, and fills the outputs with NaN, so that a row that is never
+  /// written is seen. Run-time data without a default is drawn too: segments are about 4 runs of sorted ids, lengths lie
+  /// in [0, number of positions], tokens are up to 4 positions. `info` has to outlive the arguments.
+  static Result<CallArguments> create(const attn_kernel_info &info, const CallFlags &flags);
+
+  const attn_kernel_info &info() const { return *kernelInfo; }
+
+  /// A call without workspace and executor. Points into these arguments.
+  attn_call makeCall() const;
+
+  /// The values of a run-time tensor for one batch, given, drawn or by default.
+  std::vector<int32_t> valuesOf(int32_t tensor, int64_t batchIndex) const;
+
+  int64_t batch = 0, heads = 0, kvHeads = 0, length = 0, kvLength = 0;
+  int64_t queryOffset = 0; // as given, or its default
+  int64_t keyOffset = 0;
+  std::optional<int64_t> givenQueryOffset;
+  std::vector<attn_tensor> tensors; // [info().tensor_count]; of rank 0 where the kernel's default is meant
+  std::vector<attn_scalar> scalars; // [info().scalar_count]
+
+private:
+  CallArguments() = default;
+  Outcome resolveSizes(const CallFlags &flags, const NpyArray *const files[3]);
+  Outcome addRows(int32_t tensor, int64_t headCount, int64_t rows, int64_t columns, NpyArray *file,
+                  const CallFlags &flags);
+  Outcome addArguments(const CallFlags &flags);
+  Outcome addArgument(const NamedText &argument, std::vector<std::string> &seen);
+  Outcome drawData(const CallFlags &flags);
+  Outcome addIntegers(int32_t tensor, const Integers &integers);
+  Outcome addTensor(int32_t tensor, int32_t element, const std::vector<int64_t> &shape, Bytes bytes);
+  int64_t positionCount() const;
+
+  const attn_kernel_info *kernelInfo = nullptr;
+  std::vector<Bytes> storage;
+};
+
+/// What a status other than ATTN_OK means for this call: attn_error_string with the value at fault.
+std::string explainStatus(const CallArguments &arguments, int status, int32_t maxIsa);
+
+struct RunReport {
+  size_t workspaceBytes = 0;
+  int32_t isa = 0;
+  double milliseconds = 0; // the median of the timed runs
+};
+
+/// Runs the call flags.repeat times with flags.threads workers and takes the median time. More than one run is preceded
+/// by one that is not timed.
+Result<RunReport> runCall(const CallArguments &arguments, const CallFlags &flags);
+
+/// Writes output and lse to the files that the flags name, if any.
+Outcome writeOutputs(const CallArguments &arguments, const CallFlags &flags);
+
+} // namespace attn_tools
+
+#endif // ATTN_TOOLS_COMMON_CALLARGUMENTS_H
