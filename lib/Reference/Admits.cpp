@@ -58,7 +58,7 @@ private:
 
 } // namespace
 
-//===-- Atoms -------------------------------------------------------------------------------------------------------===//
+//===-- Atoms -----------------------------------------------------------------------------------------------------===//
 
 Test PatternReader::test(FullOp) {
   return [](const Pair &) { return true; };
@@ -103,8 +103,7 @@ Test PatternReader::test(BlockLocalOp op) {
 }
 
 /// The row of a table that belongs to a batch. A table of one row is shared by all batches.
-template <typename Row>
-static const Row &rowOf(const std::vector<Row> &table, int64_t batch) {
+template <typename Row> static const Row &rowOf(const std::vector<Row> &table, int64_t batch) {
   static const Row none;
   if (table.size() == 1)
     return table.front();
@@ -158,7 +157,7 @@ Test PatternReader::test(WhereOp op) {
   };
 }
 
-//===-- Operators ---------------------------------------------------------------------------------------------------===//
+//===-- Operators -------------------------------------------------------------------------------------------------===//
 
 // What any member admits; a set, so a pair that several admit counts once.
 Test PatternReader::test(UnionOp op) {
@@ -181,7 +180,7 @@ Test PatternReader::test(MinusOp op) {
   };
 }
 
-//===-- Reading the region ------------------------------------------------------------------------------------------===//
+//===-- Reading the region ----------------------------------------------------------------------------------------===//
 
 Test PatternReader::read(Value pattern) {
   Operation *definition = pattern.getDefiningOp();
@@ -227,10 +226,8 @@ FailureOr<Mask> attn::reference::buildMask(AttentionOp op, const Problem &proble
   Test test = reader.read(op.getPairs().front().getTerminator()->getOperand(0));
   if (!reader.isComplete())
     return failure();
-  return Mask([test, queryOffset = problem.queryOffset, keyOffset = problem.keyOffset](int64_t b, int64_t h, int64_t i,
-                                                                                       int64_t j) {
-    return test({b, h, queryOffset + i, keyOffset + j});
-  });
+  return Mask([test, queryOffset = problem.queryOffset, keyOffset = problem.keyOffset](
+                  int64_t b, int64_t h, int64_t i, int64_t j) { return test({b, h, queryOffset + i, keyOffset + j}); });
 }
 
 bool attn::reference::admits(AttentionOp op, const Problem &problem, int64_t b, int64_t h, int64_t i, int64_t j) {

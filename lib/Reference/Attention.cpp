@@ -4,7 +4,8 @@
 // type, whose error says how much error a kernel may have.
 //
 // Every row goes the same way. Over the keys j that query row i admits,
-//   s_j = score(scale * q.k_j),  m = max s_j,  p_j = exp(s_j - m),  l = sum p_j,  output = sum p_j v_j / l,  lse = m + log l.
+//   s_j = score(scale * q.k_j),  m = max s_j,  p_j = exp(s_j - m),  l = sum p_j,
+//   output = sum p_j v_j / l,    lse = m + log l.
 
 #include "CallArguments.h"
 #include "RegionProgram.h"
@@ -49,11 +50,10 @@ private:
 
 } // namespace
 
-//===-- Sums --------------------------------------------------------------------------------------------------------===//
+//===-- Sums ------------------------------------------------------------------------------------------------------===//
 
 /// Adds up term(0), term(1), ... in `lanes` partial sums, as vector registers do.
-template <typename Number, int lanes, typename Term>
-static Number sumOf(int64_t size, Term term) {
+template <typename Number, int lanes, typename Term> static Number sumOf(int64_t size, Term term) {
   Number sums[lanes] = {};
   int64_t begin = 0;
   for (; begin + lanes <= size; begin += lanes)
@@ -83,8 +83,7 @@ static void addWeighted(Number *__restrict output, Number weight, const float *_
 }
 
 /// The largest number; NaN if there is one; -inf if there is none.
-template <typename Number>
-static Number maximumOf(const std::vector<Number> &numbers) {
+template <typename Number> static Number maximumOf(const std::vector<Number> &numbers) {
   Number maximum = -std::numeric_limits<Number>::infinity();
   for (Number number : numbers)
     if (number > maximum || std::isnan(number))
@@ -92,7 +91,7 @@ static Number maximumOf(const std::vector<Number> &numbers) {
   return maximum;
 }
 
-//===-- Exact -------------------------------------------------------------------------------------------------------===//
+//===-- Exact -----------------------------------------------------------------------------------------------------===//
 
 /// The score region speaks of positions, as patterns do.
 double Evaluator::modify(RegionProgram &region, double score, const QueryRow &row, int64_t j) const {
@@ -124,7 +123,7 @@ void Evaluator::computeExactRow(const QueryRow &row, double *output, double &lse
   lse = maximum + std::log(sum);
 }
 
-//===-- Eager -------------------------------------------------------------------------------------------------------===//
+//===-- Eager -----------------------------------------------------------------------------------------------------===//
 
 /// Every step is a tensor of the element type: q.k, scale * q.k, and the modified score. Inside of the score region f32
 /// is float.
@@ -163,7 +162,7 @@ void Evaluator::computeEagerRow(const QueryRow &row, MutableArrayRef<float> outp
   lse = maximum + std::log(sum);
 }
 
-//===-- All rows ----------------------------------------------------------------------------------------------------===//
+//===-- All rows --------------------------------------------------------------------------------------------------===//
 
 Evaluator::Evaluator(AttentionOp op, const Problem &problem, Mask mask) : problem(problem), mask(std::move(mask)) {
   if (op.getScore().empty())
@@ -212,8 +211,8 @@ Result Evaluator::run() {
     row.values = problem.value.data() + keyHead * problem.kvLength * problem.valueHeadSize;
     findAdmitted(row);
     result.admittedPairs += row.admitted.size();
-    computeExactRow(row, &result.output[index * columns], result.lse[index]);
-    computeEagerRow(row, {&result.eagerOutput[index * columns], size_t(columns)}, result.eagerLse[index]);
+    computeExactRow(row, result.output.data() + index * columns, result.lse[index]);
+    computeEagerRow(row, {result.eagerOutput.data() + index * columns, size_t(columns)}, result.eagerLse[index]);
   }
   return result;
 }
@@ -224,10 +223,9 @@ static LogicalResult checkSizes(AttentionOp op, const Problem &problem) {
     return op.emitError() << problem.kvHeads << " kv heads do not divide " << problem.heads << " heads";
   int64_t queries = problem.batch * problem.heads * problem.length;
   int64_t keys = problem.batch * problem.kvHeads * problem.kvLength;
-  std::tuple<StringRef, size_t, int64_t> tensors[] = {
-      {"query", problem.query.size(), queries * problem.headSize},
-      {"key", problem.key.size(), keys * problem.headSize},
-      {"value", problem.value.size(), keys * problem.valueHeadSize}};
+  std::tuple<StringRef, size_t, int64_t> tensors[] = {{"query", problem.query.size(), queries * problem.headSize},
+                                                      {"key", problem.key.size(), keys * problem.headSize},
+                                                      {"value", problem.value.size(), keys * problem.valueHeadSize}};
   for (auto [name, given, expected] : tensors)
     if (static_cast<int64_t>(given) != expected)
       return op.emitError() << name << " has " << given << " values; its shape needs " << expected;

@@ -23,7 +23,7 @@ double CallArguments::number(Value value) {
   if (auto *whole = std::get_if<int64_t>(argument))
     return static_cast<double>(*whole);
   if (auto *real = std::get_if<double>(argument))
-    return *real;
+    return value.getType().isF32() ? static_cast<float>(*real) : *real;
   reportMissing(value, "number");
   return std::numeric_limits<double>::quiet_NaN();
 }

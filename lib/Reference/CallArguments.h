@@ -13,16 +13,17 @@ class CallArguments {
 public:
   CallArguments(const Problem &problem) : problem(problem) {}
 
-  /// The number given for a block argument of the function; an error and NaN where there is none.
-  double number(mlir::Value argument);
-  /// The run-time data given for a block argument of the function; an error and an empty table where there are none.
-  const Table &table(mlir::Value argument);
+  /// The number given for `value`, a block argument of the function, rounded to float if that is its type; an error and
+  /// NaN where there is none.
+  double number(mlir::Value value);
+  /// Likewise the run-time data; an error and an empty table where there are none.
+  const Table &table(mlir::Value value);
 
   bool areComplete() const { return complete; }
 
 private:
-  const Argument *find(mlir::Value argument) const;
-  void reportMissing(mlir::Value argument, llvm::StringRef what);
+  const Argument *find(mlir::Value value) const;
+  void reportMissing(mlir::Value value, llvm::StringRef what);
 
   const Problem &problem;
   bool complete = true;

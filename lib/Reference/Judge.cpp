@@ -43,8 +43,8 @@ static double errorOf(double x, double exact) {
   return std::isfinite(x) && std::isfinite(exact) ? std::fabs(x - exact) : infinity;
 }
 
-/// k * max|eager - f64| + 2 ulp at max|f64|, over the places where both are finite: where an f16 score of eager attention
-/// overflows, its error says nothing.
+/// k * max|eager - f64| + 2 ulp at max|f64|, over the places where both are finite: where an f16 score of eager
+/// attention overflows, its error says nothing.
 static double tolerance(llvm::ArrayRef<double> exact, llvm::ArrayRef<float> eager, double k, FloatFormat format) {
   double largest = 0, eagerError = 0;
   for (auto [wanted, rounded] : llvm::zip_equal(exact, eager)) {

@@ -13,8 +13,8 @@
 
 namespace attn::reference {
 
-/// A register. Index and integer values are `whole`, sign-extended from their width (so that true is -1); floating-point
-/// values are `real`. The type of the MLIR value says which of the two is meant.
+/// A register. Index and integer values are `whole`, sign-extended from their width (so that true is -1);
+/// floating-point values are `real`. The type of the MLIR value says which of the two is meant.
 union Scalar {
   int64_t whole;
   double real;
@@ -36,12 +36,11 @@ struct Operand {
 /// `int64_t` (signed), `uint64_t` (unsigned, from the operand's own width), `bool`, or `Scalar` (as it is).
 class Meaning {
 public:
-  template <typename Function>
-  Meaning(Function function) : Meaning(+function) {}
+  template <typename Function> Meaning(Function function) : Meaning(+function) {}
   template <typename Result, typename... Parameters>
   Meaning(Result (*function)(Parameters...))
-      : erased(reinterpret_cast<Erased>(function)),
-        apply(&Meaning::call<Result (*)(Parameters...), Parameters...>), arity(sizeof...(Parameters)) {}
+      : erased(reinterpret_cast<Erased>(function)), apply(&Meaning::call<Result (*)(Parameters...), Parameters...>),
+        arity(sizeof...(Parameters)) {}
 
   Scalar operator()(const Operand *operands, const Scalar *registers) const {
     return apply(erased, operands, registers);
@@ -51,8 +50,7 @@ public:
 private:
   using Erased = void (*)();
 
-  template <typename T>
-  static T read(const Operand &operand, const Scalar *registers);
+  template <typename T> static T read(const Operand &operand, const Scalar *registers);
   static Scalar result(double value);
   static Scalar result(int64_t value);
   static Scalar result(uint64_t value) { return result(static_cast<int64_t>(value)); }

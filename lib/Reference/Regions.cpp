@@ -16,26 +16,21 @@ using namespace mlir;
 using namespace attn;
 using namespace attn::reference;
 
-//===-- Operands and results ----------------------------------------------------------------------------------------===//
+//===-- Operands and results --------------------------------------------------------------------------------------===//
 
-template <>
-double Meaning::read<double>(const Operand &operand, const Scalar *registers) {
+template <> double Meaning::read<double>(const Operand &operand, const Scalar *registers) {
   return registers[operand.slot].real;
 }
-template <>
-int64_t Meaning::read<int64_t>(const Operand &operand, const Scalar *registers) {
+template <> int64_t Meaning::read<int64_t>(const Operand &operand, const Scalar *registers) {
   return registers[operand.slot].whole;
 }
-template <>
-uint64_t Meaning::read<uint64_t>(const Operand &operand, const Scalar *registers) {
+template <> uint64_t Meaning::read<uint64_t>(const Operand &operand, const Scalar *registers) {
   return static_cast<uint64_t>(registers[operand.slot].whole) & llvm::maskTrailingOnes<uint64_t>(operand.width);
 }
-template <>
-bool Meaning::read<bool>(const Operand &operand, const Scalar *registers) {
+template <> bool Meaning::read<bool>(const Operand &operand, const Scalar *registers) {
   return registers[operand.slot].whole != 0;
 }
-template <>
-Scalar Meaning::read<Scalar>(const Operand &operand, const Scalar *registers) {
+template <> Scalar Meaning::read<Scalar>(const Operand &operand, const Scalar *registers) {
   return registers[operand.slot];
 }
 
@@ -50,7 +45,7 @@ Scalar Meaning::result(int64_t value) {
   return scalar;
 }
 
-//===-- What C++ leaves undefined -----------------------------------------------------------------------------------===//
+//===-- What C++ leaves undefined ---------------------------------------------------------------------------------===//
 
 static constexpr int64_t smallest = std::numeric_limits<int64_t>::min();
 
@@ -80,8 +75,7 @@ static uint64_t power(int64_t base, int64_t exponent) {
 }
 
 /// The nearest whole number that fits, rounding toward zero; NaN gives 0.
-template <typename Whole>
-static Whole toWhole(double x) {
+template <typename Whole> static Whole toWhole(double x) {
   constexpr Whole lowest = std::numeric_limits<Whole>::min(), highest = std::numeric_limits<Whole>::max();
   if (std::isnan(x))
     return 0;
@@ -90,7 +84,8 @@ static Whole toWhole(double x) {
   return x >= static_cast<double>(highest) ? highest : static_cast<Whole>(x);
 }
 
-/// arith.maximumf and minimumf give NaN for a NaN operand and order -0 before +0; maxnumf and minnumf prefer the number.
+/// arith.maximumf and minimumf give NaN for a NaN operand and order -0 before +0; maxnumf and minnumf prefer the
+/// number.
 static double maximum(double a, double b) {
   if (std::isnan(a) || std::isnan(b))
     return a + b;
@@ -98,7 +93,7 @@ static double maximum(double a, double b) {
 }
 static double minimum(double a, double b) { return -maximum(-a, -b); }
 
-//===-- What ops compute --------------------------------------------------------------------------------------------===//
+//===-- What ops compute ------------------------------------------------------------------------------------------===//
 
 /// Sums and products of integers are computed unsigned: they wrap the same way, and C++ defines it.
 static const llvm::StringMap<Meaning> &integerOps() {
@@ -230,7 +225,7 @@ static Meaning compare(arith::CmpIPredicate predicate) {
   llvm_unreachable("all predicates are listed");
 }
 
-/// Ordered predicates (o...) are false for a NaN, unordered ones (u...) are true: the negation of their opposite.
+/// Ordered predicates (o...) are false for a NaN; unordered ones (u...) are true, being the negation of their opposite.
 static Meaning compare(arith::CmpFPredicate predicate) {
   switch (predicate) {
   case arith::CmpFPredicate::AlwaysFalse:
@@ -250,7 +245,7 @@ static Meaning compare(arith::CmpFPredicate predicate) {
   case arith::CmpFPredicate::ORD:
     return [](double a, double b) { return !std::isnan(a) && !std::isnan(b); };
   case arith::CmpFPredicate::UEQ:
-    return [](double a, double b) { return !(a < b || a > b); };
+    return [](double a, double b) { return a == b || std::isnan(a) || std::isnan(b); };
   case arith::CmpFPredicate::UGT:
     return [](double a, double b) { return !(a <= b); };
   case arith::CmpFPredicate::UGE:
@@ -294,7 +289,7 @@ static std::optional<Meaning> meaningOf(Operation *op) {
   return std::nullopt;
 }
 
-//===-- Building ----------------------------------------------------------------------------------------------------===//
+//===-- Building --------------------------------------------------------------------------------------------------===//
 
 /// How values of a type are kept; an error where they are no scalars.
 Format RegionProgram::formatOf(Value value) {
@@ -383,7 +378,7 @@ unsigned RegionProgram::addOp(Operation *op, Lookup lookup) {
   return instruction.slot;
 }
 
-//===-- Running -----------------------------------------------------------------------------------------------------===//
+//===-- Running ---------------------------------------------------------------------------------------------------===//
 
 /// Makes a result one that its type can hold.
 static Scalar fit(Scalar value, Format format) {

@@ -30,14 +30,14 @@ static attn_values default_values(const attn_tensor_info *info) {
   return (attn_values){info->default_values, info->default_count, 0};
 }
 
-attn_values attn_values_of(const attn_problem *p, int32_t index) {
-  const attn_tensor_info *info = &p->info->tensors[index];
-  if (!attn_is_given(p, index))
+attn_values attn_values_of(const attn_problem *p, int32_t tensor) {
+  const attn_tensor_info *info = &p->info->tensors[tensor];
+  if (!attn_is_given(p, tensor))
     return default_values(info);
-  const attn_tensor *tensor = &p->call->tensors[index];
+  const attn_tensor *given = &p->call->tensors[tensor];
   if (info->role == ATTN_LENGTHS)
-    return (attn_values){tensor->data, 1, tensor->strides[0]};
-  return (attn_values){tensor->data, tensor->shape[tensor->rank - 1], tensor->rank == 1 ? 0 : tensor->strides[0]};
+    return (attn_values){given->data, 1, given->strides[0]};
+  return (attn_values){given->data, given->shape[given->rank - 1], given->rank == 1 ? 0 : given->strides[0]};
 }
 
 attn_scalar attn_scalar_of(const attn_problem *p, int32_t scalar) {

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// From the flags of attn-run and attn-call to a call of a kernel: sizes, arrays from files or from the seed, run-time
-// data and scalars, the call itself, its time and its outputs. Both tools go through here, so that they behave alike;
-// all that is known of the kernel is its attn_kernel_info. Arrays are [batch, head, row, column] in C order.
-//
-//   CallFlags flags;                                        // filled in by the tool's command line
-//   Result<CallArguments> arguments = CallArguments::create(info, flags);
-//   Result<RunReport> report = runCall(*arguments, flags);  // the outputs are in the arguments' tensors now
-//   Outcome written = writeOutputs(*arguments, flags);
+// From the flags of attn-run and attn-call to the arguments of a call: sizes, arrays from files or from the seed,
+// run-time data and scalars. Both tools go through here and RunCall.h, so that they behave alike; all that is known of
+// the kernel is its attn_kernel_info. Arrays are [batch, head, row, column] in C order.
 #ifndef ATTN_TOOLS_COMMON_CALLARGUMENTS_H
 #define ATTN_TOOLS_COMMON_CALLARGUMENTS_H
 
@@ -30,6 +25,7 @@ struct CallFlags {
   std::vector<std::string> arguments; // of --arg: name=value, name=v1,v2,... or name=file.npy
   std::string queryFile, keyFile, valueFile, outputFile, lseFile;
   uint64_t seed = 0;
+  bool dataOnly = false; // shapes, run-time data and scalars only: query, key, value and outputs get no memory
   int64_t repeat = 1;
   int32_t threads = 1;
   int32_t maxIsa = ATTN_ISA_BEST;
@@ -59,8 +55,8 @@ Result<double> parseNumber(const std::string &what, const std::string &text);
 class CallArguments {
 public:
   /// Reads files, draws what is missing from the seed, and fills the outputs with NaN, so that a row that is never
-  /// written is seen. Run-time data without a default is drawn too: segments are about 4 runs of sorted ids, lengths lie
-  /// in [0, number of positions], tokens are up to 4 positions. `info` has to outlive the arguments.
+  /// written is seen. Run-time data without a default is drawn too: segments are about 4 runs of sorted ids, lengths
+  /// lie in [0, number of positions], tokens are up to 4 positions. `info` has to outlive the arguments.
   static Result<CallArguments> create(const attn_kernel_info &info, const CallFlags &flags);
 
   const attn_kernel_info &info() const { return *kernelInfo; }
@@ -80,9 +76,11 @@ public:
 
 private:
   CallArguments() = default;
-  Outcome resolveSizes(const CallFlags &flags, const NpyArray *const files[3]);
-  Outcome addRows(int32_t tensor, int64_t headCount, int64_t rows, int64_t columns, NpyArray *file,
+  Outcome addAllRows(const CallFlags &flags);
+  Outcome resolveSizes(const CallFlags &flags, const std::optional<NpyArray> *files);
+  Outcome addRows(int32_t tensor, int64_t headCount, int64_t rows, int64_t columns, std::optional<NpyArray> &file,
                   const CallFlags &flags);
+  Outcome addOutput(int32_t tensor, int32_t element, const std::vector<int64_t> &shape, const CallFlags &flags);
   Outcome addArguments(const CallFlags &flags);
   Outcome addArgument(const NamedText &argument, std::vector<std::string> &seen);
   Outcome drawData(const CallFlags &flags);
@@ -93,22 +91,6 @@ private:
   const attn_kernel_info *kernelInfo = nullptr;
   std::vector<Bytes> storage;
 };
-
-/// What a status other than ATTN_OK means for this call: attn_error_string with the value at fault.
-std::string explainStatus(const CallArguments &arguments, int status, int32_t maxIsa);
-
-struct RunReport {
-  size_t workspaceBytes = 0;
-  int32_t isa = 0;
-  double milliseconds = 0; // the median of the timed runs
-};
-
-/// Runs the call flags.repeat times with flags.threads workers and takes the median time. More than one run is preceded
-/// by one that is not timed.
-Result<RunReport> runCall(const CallArguments &arguments, const CallFlags &flags);
-
-/// Writes output and lse to the files that the flags name, if any.
-Outcome writeOutputs(const CallArguments &arguments, const CallFlags &flags);
 
 } // namespace attn_tools
 

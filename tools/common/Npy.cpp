@@ -22,23 +22,25 @@ struct TypeInfo {
   int64_t size;
 };
 
-constexpr TypeInfo types[] = {{"<f2", NpyType::F16, 2}, {"<f4", NpyType::F32, 4}, {"<f8", NpyType::F64, 8},
-                              {"<u2", NpyType::U16, 2}, {"<i4", NpyType::I32, 4}, {"<i8", NpyType::I64, 8}};
+struct CloseFile {
+  void operator()(std::FILE *file) const { std::fclose(file); }
+};
+using File = std::unique_ptr<std::FILE, CloseFile>;
 
-const TypeInfo &infoOf(NpyType type) {
+} // namespace
+
+static constexpr TypeInfo types[] = {{"<f2", NpyType::F16, 2}, {"<f4", NpyType::F32, 4}, {"<f8", NpyType::F64, 8},
+                                     {"<u2", NpyType::U16, 2}, {"<i4", NpyType::I32, 4}, {"<i8", NpyType::I64, 8}};
+
+static const TypeInfo &infoOf(NpyType type) {
   for (const TypeInfo &info : types)
     if (info.type == type)
       return info;
   std::abort();
 }
 
-struct CloseFile {
-  void operator()(std::FILE *file) const { std::fclose(file); }
-};
-using File = std::unique_ptr<std::FILE, CloseFile>;
-
 /// At most 80 characters on one line, whatever bytes a file holds.
-std::string printable(std::string_view text) {
+static std::string printable(std::string_view text) {
   std::string line;
   for (char c : text.substr(0, 80))
     line += std::isprint(static_cast<unsigned char>(c)) ? c : ' ';
@@ -46,14 +48,12 @@ std::string printable(std::string_view text) {
   return line;
 }
 
-Failure failAt(const std::string &path, const std::string &what) { return {"'" + path + "': " + what}; }
+static Failure failAt(const std::string &path, const std::string &what) { return {"'" + path + "': " + what}; }
 
 /// With the system's words for errno.
-Failure failToOpen(const std::string &path, const char *verb) {
+static Failure failToOpen(const std::string &path, const char *verb) {
   return {std::string("cannot ") + verb + " '" + path + "': " + std::strerror(errno)};
 }
-
-} // namespace
 
 const char *nameOf(NpyType type) { return infoOf(type).name; }
 int64_t sizeOf(NpyType type) { return infoOf(type).size; }
@@ -159,7 +159,9 @@ struct Header {
   bool hasDescr = false, hasOrder = false, hasShape = false;
 };
 
-bool parseEntry(HeaderParser &parser, Header &header) {
+} // namespace
+
+static bool parseEntry(HeaderParser &parser, Header &header) {
   std::string key;
   if (!parser.parseString(key) || !parser.consume(':'))
     return false;
@@ -172,7 +174,7 @@ bool parseEntry(HeaderParser &parser, Header &header) {
   return key == "shape" && (header.hasShape = parser.parseShape(header.shape));
 }
 
-bool parseHeader(std::string_view text, Header &header) {
+static bool parseHeader(std::string_view text, Header &header) {
   HeaderParser parser(text);
   if (!parser.consume('{'))
     return false;
@@ -184,11 +186,12 @@ bool parseHeader(std::string_view text, Header &header) {
   return header.hasDescr && header.hasOrder && header.hasShape;
 }
 
-Result<NpyType> findType(const std::string &path, const std::string &descr) {
+static Result<NpyType> findType(const std::string &path, const std::string &descr) {
   for (const TypeInfo &info : types)
     if (descr == info.name)
       return info.type;
-  return failAt(path, "element type '" + printable(descr) + "' is not supported; save the array as <f4, <f2, <f8, <i4, <i8, or " +
+  return failAt(path, "element type '" + printable(descr) +
+                          "' is not supported; save the array as <f4, <f2, <f8, <i4, <i8, or " +
                           "bf16 bits as <u2, for example with x.astype('<f4')");
 }
 
@@ -197,7 +200,7 @@ Result<NpyType> findType(const std::string &path, const std::string &descr) {
 //===----------------------------------------------------------------------------------------------------------===//
 
 /// How long the file is, or -1 for what has no length (a pipe, a folder).
-int64_t sizeOfFile(std::FILE *file) {
+static int64_t sizeOfFile(std::FILE *file) {
   if (std::fseek(file, 0, SEEK_END) != 0)
     return -1;
   long size = std::ftell(file);
@@ -205,12 +208,12 @@ int64_t sizeOfFile(std::FILE *file) {
   return size == LONG_MAX ? -1 : size;
 }
 
-bool readExactly(std::FILE *file, void *bytes, int64_t count) {
+static bool readExactly(std::FILE *file, void *bytes, int64_t count) {
   return std::fread(bytes, 1, count, file) == static_cast<size_t>(count);
 }
 
 /// Reads what stands before the elements: magic, version, the header's length and the header.
-Result<std::string> readHeaderText(const std::string &path, std::FILE *file, int64_t fileSize) {
+static Result<std::string> readHeaderText(const std::string &path, std::FILE *file, int64_t fileSize) {
   unsigned char start[8], length[4] = {};
   if (!readExactly(file, start, sizeof(start)) || std::memcmp(start, "\x93NUMPY", 6) != 0)
     return failAt(path, "not a .npy file; write one with numpy.save");
@@ -229,8 +232,6 @@ Result<std::string> readHeaderText(const std::string &path, std::FILE *file, int
     return failAt(path, "the file ends inside its header; write it again");
   return text;
 }
-
-} // namespace
 
 Result<NpyArray> readNpy(const std::string &path) {
   File file(std::fopen(path.c_str(), "rb"));

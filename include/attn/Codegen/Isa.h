@@ -24,6 +24,8 @@ struct Isa {
   static llvm::ArrayRef<Isa> all();
   /// By name; null if there is none.
   static const Isa *find(llvm::StringRef name);
+  /// The best that this machine runs, at or below `limit` (an attn_isa; 0: no limit).
+  static const Isa &bestOfHost(int limit);
 };
 
 } // namespace attn

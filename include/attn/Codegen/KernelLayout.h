@@ -27,9 +27,10 @@ struct ScalarArgument {
   double defaultNumber = 0;
 };
 
-/// What a named symbol is filled with; `kind` is an attn_symbol_kind.
+/// What a named symbol is filled with; the kinds are attn_symbol_kind's.
 struct NamedSymbol {
-  int kind;
+  enum Kind { Index = 0, Number = 1, Entry = 2 };
+  Kind kind;
   unsigned source; // scalar, or tensor for entries
 };
 
@@ -72,9 +73,13 @@ public:
   /// Index of an order; orders are equal if kind, side and table are.
   unsigned orderIndex(OrderAttr order, Side side) const;
   /// The symbol that holds a scalar argument or a batch's length.
-  unsigned symbolOf(mlir::Value argument) const { return symbolNumbers.lookup(argument); }
+  unsigned symbolOf(mlir::Value argument) const { return symbolsByArgument.lookup(numberOf(argument)); }
   /// The call's tensor that a run-time data argument is.
-  unsigned tensorOf(mlir::Value argument) const { return tensorNumbers.lookup(argument); }
+  unsigned tensorOf(mlir::Value argument) const { return tensorsByArgument.lookup(numberOf(argument)); }
+  /// The same by the argument's number in the kernel's function.
+  unsigned symbolOfArgument(unsigned number) const { return symbolsByArgument.lookup(number); }
+  unsigned tensorOfArgument(unsigned number) const { return tensorsByArgument.lookup(number); }
+  unsigned scalarOfArgument(unsigned number) const { return scalarsByArgument.lookup(number); }
   const MatchLayout *matchOf(unsigned queryOrder) const;
 
   // How keys and values are packed; see attn_kernel.
@@ -90,7 +95,8 @@ private:
   unsigned addOrder(PlanOp plan, OrderAttr order, Side side);
 
   llvm::SmallVector<OrderAttr> orderAttrs; // beside `orders`
-  llvm::DenseMap<mlir::Value, unsigned> symbolNumbers, tensorNumbers, scalarNumbers;
+  static unsigned numberOf(mlir::Value argument) { return mlir::cast<mlir::BlockArgument>(argument).getArgNumber(); }
+  llvm::DenseMap<unsigned, unsigned> symbolsByArgument, tensorsByArgument, scalarsByArgument;
 };
 
 } // namespace attn

@@ -26,7 +26,7 @@ void roundTo(Element element, llvm::MutableArrayRef<float> values);
 using Table = std::vector<std::vector<int32_t>>;
 
 /// The value of one argument of the kernel's function, in the order of its block arguments. The tensors query, key and
-/// value are given in Problem and are `std::monostate` here.
+/// value are given in Problem and are `std::monostate` here. A double for an argument of type f32 is rounded to float.
 using Argument = std::variant<std::monostate, int64_t, double, Table>;
 
 /// The sizes and values of one call. Tensors are dense, [batch, heads, rows, columns], and hold what the element type
@@ -42,16 +42,16 @@ struct Problem {
 };
 
 struct Result {
-  std::vector<double> output; // [batch, heads, length, value head size], float64
-  std::vector<double> lse;    // [batch, heads, length]
+  std::vector<double> output;     // [batch, heads, length, value head size], float64
+  std::vector<double> lse;        // [batch, heads, length]
   std::vector<float> eagerOutput; // what a framework's eager attention gives: rounded where PyTorch rounds
   std::vector<float> eagerLse;
   int64_t admittedPairs = 0; // over batch and query heads
   bool complete = true;      // false if something could not be evaluated: an error said what, and no output is right
 };
 
-/// Whether a pattern admits the pair of batch b, head h, query row i and key row j. Needs neither the op nor the problem
-/// any more, but is for one thread at a time.
+/// Whether a pattern admits the pair of batch b, head h, query row i and key row j. Needs neither the op nor the
+/// problem any more, but is for one thread at a time.
 using Mask = std::function<bool(int64_t b, int64_t h, int64_t i, int64_t j)>;
 
 /// The mask of the pattern region of `op` (after attn-specialize); an error at the op that cannot be evaluated.
@@ -60,26 +60,27 @@ mlir::FailureOr<Mask> buildMask(AttentionOp op, const Problem &problem);
 /// The mask at one pair; false for a pattern that cannot be evaluated. For many pairs, build the mask.
 bool admits(AttentionOp op, const Problem &problem, int64_t b, int64_t h, int64_t i, int64_t j);
 
-/// Evaluates attention and its eager twin. Both are sums over the admitted pairs only, and follow IEEE rules for NaN and
-/// infinities in them. A row whose scores are all -inf has output 0 and lse -inf, as has a row without keys: a pair that
-/// is not admitted is one whose score is -inf.
+/// Evaluates attention and its eager twin. Both are sums over the admitted pairs only, and follow IEEE rules for NaN
+/// and infinities in them. A row whose scores are all -inf has output 0 and lse -inf, as has a row without keys: a pair
+/// that is not admitted is one whose score is -inf.
 Result evaluate(AttentionOp op, const Problem &problem);
 
 /// Evaluates a pure region of arith and math ops over scalars (where and score regions). Integers wrap at their width,
-/// index at 64 bits; f32 values are kept in double, and rounded to float after every op if `roundToFloat`. `lookup` gives
-/// the values of function arguments; ops outside of the region that it uses are evaluated too. Returns the yielded
-/// value; i1 is 0 or 1. An op that is not known is an error there and gives NaN.
+/// index at 64 bits; f32 values are kept in double, and rounded to float after every op if `roundToFloat`. `lookup`
+/// gives the values of function arguments; ops outside of the region that it uses are evaluated too. Returns the
+/// yielded value; i1 is 0 or 1. An op that is not known is an error there and gives NaN.
 double evaluateRegion(mlir::Region &region, llvm::ArrayRef<double> arguments,
                       llvm::function_ref<double(mlir::Value)> lookup, bool roundToFloat);
 
-/// The verdict of design's tolerance rule. An error ratio is
-///   max|x - f64| / (k * max|eager - f64| + 2 ulp of the element type at max|f64|),  k = 1.1 for 16-bit types, 10 for f32;
-/// lse is judged likewise in f32, and its -inf have to match exactly. A NaN that the float64 result does not have, or
-/// an infinity in another place, makes the ratio infinite.
+/// The verdict of the tolerance rule: a kernel may be wrong by about as much as eager attention is. An error ratio is
+///   max|x - f64| / (k * max|eager - f64| + 2 ulp at max|f64|),  k = 1.1 for 16-bit element types, 10 for f32,
+/// over the whole tensor, with ulps of the element type for the output and of f32 for lse. NaN and infinities have to
+/// stand exactly where the float64 result has them; one elsewhere, or a missing row, makes the ratio infinite. Where
+/// only eager attention is not finite (an f16 score overflows), its error does not count.
 struct Verdict {
   bool ok = false;
-  double maxError = 0;      // of the output
-  double errorRatio = 0;    // the larger of output and lse
+  double maxError = 0;   // of the output
+  double errorRatio = 0; // the larger of output and lse
   double lseErrorRatio = 0;
 };
 Verdict judge(const Result &expected, const Problem &problem, llvm::ArrayRef<float> output, llvm::ArrayRef<float> lse);

@@ -15,7 +15,7 @@ func::FuncOp Frame::begin(ModuleOp module, StringRef name, TypeRange inputs) {
   auto function = func::FuncOp::create(b, name, b.getFunctionType(inputs, {}));
   function.setPrivate();
   if (!isa.features.empty())
-    function->setAttr("llvm.target_features", LLVM::TargetFeaturesAttr::get(b.getContext(), isa.features));
+    function->setAttr("target_features", LLVM::TargetFeaturesAttr::get(b.getContext(), isa.features));
   Block *entry = function.addEntryBlock();
   b.setInsertionPointToStart(entry);
   arguments = entry->getArguments();

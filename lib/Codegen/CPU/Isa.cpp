@@ -7,6 +7,7 @@
 #include "attn/Codegen/Isa.h"
 #include "../../Runtime/kernel.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/TargetParser/Host.h"
 
 using namespace attn;
 using llvm::StringRef;
@@ -26,4 +27,14 @@ llvm::ArrayRef<Isa> Isa::all() { return isas; }
 const Isa *Isa::find(StringRef name) {
   const Isa *found = llvm::find_if(isas, [&](const Isa &isa) { return isa.name == name; });
   return found == std::end(isas) ? nullptr : found;
+}
+
+const Isa &Isa::bestOfHost(int limit) {
+  llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
+  for (const Isa &isa : isas) {
+    auto isThere = [&](StringRef feature) { return !feature.consume_front("+") || host.lookup(feature); };
+    if ((limit == ATTN_ISA_BEST || isa.number <= limit) && llvm::all_of(isa.features, isThere))
+      return isa;
+  }
+  return isas[std::size(isas) - 1];
 }

@@ -60,14 +60,14 @@ LogicalResult KernelLayout::addArguments(func::FuncOp function, PlanOp plan) {
         scalar.defaultIndex = integer.getInt();
       if (auto number = dyn_cast_or_null<FloatAttr>(value))
         scalar.defaultNumber = number.getValueAsDouble();
-      scalarNumbers[argument] = scalars.size();
+      scalarsByArgument[index] = scalars.size();
       scalars.push_back(scalar);
     } else if (isa<TokensType, SegmentsType, LengthsType>(type)) {
       int role = isa<TokensType>(type) ? ATTN_TOKENS : isa<SegmentsType>(type) ? ATTN_SEGMENTS : ATTN_LENGTHS;
       TensorArgument tensor{argName, role, std::nullopt};
       if (auto list = dyn_cast_or_null<DenseI32ArrayAttr>(value))
         tensor.defaultValues = SmallVector<int32_t>(list.asArrayRef());
-      tensorNumbers[argument] = tensors.size();
+      tensorsByArgument[index] = tensors.size();
       tensors.push_back(tensor);
     } else {
       return function.emitError() << "argument '" << argName << "' of kernel '" << name << "' has type " << type
@@ -80,19 +80,21 @@ LogicalResult KernelLayout::addArguments(func::FuncOp function, PlanOp plan) {
 
 void KernelLayout::addSymbols(PlanOp plan, func::FuncOp function) {
   auto add = [&](Value value) {
-    if (symbolNumbers.count(value))
+    unsigned number = numberOf(value);
+    if (symbolsByArgument.count(number))
       return;
-    symbolNumbers[value] = FirstNamed + symbols.size();
+    symbolsByArgument[number] = FirstNamed + symbols.size();
     if (isa<LengthsType>(value.getType()))
-      symbols.push_back({ATTN_SYMBOL_ENTRY, tensorNumbers.lookup(value)});
+      symbols.push_back({NamedSymbol::Entry, tensorsByArgument.lookup(number)});
     else
-      symbols.push_back({value.getType().isF32() ? ATTN_SYMBOL_NUMBER : ATTN_SYMBOL_INDEX, scalarNumbers.lookup(value)});
+      symbols.push_back({value.getType().isF32() ? NamedSymbol::Number : NamedSymbol::Index,
+                         scalarsByArgument.lookup(number)});
   };
   // The plan's own come first: expressions number them by their place there.
   for (Value symbol : plan.getSymbols())
     add(symbol);
   for (BlockArgument argument : function.getArguments())
-    if (scalarNumbers.count(argument))
+    if (scalarsByArgument.count(argument.getArgNumber()))
       add(argument);
 }
 
@@ -102,7 +104,7 @@ unsigned KernelLayout::addOrder(PlanOp plan, OrderAttr order, Side side) {
       return i;
   OrderLayout layout{order.getKind(), side};
   if (order.getKind() != OrderKindAttrValue::All) {
-    layout.tensor = tensorNumbers.lookup(plan.getTables()[order.getTable()]);
+    layout.tensor = tensorOf(plan.getTables()[order.getTable()]);
     layout.rowsView = viewCount++;
   }
   orders.push_back(layout);

@@ -9,11 +9,9 @@
 using namespace attn;
 using namespace attn::reference;
 
-namespace {
-
 using Formula = std::function<bool(int64_t b, int64_t h, int64_t i, int64_t j)>;
 
-void expectMask(Kernel &kernel, const Problem &problem, const Formula &formula) {
+static void expectMask(Kernel &kernel, const Problem &problem, const Formula &formula) {
   mlir::FailureOr<Mask> mask = buildMask(kernel.op, problem);
   ASSERT_TRUE(mlir::succeeded(mask)) << kernel.errors;
   for (int64_t b = 0; b < problem.batch; ++b)
@@ -26,7 +24,7 @@ void expectMask(Kernel &kernel, const Problem &problem, const Formula &formula) 
 }
 
 /// Lengths that differ either way (query positions are negative where keys are fewer), and given offsets.
-std::vector<Problem> awkwardProblems(const std::vector<Argument> &parameters = {}) {
+static std::vector<Problem> awkwardProblems(const std::vector<Argument> &parameters = {}) {
   std::vector<Problem> problems;
   for (auto [length, kvLength] : {std::pair(1, 1), {7, 7}, {5, 13}, {13, 5}, {11, 1}, {1, 11}, {4, 0}, {17, 16}})
     problems.push_back(makeProblem(length, kvLength, parameters));
@@ -40,7 +38,7 @@ std::vector<Problem> awkwardProblems(const std::vector<Argument> &parameters = {
   return problems;
 }
 
-int64_t floorDivide(int64_t a, int64_t b) { return static_cast<int64_t>(std::floor(double(a) / double(b))); }
+static int64_t floorDivide(int64_t a, int64_t b) { return static_cast<int64_t>(std::floor(double(a) / double(b))); }
 
 TEST(Admits, FullAndEmpty) {
   Kernel full("%p = attn.full attn.yield %p"), empty("%p = attn.empty attn.yield %p");
@@ -77,9 +75,9 @@ TEST(Admits, WindowOfComputedSize) {
 TEST(Admits, CausalIsAlignedAtTheBottomRight) {
   Kernel kernel("%p = attn.causal attn.yield %p");
   for (auto [length, kvLength] : {std::pair(6, 6), {3, 8}, {8, 3}})
-    expectMask(kernel, makeProblem(length, kvLength), [length = length, kvLength = kvLength](auto, auto, auto i, auto j) {
-      return j <= i + (kvLength - length);
-    });
+    expectMask(
+        kernel, makeProblem(length, kvLength),
+        [length = length, kvLength = kvLength](auto, auto, auto i, auto j) { return j <= i + (kvLength - length); });
   for (const Problem &problem : awkwardProblems())
     expectMask(kernel, problem,
                [&](auto, auto, auto i, auto j) { return problem.keyOffset + j <= problem.queryOffset + i; });
@@ -143,8 +141,7 @@ TEST(Admits, Segments) {
 TEST(Admits, Padded) {
   Kernel kernel("%p = attn.padded %lengths attn.yield %p", "", ", %lengths: !attn.lengths");
   for (const Problem &problem : awkwardProblems({Table{{5}, {0}}}))
-    expectMask(kernel, problem,
-               [&](auto b, auto, auto, auto j) { return problem.keyOffset + j < (b == 0 ? 5 : 0); });
+    expectMask(kernel, problem, [&](auto b, auto, auto, auto j) { return problem.keyOffset + j < (b == 0 ? 5 : 0); });
   for (const Problem &problem : awkwardProblems({Table{{3}}}))
     expectMask(kernel, problem, [&](auto, auto, auto, auto j) { return problem.keyOffset + j < 3; });
 }
@@ -224,5 +221,3 @@ TEST(Admits, AMissingArgumentIsAnError) {
   EXPECT_TRUE(mlir::failed(buildMask(kernel.op, makeProblem(2, 2, {int64_t(1)}))));
   EXPECT_EQ(kernel.errors, "the reference was given no run-time data for argument 3 of type '!attn.tokens'\n");
 }
-
-} // namespace

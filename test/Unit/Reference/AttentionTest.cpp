@@ -8,19 +8,20 @@
 using namespace attn;
 using namespace attn::reference;
 
-namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
+static constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// The score of a pair as a test defines it: from scale * q.k, head and positions; -inf where it is not admitted.
 using Score = std::function<double(double score, int64_t h, int64_t query, int64_t key)>;
 
-/// Softmax over all keys of row (b, h, i), in the plainest form.
+namespace {
 struct NaiveRow {
   std::vector<double> output;
   double lse;
 };
-NaiveRow naiveRow(const Problem &p, const Score &score, int64_t b, int64_t h, int64_t i) {
+} // namespace
+
+/// Softmax over all keys of row (b, h, i), in the plainest form.
+static NaiveRow naiveRow(const Problem &p, const Score &score, int64_t b, int64_t h, int64_t i) {
   int64_t keyHead = b * p.kvHeads + h * p.kvHeads / p.heads;
   NaiveRow row{std::vector<double>(p.valueHeadSize, 0.0), 0};
   double sum = 0;
@@ -40,7 +41,7 @@ NaiveRow naiveRow(const Problem &p, const Score &score, int64_t b, int64_t h, in
   return row;
 }
 
-void expectNaive(const Result &result, const Problem &p, const Score &score) {
+static void expectNaive(const Result &result, const Problem &p, const Score &score) {
   ASSERT_TRUE(result.complete);
   ASSERT_EQ(result.output.size(), size_t(p.batch * p.heads * p.length * p.valueHeadSize));
   ASSERT_EQ(result.lse.size(), size_t(p.batch * p.heads * p.length));
@@ -55,7 +56,7 @@ void expectNaive(const Result &result, const Problem &p, const Score &score) {
   }
 }
 
-double maxDifference(const std::vector<double> &exact, const std::vector<float> &rounded) {
+static double maxDifference(const std::vector<double> &exact, const std::vector<float> &rounded) {
   double difference = 0;
   for (size_t index = 0; index < exact.size(); ++index)
     if (std::isfinite(exact[index]))
@@ -63,7 +64,7 @@ double maxDifference(const std::vector<double> &exact, const std::vector<float> 
   return difference;
 }
 
-Problem smallProblem(int64_t length, int64_t kvLength, std::vector<Argument> parameters = {}) {
+static Problem smallProblem(int64_t length, int64_t kvLength, std::vector<Argument> parameters = {}) {
   Problem problem = makeProblem(length, kvLength, std::move(parameters));
   problem.batch = 2;
   problem.heads = 4;
@@ -90,7 +91,8 @@ TEST(Evaluate, RowsWithoutKeysAreZero) {
   Kernel kernel("%p = attn.causal attn.yield %p");
   Problem problem = smallProblem(8, 5);
   Result result = evaluate(kernel.op, problem);
-  expectNaive(result, problem, [](double score, auto, auto query, auto key) { return key <= query ? score : -infinity; });
+  expectNaive(result, problem,
+              [](double score, auto, auto query, auto key) { return key <= query ? score : -infinity; });
   EXPECT_EQ(result.admittedPairs, 2 * 4 * (1 + 2 + 3 + 4 + 5));
   EXPECT_EQ(result.lse[2], -infinity);
   EXPECT_EQ(result.eagerLse[2], -infinity);
@@ -109,13 +111,13 @@ TEST(Evaluate, ScoreSeesPositionsAndParameters) {
       %sum = arith.addf %s, %bias : f32
       attn.yield %sum : f32)",
                 ", %slope: f32");
-  Problem problem = smallProblem(9, 11, {0.125});
+  Problem problem = smallProblem(9, 11, {0.1}); // an f32 holds float(0.1)
   problem.batch = 1;
   fillTensors(problem, 2);
   problem.queryOffset = 4;
   problem.keyOffset = -3;
   expectNaive(evaluate(kernel.op, problem), problem, [](double score, int64_t h, int64_t query, int64_t key) {
-    return std::abs(query - key) <= 6 ? score + 0.125 * double((key - query) * h) : -infinity;
+    return std::abs(query - key) <= 6 ? score + double(0.1f) * double((key - query) * h) : -infinity;
   });
 }
 
@@ -128,7 +130,8 @@ TEST(Evaluate, ScoresOfMinusInfinityMask) {
       attn.yield %score : f32)");
   Problem problem = smallProblem(8, 5);
   Result result = evaluate(kernel.op, problem);
-  expectNaive(result, problem, [](double score, auto, auto query, auto key) { return key <= query ? score : -infinity; });
+  expectNaive(result, problem,
+              [](double score, auto, auto query, auto key) { return key <= query ? score : -infinity; });
   EXPECT_EQ(result.eagerLse[0], -infinity);
   EXPECT_EQ(result.eagerOutput[0], 0);
 }
@@ -139,11 +142,13 @@ TEST(Evaluate, NonFiniteValuesStayInTheirRows) {
   Problem problem = smallProblem(4, 4);
   problem.value[2 * problem.valueHeadSize] = std::numeric_limits<float>::quiet_NaN(); // of key row 2
   problem.key[3 * problem.headSize] = std::numeric_limits<float>::infinity();         // of key row 3
+  problem.query[3 * problem.headSize] = 1; // so that query row 3 scores +inf there
   Result result = evaluate(kernel.op, problem);
   for (int64_t i = 0; i < 4; ++i) {
     EXPECT_EQ(std::isnan(result.output[i * 3]), i >= 2);
     EXPECT_EQ(std::isnan(result.eagerOutput[i * 3]), i >= 2);
-    EXPECT_EQ(std::isfinite(result.output[i * 3 + 1]), i < 3 || problem.query[3 * problem.headSize] < 0);
+    EXPECT_EQ(std::isnan(result.output[i * 3 + 1]), i == 3);
+    EXPECT_EQ(std::isnan(result.lse[i]), i == 3);
   }
 }
 
@@ -178,20 +183,53 @@ TEST(Evaluate, EagerErrsByItsElementType) {
   }
 }
 
-/// One query, one key, head size 1: each step of the 16-bit types can be followed by hand.
-TEST(Evaluate, EagerRoundsScoresAfterEveryStep) {
-  Kernel kernel("%p = attn.full attn.yield %p");
-  Problem problem = makeProblem(1, 1);
+/// One query and head size 1, so that each step can be followed by hand.
+static Problem tinyProblem(std::vector<float> keys, std::vector<float> values) {
+  Problem problem = makeProblem(1, keys.size());
   problem.headSize = problem.valueHeadSize = 1;
   problem.element = Element::BF16;
-  problem.query = {1.0078125f};  // 1 + 2^-7
-  problem.key = {1.0078125f};    // the product is 1 + 2^-6 + 2^-14, rounded 1 + 2^-6
-  problem.value = {3.0f};
-  problem.scale = 1.0078125;     // the product is 1 + 2^-6 + 2^-7 + 2^-13, rounded 1 + 3 * 2^-7
+  problem.query = {1};
+  problem.key = std::move(keys);
+  problem.value = std::move(values);
+  problem.scale = 1;
+  return problem;
+}
+
+TEST(Evaluate, EagerRoundsScoresAfterEveryStep) {
+  Kernel kernel("%p = attn.full attn.yield %p");
+  Problem problem = tinyProblem({1.0078125f}, {3});
+  problem.query = {1.0078125f}; // 1 + 2^-7; the product is 1 + 2^-6 + 2^-14, rounded 1 + 2^-6 = 1.015625
+  problem.scale = 1.0038;       // 1.0194844, rounded 1.015625; times the unrounded product it would be 1.0234375
   Result result = evaluate(kernel.op, problem);
-  EXPECT_EQ(result.eagerLse[0], 1.0234375f);
-  EXPECT_EQ(result.lse[0], 1.0078125 * 1.0078125 * 1.0078125);
-  EXPECT_EQ(result.eagerOutput[0], 3.0f);
+  EXPECT_EQ(result.eagerLse[0], 1.015625f);
+  EXPECT_DOUBLE_EQ(result.lse[0], 1.0038 * 1.0078125 * 1.0078125);
+  EXPECT_EQ(result.eagerOutput[0], 3);
+}
+
+TEST(Evaluate, EagerRoundsScoresAfterTheRegion) {
+  Kernel kernel("%p = attn.full attn.yield %p", "%t = arith.constant 0.00390625 : f32 "
+                                                "%r = arith.addf %s, %t : f32 attn.yield %r : f32");
+  EXPECT_EQ(evaluate(kernel.op, tinyProblem({1}, {3})).eagerLse[0], 1); // 1 + 2^-8, halfway
+}
+
+/// Scores 0 and 1 give the weights 0.2689 and 0.7311, or 69 / 256 and 187 / 256 in bf16.
+TEST(Evaluate, EagerRoundsWeights) {
+  Kernel kernel("%p = attn.full attn.yield %p");
+  Result result = evaluate(kernel.op, tinyProblem({0, 1}, {1, -0.3671875f}));
+  EXPECT_NEAR(result.eagerOutput[0], 0.26953125 - 0.73046875 * 0.3671875, 1e-5);
+  EXPECT_NEAR(result.output[0], 0.26894142 - 0.73105858 * 0.3671875, 1e-8);
+}
+
+/// -inf and NaN in one row: NaN is no row without keys.
+TEST(Evaluate, NaNIsTheMaximum) {
+  Kernel kernel("%p = attn.full attn.yield %p");
+  float infinite = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  for (const std::vector<float> &keys : {std::vector{-infinite, nan}, {nan, -infinite}}) {
+    Result result = evaluate(kernel.op, tinyProblem(keys, {1, 2}));
+    EXPECT_TRUE(std::isnan(result.lse[0]));
+    EXPECT_TRUE(std::isnan(result.output[0]));
+    EXPECT_TRUE(std::isnan(result.eagerLse[0]));
+  }
 }
 
 TEST(Evaluate, UnknownOpsAreReported) {
@@ -215,7 +253,7 @@ TEST(Evaluate, TensorsHaveToFitTheirShapes) {
   EXPECT_EQ(kernel.errors, "value has 23 values; its shape needs 24\n");
 }
 
-float rounded(Element element, float value) {
+static float rounded(Element element, float value) {
   roundTo(element, value);
   return value;
 }
@@ -237,9 +275,7 @@ TEST(RoundTo, NearestEven) {
   EXPECT_EQ(rounded(Element::F16, 0x1p-25f), 0.0f); // half a step, to even
   EXPECT_EQ(rounded(Element::F16, 0x1.8p-24f), 0x1p-23f);
   EXPECT_EQ(rounded(Element::F16, -0x1.4p-23f), -0x1p-23f);
-  EXPECT_EQ(rounded(Element::F16, 0x1.fffp-15f), 0x1p-14f);
+  EXPECT_EQ(rounded(Element::F16, 0x1.ffcp-15f), 0x1p-14f); // nine bits of fraction there
   EXPECT_TRUE(std::signbit(rounded(Element::F16, -0.0f)));
   EXPECT_TRUE(std::isnan(rounded(Element::F16, nan)));
 }
-
-} // namespace

@@ -26,12 +26,11 @@ public:
         handler(&context, [this](mlir::Diagnostic &diagnostic) { errors += diagnostic.str() + "\n"; }) {
     context.loadDialect<AttnDialect, mlir::arith::ArithDialect, mlir::func::FuncDialect, mlir::math::MathDialect>();
     std::string tensor = "tensor<?x?x?x?xf32>", lse = "tensor<?x?x?xf32>";
-    std::string source = "func.func @kernel(%q: " + tensor + ", %k: " + tensor + ", %v: " + tensor + parameters +
-                         ") -> (" + tensor + ", " + lse + ") {\n" + before + "\n%o, %lse = attn.attention %q, %k, %v " +
-                         "pattern {\n" + pattern + "\n}\n" +
-                         (score.empty() ? "" : "score (%s, %b, %h, %i, %j) {\n" + score + "\n}\n") + ": " + tensor +
-                         ", " + tensor + ", " + tensor + " -> " + tensor + ", " + lse +
-                         "\nreturn %o, %lse : " + tensor + ", " + lse + "\n}";
+    std::string source =
+        "func.func @kernel(%q: " + tensor + ", %k: " + tensor + ", %v: " + tensor + parameters + ") -> (" + tensor +
+        ", " + lse + ") {\n" + before + "\n%o, %lse = attn.attention %q, %k, %v " + "pattern {\n" + pattern + "\n}\n" +
+        (score.empty() ? "" : "score (%s, %b, %h, %i, %j) {\n" + score + "\n}\n") + ": " + tensor + ", " + tensor +
+        ", " + tensor + " -> " + tensor + ", " + lse + "\nreturn %o, %lse : " + tensor + ", " + lse + "\n}";
     module = mlir::parseSourceString<mlir::ModuleOp>(source, &context);
     if (module)
       module->walk([this](AttentionOp found) { op = found; });

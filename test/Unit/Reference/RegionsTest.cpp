@@ -8,35 +8,35 @@
 using namespace attn;
 using namespace attn::reference;
 
-namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
-const double nan = std::nan("");
+static constexpr double infinity = std::numeric_limits<double>::infinity();
+static const double notANumber = std::nan("");
 
 /// A score region's value at score 2.5, batch 1, head 2, query position -7, key position 3. `%w` is a parameter of 5.
-double evaluateBody(const std::string &body, bool roundToFloat = false, double score = 2.5) {
+static double evaluateBody(const std::string &body, bool roundToFloat = false, double score = 2.5) {
   Kernel kernel("%p = attn.full attn.yield %p", body + "\nattn.yield %r : f32", ", %w: index");
   if (!kernel.op)
-    return nan;
+    return notANumber;
   auto lookup = [](mlir::Value) { return 5.0; };
   double value = evaluateRegion(kernel.op.getScore(), {score, 1, 2, -7, 3}, lookup, roundToFloat);
   EXPECT_EQ(kernel.errors, "") << body;
   return value;
 }
 
+namespace {
 /// One op on constants of floating-point type.
 struct FloatCase {
   const char *op;
   std::vector<double> operands;
   double expected;
 };
+} // namespace
 
-std::string constant(const std::string &name, double value) {
+static std::string constant(const std::string &name, double value) {
   uint64_t bits = llvm::bit_cast<uint64_t>(value);
   return name + " = arith.constant 0x" + llvm::utohexstr(bits, false, 16) + " : f64\n";
 }
 
-double evaluateFloat(const FloatCase &test) {
+static double evaluateFloat(const FloatCase &test) {
   const char *names[] = {"%x", "%y", "%z"};
   std::string body, operands;
   for (size_t index = 0; index < test.operands.size(); ++index) {
@@ -56,13 +56,13 @@ TEST(Regions, FloatOps) {
       {"arith.remf", {-7.5, 2}, -1.5},
       {"arith.negf", {1.5}, -1.5},
       {"arith.maximumf", {1, 2}, 2},
-      {"arith.maximumf", {1, nan}, nan},
+      {"arith.maximumf", {1, notANumber}, notANumber},
       {"arith.maximumf", {-0.0, 0.0}, 0.0},
       {"arith.minimumf", {1, 2}, 1},
-      {"arith.minimumf", {nan, 1}, nan},
+      {"arith.minimumf", {notANumber, 1}, notANumber},
       {"arith.minimumf", {0.0, -0.0}, -0.0},
-      {"arith.maxnumf", {1, nan}, 1},
-      {"arith.minnumf", {nan, 1}, 1},
+      {"arith.maxnumf", {1, notANumber}, 1},
+      {"arith.minnumf", {notANumber, 1}, 1},
       {"math.absf", {-1.5}, 1.5},
       {"math.acos", {0.5}, 1.0471975511965979},
       {"math.acosh", {2}, 1.3169578969248166},
@@ -97,7 +97,7 @@ TEST(Regions, FloatOps) {
       {"math.sin", {1}, 0.8414709848078965},
       {"math.sinh", {1}, 1.1752011936438014},
       {"math.sqrt", {2}, 1.4142135623730951},
-      {"math.sqrt", {-1}, nan},
+      {"math.sqrt", {-1}, notANumber},
       {"math.tan", {1}, 1.5574077246549023},
       {"math.tanh", {0.5}, 0.46211715726000973},
       {"math.trunc", {-1.5}, -1},
@@ -116,6 +116,7 @@ TEST(Regions, FloatOps) {
             2);
 }
 
+namespace {
 /// One op on constants of an integer type, its result read as a signed number.
 struct IntegerCase {
   const char *op;
@@ -123,6 +124,7 @@ struct IntegerCase {
   std::vector<int64_t> operands;
   int64_t expected;
 };
+} // namespace
 
 TEST(Regions, IntegerOps) {
   constexpr int64_t lowest = std::numeric_limits<int64_t>::min();
@@ -170,8 +172,8 @@ TEST(Regions, IntegerOps) {
   for (const IntegerCase &test : cases) {
     std::string body, operands, type = test.type;
     for (size_t index = 0; index < test.operands.size(); ++index) {
-      body += "%x" + std::to_string(index) + " = arith.constant " + std::to_string(test.operands[index]) + " : " + type +
-              "\n";
+      body += "%x" + std::to_string(index) + " = arith.constant " + std::to_string(test.operands[index]) + " : " +
+              type + "\n";
       operands += (index ? ", %x" : "%x") + std::to_string(index);
     }
     body += "%u = " + std::string(test.op) + " " + operands + " : " + type + "\n";
@@ -183,7 +185,9 @@ TEST(Regions, IntegerOps) {
 }
 
 /// The value of an i1, as 1 or 0.
-double evaluateTest(const std::string &body) { return evaluateBody(body + "\n%r = arith.uitofp %t : i1 to f32"); }
+static double evaluateTest(const std::string &body) {
+  return evaluateBody(body + "\n%r = arith.uitofp %t : i1 to f32");
+}
 
 TEST(Regions, IntegerComparisons) {
   std::string names[] = {"eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge"};
@@ -202,7 +206,7 @@ TEST(Regions, FloatComparisons) {
   std::string smaller = "0000111100011101", equal = "0101010110101001", larger = "0011001101100101",
               unordered = "0000000011111111"; // by the order of `names`
   for (auto [x, y, expected] :
-       {std::tuple(1.0, 2.0, smaller), {2.0, 2.0, equal}, {2.0, 1.0, larger}, {nan, 1.0, unordered}})
+       {std::tuple(1.0, 2.0, smaller), {2.0, 2.0, equal}, {2.0, 1.0, larger}, {notANumber, 1.0, unordered}})
     for (auto [index, name] : llvm::enumerate(names))
       EXPECT_EQ(evaluateTest(constant("%x", x) + constant("%y", y) + "%t = arith.cmpf " + name + ", %x, %y : f64"),
                 expected[index] - '0')
@@ -214,8 +218,8 @@ TEST(Regions, CastsAndSelect) {
   EXPECT_EQ(evaluateBody(truth("%u = arith.extsi %t : i1 to i32 %r = arith.sitofp %u : i32 to f32")), -1);
   EXPECT_EQ(evaluateBody(truth("%u = arith.extui %t : i1 to i32 %r = arith.sitofp %u : i32 to f32")), 1);
   EXPECT_EQ(evaluateBody(truth("%f = arith.constant 4.0 : f32 %r = arith.select %t, %f, %s : f32")), 4);
-  EXPECT_EQ(evaluateBody("%c = arith.cmpi sgt, %i, %j : index %k = arith.select %c, %i, %j : index "
-                         "%u = arith.index_cast %k : index to i32 %r = arith.sitofp %u : i32 to f32"),
+  EXPECT_EQ(evaluateBody("%c = arith.cmpi sgt, %i, %j : index %m = arith.select %c, %i, %j : index "
+                         "%u = arith.index_cast %m : index to i32 %r = arith.sitofp %u : i32 to f32"),
             3);
   EXPECT_EQ(evaluateBody("%u = arith.index_cast %i : index to i8 %r = arith.uitofp %u : i8 to f32"), 249);
   EXPECT_EQ(evaluateBody("%u = arith.index_cast %i : index to i8 %n = arith.index_castui %u : i8 to index "
@@ -224,8 +228,8 @@ TEST(Regions, CastsAndSelect) {
   EXPECT_EQ(evaluateBody("%x = arith.constant 300 : i32 %u = arith.trunci %x : i32 to i8 "
                          "%r = arith.sitofp %u : i8 to f32"),
             44);
-  EXPECT_EQ(evaluateBody("%n = arith.negf %s : f32 %u = arith.fptosi %n : f32 to i32 %r = arith.sitofp %u : i32 to f32"),
-            -2);
+  EXPECT_EQ(
+      evaluateBody("%n = arith.negf %s : f32 %u = arith.fptosi %n : f32 to i32 %r = arith.sitofp %u : i32 to f32"), -2);
   EXPECT_EQ(evaluateBody("%u = arith.fptoui %s : f32 to i32 %r = arith.uitofp %u : i32 to f32"), 2);
   EXPECT_EQ(evaluateBody("%u = arith.bitcast %s : f32 to i32 %o = arith.constant 8388608 : i32 "
                          "%p2 = arith.addi %u, %o : i32 %r = arith.bitcast %p2 : i32 to f32"),
@@ -234,6 +238,20 @@ TEST(Regions, CastsAndSelect) {
   EXPECT_EQ(evaluateTest("%t = math.isfinite %s : f32"), 1);
   EXPECT_EQ(evaluateTest("%t = math.isinf %s : f32"), 0);
   EXPECT_EQ(evaluateBody("%n = arith.constant 3 : i32 %r = math.fpowi %s, %n : f32, i32"), 15.625);
+}
+
+TEST(Regions, ParametersAreReadByTheirType) {
+  Kernel kernel("%p = attn.full attn.yield %p", "%r = arith.sitofp %flag : i1 to f32 attn.yield %r : f32",
+                ", %flag: i1");
+  auto lookup = [](mlir::Value) { return 1.0; };
+  EXPECT_EQ(evaluateRegion(kernel.op.getScore(), {0, 0, 0, 0, 0}, lookup, false), -1);
+}
+
+TEST(Regions, OpsOutsideOfTheRegionAreEvaluated) {
+  Kernel kernel("%p = attn.full attn.yield %p", "%r = arith.addf %s, %half : f32 attn.yield %r : f32", ", %x: f32",
+                "%two = arith.constant 2.0 : f32 %half = arith.divf %x, %two : f32");
+  auto lookup = [](mlir::Value) { return 5.0; };
+  EXPECT_EQ(evaluateRegion(kernel.op.getScore(), {1, 0, 0, 0, 0}, lookup, false), 3.5);
 }
 
 TEST(Regions, SoftCapAndBuckets) {
@@ -270,5 +288,3 @@ TEST(Regions, UnknownOpsAndTypesGiveNaN) {
   EXPECT_TRUE(std::isnan(evaluateRegion(wide.op.getScore(), {0, 0, 0, 0, 0}, lookup, false)));
   EXPECT_NE(wide.errors.find("not 'i128'"), std::string::npos) << wide.errors;
 }
-
-} // namespace

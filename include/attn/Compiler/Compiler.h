@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The façade: a pattern file in, kernels out. The tools are thin over it. Errors are one complete line each, "FILE:LINE:
+// COL: error: ..." where a place is known and "error: ..." otherwise; notes may follow.
+//
+//   auto compilation = Compilation::create("patterns/longformer.mlir", options);
+//   auto object = (*compilation)->emitObject();                // an ELF object with the C ABI of attn/Runtime/attn.h
+//   auto loaded = LoadedKernels::load(std::move(*object));     // or: run it here
+
+#ifndef ATTN_COMPILER_COMPILER_H
+#define ATTN_COMPILER_COMPILER_H
+
+#include "attn/Codegen/KernelLayout.h"
+#include "attn/Pattern/Walk.h"
+#include "attn/Runtime/attn.h"
+#include "attn/Transforms/PatternReader.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+namespace mlir {
+class OpPassManager;
+} // namespace mlir
+
+namespace llvm {
+class LLVMContext;
+class Module;
+} // namespace llvm
+
+namespace attn {
+
+struct CompileOptions {
+  std::string kernel;            // of a file that holds several; empty: all
+  std::string target = "cpu";    // cpu or sm_90a
+  std::string machine = "host";  // target description: host or h200
+  std::string element = "f32";   // f32, bf16 or f16
+  std::string score;             // a name in the file or in patterns/scores beside it, or a file; empty: none
+  int64_t headSize = 64;
+  int64_t valueHeadSize = 0;     // 0: as headSize
+  int64_t tileRows = 0, tileKeys = 0; // 0: the planner's choice
+  std::vector<std::string> isas; // avx512, avx2, generic; empty: all
+};
+
+/// One kernel of a compilation.
+struct KernelSource {
+  AttentionOp attention; // after attn-specialize; what the reference evaluates
+  PatternReading reading;
+  Plan plan;
+  KernelLayout layout;
+};
+
+/// What attn.h's attn_kernel_info says, for callers that have no object: `run` and the like are null.
+class KernelInfo {
+public:
+  KernelInfo(const KernelLayout &layout, llvm::StringRef target);
+  KernelInfo(const KernelInfo &) = delete;
+  const attn_kernel_info &get() const { return info; }
+
+private:
+  std::string name, target;
+  std::vector<std::string> names;
+  std::vector<std::vector<int32_t>> defaults;
+  std::vector<attn_tensor_info> tensors;
+  std::vector<attn_scalar_info> scalars;
+  attn_kernel_info info;
+};
+
+class Compilation {
+public:
+  /// Parses, specializes and plans a file.
+  static llvm::Expected<std::unique_ptr<Compilation>> create(llvm::StringRef path, const CompileOptions &options);
+  ~Compilation();
+
+  const CompileOptions &options() const { return opts; }
+  llvm::ArrayRef<KernelSource> kernels() const { return sources; }
+
+  enum class Stage { Attn, Plan, Loops, LLVMDialect };
+  /// The module after a stage, as text.
+  llvm::Expected<std::string> print(Stage stage);
+  /// LLVM IR as text, assembly, or an object; kernels, their descriptions and the entry point are in it.
+  llvm::Expected<std::string> emitLLVM();
+  llvm::Expected<std::string> emitAssembly();
+  llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitObject();
+  /// The C header of all kernels.
+  std::string emitHeader() const;
+
+private:
+  Compilation();
+  llvm::Error parse(llvm::StringRef path);
+  llvm::Error specialize();
+  llvm::Error describeKernels();
+  llvm::Error lowerTo(Stage stage);
+  llvm::Expected<std::unique_ptr<llvm::Module>> translate(llvm::LLVMContext &context);
+  llvm::Error runStage(llvm::function_ref<void(mlir::OpPassManager &)> build, mlir::ModuleOp module);
+
+  CompileOptions opts;
+  std::unique_ptr<mlir::MLIRContext> context;
+  mlir::OwningOpRef<mlir::ModuleOp> source; // specialized; stays
+  mlir::OwningOpRef<mlir::ModuleOp> work;   // is lowered stage by stage
+  Stage reached = Stage::Attn;
+  std::vector<KernelSource> sources;
+};
+
+/// Kernels of an object, loaded into this process.
+class LoadedKernels {
+public:
+  static llvm::Expected<LoadedKernels> load(std::unique_ptr<llvm::MemoryBuffer> object);
+  LoadedKernels(LoadedKernels &&);
+  ~LoadedKernels();
+  /// By name; null if there is none.
+  const attn_kernel_info *find(llvm::StringRef name) const;
+  llvm::ArrayRef<const attn_kernel_info *> all() const { return infos; }
+
+private:
+  LoadedKernels();
+  struct Engine;
+  std::unique_ptr<Engine> engine;
+  std::vector<const attn_kernel_info *> infos;
+};
+
+/// Links an object into a shared library with the machine's own linker.
+llvm::Error linkSharedLibrary(const llvm::MemoryBuffer &object, llvm::StringRef path);
+
+} // namespace attn
+
+#endif // ATTN_COMPILER_COMPILER_H

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// From a file to a lowered module, with every diagnostic turned into an error of one line.
+
+#include "attn/Compiler/Compiler.h"
+#include "attn/Pipelines/Pipelines.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SourceMgr.h"
+
+using namespace mlir;
+using namespace attn;
+using llvm::Error;
+using llvm::Expected;
+
+static Error makeError(const llvm::Twine &message) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
+}
+
+namespace {
+
+/// Collects diagnostics as "FILE:LINE:COL: error: message" lines.
+class DiagnosticLines {
+public:
+  explicit DiagnosticLines(MLIRContext *context)
+      : handler(context, [this](Diagnostic &diagnostic) {
+          if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
+            add(diagnostic);
+          return success();
+        }) {}
+
+  Error take(const llvm::Twine &otherwise) {
+    return makeError(text.empty() ? ("error: " + otherwise).str() : text);
+  }
+
+private:
+  void add(Diagnostic &diagnostic) {
+    auto addLine = [&](Location loc, StringRef severity, const llvm::Twine &message) {
+      llvm::raw_string_ostream os(text);
+      if (!text.empty())
+        os << '\n';
+      if (auto place = dyn_cast<FileLineColLoc>(loc))
+        os << place.getFilename().getValue() << ':' << place.getLine() << ':' << place.getColumn() << ": ";
+      os << severity << ": " << message;
+    };
+    addLine(diagnostic.getLocation(), "error", diagnostic.str());
+    for (Diagnostic &note : diagnostic.getNotes())
+      addLine(note.getLocation(), "note", note.str());
+  }
+
+  std::string text;
+  ScopedDiagnosticHandler handler;
+};
+
+} // namespace
+
+Compilation::Compilation() = default;
+Compilation::~Compilation() = default;
+
+Expected<std::unique_ptr<Compilation>> Compilation::create(StringRef path, const CompileOptions &options) {
+  std::unique_ptr<Compilation> compilation(new Compilation());
+  compilation->opts = options;
+  DialectRegistry registry;
+  registerDialects(registry);
+  compilation->context = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
+  compilation->context->loadAllAvailableDialects();
+  if (options.target != "cpu")
+    return makeError("error: unknown target '" + options.target + "'; use cpu");
+  if (Error error = compilation->parse(path))
+    return error;
+  if (Error error = compilation->specialize())
+    return error;
+  if (Error error = compilation->describeKernels())
+    return error;
+  return compilation;
+}
+
+/// Reads a file and parses it.
+static Expected<OwningOpRef<ModuleOp>> parseFile(StringRef path, MLIRContext *context) {
+  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
+  if (!buffer)
+    return makeError("error: cannot read '" + path + "': " + buffer.getError().message());
+  llvm::SourceMgr sources;
+  sources.AddNewSourceBuffer(std::move(*buffer), {});
+  DiagnosticLines diagnostics(context);
+  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, context);
+  if (!module)
+    return diagnostics.take("'" + path + "' is no pattern file");
+  return module;
+}
+
+/// A score by name: in this file, else NAME.mlir in `scores` beside the pattern file; or by the path of a file.
+static std::string findScoreFile(StringRef score, StringRef patternPath) {
+  if (llvm::sys::fs::exists(score) && !llvm::sys::fs::is_directory(score))
+    return score.str();
+  llvm::SmallString<128> path(llvm::sys::path::parent_path(patternPath));
+  llvm::sys::path::append(path, "scores", score + ".mlir");
+  return llvm::sys::fs::exists(path) ? path.str().str() : std::string();
+}
+
+Error Compilation::parse(StringRef path) {
+  Expected<OwningOpRef<ModuleOp>> module = parseFile(path, context.get());
+  if (!module)
+    return module.takeError();
+  source = std::move(*module);
+  if (opts.score.empty() || source->lookupSymbol<ScoreOp>(opts.score))
+    return Error::success();
+  std::string scorePath = findScoreFile(opts.score, path);
+  if (scorePath.empty())
+    return makeError("error: unknown score '" + opts.score + "'; name one of patterns/scores or a file");
+  Expected<OwningOpRef<ModuleOp>> scores = parseFile(scorePath, context.get());
+  if (!scores)
+    return scores.takeError();
+  auto symbols = (*scores)->getOps<ScoreOp>();
+  if (symbols.empty())
+    return makeError("error: '" + scorePath + "' holds no attn.score");
+  ScoreOp score = *symbols.begin();
+  opts.score = score.getSymName().str();
+  score->remove();
+  source->getBody()->push_back(score);
+  return Error::success();
+}
+
+Error Compilation::runStage(llvm::function_ref<void(OpPassManager &)> build, ModuleOp module) {
+  DiagnosticLines diagnostics(context.get());
+  PassManager pm(context.get());
+  build(pm);
+  if (failed(pm.run(module)))
+    return diagnostics.take("a pass failed");
+  return Error::success();
+}
+
+Error Compilation::specialize() {
+  AttnSpecializeOptions options;
+  options.kernel = opts.kernel, options.element = opts.element, options.score = opts.score;
+  options.headSize = opts.headSize, options.valueHeadSize = opts.valueHeadSize;
+  if (Error error = runStage([&](OpPassManager &pm) { buildSpecialize(pm, options); }, *source))
+    return error;
+  auto hasAttention = [](func::FuncOp function) { return !function.getOps<AttentionOp>().empty(); };
+  if (llvm::none_of(source->getOps<func::FuncOp>(), hasAttention))
+    return makeError("error: the file holds no kernel; write an attn.pattern or a function with attn.attention");
+  return Error::success();
+}
+
+static bool isIdentifier(StringRef name) {
+  return !name.empty() && !llvm::isDigit(name.front()) &&
+         llvm::all_of(name, [](char c) { return llvm::isAlnum(c) || c == '_'; });
+}
+
+Error Compilation::describeKernels() {
+  work = source->clone();
+  if (Error error = lowerTo(Stage::Plan))
+    return error;
+  DiagnosticLines diagnostics(context.get());
+  Target target = Target::cpu();
+  for (auto function : source->getOps<func::FuncOp>()) {
+    auto attentions = function.getOps<AttentionOp>();
+    if (attentions.empty())
+      continue;
+    if (!isIdentifier(function.getSymName()))
+      return makeError("error: kernel name '" + function.getSymName() + "' is no C identifier; rename it");
+    auto planned = work->lookupSymbol<func::FuncOp>(function.getSymName());
+    FailureOr<KernelLayout> layout = KernelLayout::of(planned);
+    if (failed(layout))
+      return diagnostics.take("kernel '" + function.getSymName() + "' cannot be compiled");
+    target.tile = {layout->tile[0], layout->tile[1], layout->tile[2], layout->tile[3]};
+    auto plan = planAttention(*attentions.begin(), target);
+    if (failed(plan))
+      return diagnostics.take("kernel '" + function.getSymName() + "' cannot be planned");
+    sources.push_back({*attentions.begin(), std::move(plan->first), std::move(plan->second), std::move(*layout)});
+  }
+  return Error::success();
+}
+
+Error Compilation::lowerTo(Stage stage) {
+  while (reached < stage) {
+    Stage next = static_cast<Stage>(static_cast<int>(reached) + 1);
+    Error error = runStage(
+        [&](OpPassManager &pm) {
+          if (next == Stage::Plan) {
+            AttnPlanOptions options;
+            options.target = opts.target, options.tileRows = opts.tileRows, options.tileKeys = opts.tileKeys;
+            buildPlan(pm, options);
+          } else if (next == Stage::Loops) {
+            AttnEmitCPUOptions options;
+            options.isas.assign(opts.isas.begin(), opts.isas.end());
+            buildEmitCPU(pm, options);
+          } else {
+            buildLowerCPU(pm);
+          }
+        },
+        *work);
+    if (error)
+      return error;
+    reached = next;
+  }
+  return Error::success();
+}
+
+Expected<std::string> Compilation::print(Stage stage) {
+  if (Error error = lowerTo(stage))
+    return error;
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  (stage == Stage::Attn ? *source : *work).print(os);
+  os << '\n';
+  return text;
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Writes a kernel's description (lib/Runtime/kernel.h) and its entry points into an LLVM module.
+
+#ifndef ATTN_LIB_COMPILER_DESCRIBE_H
+#define ATTN_LIB_COMPILER_DESCRIBE_H
+
+#include "attn/Codegen/KernelLayout.h"
+#include "llvm/IR/Module.h"
+
+namespace attn {
+
+/// Adds NAME, NAME_workspace_bytes, NAME_isa and NAME_info for a kernel whose parts the module holds, written for
+/// `isas` (names, best first). Returns NAME_info.
+llvm::GlobalVariable *describeKernel(llvm::Module &module, const KernelLayout &layout, llvm::StringRef target,
+                                     llvm::ArrayRef<llvm::StringRef> isas);
+
+/// Adds the weak table `attn_kernels` by which attn-call finds the kernels of a shared library.
+void listKernels(llvm::Module &module, llvm::ArrayRef<llvm::GlobalVariable *> infos);
+
+} // namespace attn
+
+#endif // ATTN_LIB_COMPILER_DESCRIBE_H

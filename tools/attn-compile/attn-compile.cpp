@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Compiles a pattern file, up to any stage, and says what the kernel will do.
+#include "common/RunCall.h"
+#include "flags/Flags.h"
+
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/InitLLVM.h"
+
+namespace cl = llvm::cl;
+using namespace attn_tools;
+using attn::Compilation;
+
+namespace {
+
+enum class Emit { None, Attn, Plan, Tiles, Loops, LLVM, Asm, Obj, So, Header, Ptx, Cubin, Report, Visits, Mask };
+
+struct Flags {
+  KernelFlags kernel;
+  SizeFlags sizes;
+  cl::opt<std::string> emit{"emit",
+                            cl::desc("attn, plan, loops, llvm, asm, obj (default), so, header, report, visits or mask"),
+                            cl::init("obj"), cl::value_desc("WHAT")};
+  cl::opt<std::string> output{"o", cl::desc("Output; - is standard output, where text goes by default"),
+                              cl::value_desc("OUT")};
+  cl::opt<bool> json{"json", cl::desc("Prints report and visits as JSON")};
+  cl::opt<bool> byKey{"by-key", cl::desc("Lists visits key tile by key tile")};
+
+  Emit what() const {
+    return llvm::StringSwitch<Emit>(emit)
+        .Case("attn", Emit::Attn)
+        .Case("plan", Emit::Plan)
+        .Case("tiles", Emit::Tiles)
+        .Case("loops", Emit::Loops)
+        .Case("llvm", Emit::LLVM)
+        .Case("asm", Emit::Asm)
+        .Case("obj", Emit::Obj)
+        .Case("so", Emit::So)
+        .Case("header", Emit::Header)
+        .Case("ptx", Emit::Ptx)
+        .Case("cubin", Emit::Cubin)
+        .Case("report", Emit::Report)
+        .Case("visits", Emit::Visits)
+        .Case("mask", Emit::Mask)
+        .Default(Emit::None);
+  }
+};
+
+int writeText(llvm::Expected<std::string> text, const Flags &flags) {
+  if (!text)
+    return fail(text.takeError());
+  Outcome written = writeFile(flags.output, *text);
+  return written ? 0 : fail(written.message());
+}
+
+int writeObject(Compilation &compilation, const Flags &flags) {
+  if (flags.output.empty())
+    return fail("--emit=" + flags.emit + " writes a file; name it with -o");
+  auto object = compilation.emitObject();
+  if (!object)
+    return fail(object.takeError());
+  if (flags.what() == Emit::So) {
+    llvm::Error error = attn::linkSharedLibrary(**object, flags.output);
+    return error ? fail(std::move(error)) : 0;
+  }
+  Outcome written = writeFile(flags.output, (*object)->getBuffer());
+  return written ? 0 : fail(written.message());
+}
+
+/// The workspace that the whole call needs, asked of the kernel itself.
+llvm::Expected<int64_t> workspaceOf(Compilation &compilation, const CallArguments &arguments) {
+  auto object = compilation.emitObject();
+  if (!object)
+    return object.takeError();
+  auto kernels = attn::LoadedKernels::load(std::move(*object));
+  if (!kernels)
+    return kernels.takeError();
+  attn_call call = arguments.makeCall();
+  return kernels->find(arguments.info().name)->workspace_bytes(&call);
+}
+
+/// What is known of a kernel for one call: report, visits or a picture.
+int describe(Compilation &compilation, const attn::KernelSource &kernel, const Flags &flags, llvm::raw_ostream &os) {
+  attn::KernelInfo info(kernel.layout, flags.kernel.target);
+  CallFlags callFlags = flags.sizes.flags();
+  callFlags.dataOnly = true;
+  Result<CallArguments> arguments = CallArguments::create(info.get(), callFlags);
+  if (!arguments)
+    return fail(arguments.message());
+  attn::CallValues values = attn::bindCall(kernel, numbersOf(*arguments, 0));
+  switch (flags.what()) {
+  case Emit::Report: {
+    attn::Report report = attn::makeReport(kernel, flags.kernel.target, values);
+    llvm::Expected<int64_t> workspace = workspaceOf(compilation, *arguments);
+    if (!workspace)
+      return fail(workspace.takeError());
+    report.workspaceBytes = *workspace;
+    if (flags.json)
+      os << llvm::formatv("{0:2}", attn::toJson(report)) << '\n';
+    else
+      attn::printText(report, os);
+    return 0;
+  }
+  case Emit::Visits:
+    attn::printVisits(kernel, values, flags.byKey, flags.json, os);
+    return 0;
+  default:
+    if (llvm::StringRef(flags.output).ends_with(".svg"))
+      attn::printMaskSvg(kernel, values, os);
+    else if (llvm::StringRef(flags.output).ends_with(".png"))
+      return fail("'" + flags.output + "': masks are drawn as text or .svg; choose another ending");
+    else
+      attn::printMaskAscii(kernel, values, os);
+    return 0;
+  }
+}
+
+int describeAll(Compilation &compilation, const Flags &flags) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  for (const attn::KernelSource &kernel : compilation.kernels())
+    if (int code = describe(compilation, kernel, flags, os))
+      return code;
+  return writeText(std::move(text), flags);
+}
+
+int emit(Compilation &compilation, const Flags &flags) {
+  switch (flags.what()) {
+  case Emit::Attn:
+    return writeText(compilation.print(Compilation::Stage::Attn), flags);
+  case Emit::Plan:
+    return writeText(compilation.print(Compilation::Stage::Plan), flags);
+  case Emit::Loops:
+    return writeText(compilation.print(Compilation::Stage::Loops), flags);
+  case Emit::LLVM:
+    return writeText(compilation.emitLLVM(), flags);
+  case Emit::Asm:
+    return writeText(compilation.emitAssembly(), flags);
+  case Emit::Obj:
+  case Emit::So:
+    return writeObject(compilation, flags);
+  case Emit::Header:
+    return writeText(compilation.emitHeader(), flags);
+  case Emit::Tiles:
+  case Emit::Ptx:
+  case Emit::Cubin:
+    return fail("--emit=" + flags.emit + " is for GPU targets; the target is " + flags.kernel.target);
+  default:
+    return describeAll(compilation, flags);
+  }
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  hideForeignOptions();
+  Flags flags;
+  if (Outcome parsed = parseCommandLine(argc, argv, "Compiles attention patterns to kernels\n"); !parsed)
+    return fail(parsed.message());
+  if (flags.what() == Emit::None)
+    return fail("unknown --emit '" + flags.emit +
+                "'; use attn, plan, loops, llvm, asm, obj, so, header, report, visits or mask");
+  auto compilation = Compilation::create(flags.kernel.file, flags.kernel.options());
+  if (!compilation)
+    return fail(compilation.takeError());
+  return emit(**compilation, flags);
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Compiles a kernel in process, runs it, checks it against the reference and times it.
+#include "attn/Codegen/Isa.h"
+#include "attn/Reference/Reference.h"
+#include "common/Element.h"
+#include "common/RunCall.h"
+#include "flags/Flags.h"
+
+#include "llvm/Support/Format.h"
+#include "llvm/Support/InitLLVM.h"
+#include <chrono>
+
+namespace cl = llvm::cl;
+namespace reference = attn::reference;
+using namespace attn_tools;
+
+namespace {
+
+struct Flags {
+  KernelFlags kernel;
+  SizeFlags sizes;
+  cl::opt<std::string> query{"q", cl::desc("Query, [batch, head, row, column]"), cl::value_desc("FILE.npy")};
+  cl::opt<std::string> key{"k", cl::desc("Key"), cl::value_desc("FILE.npy")};
+  cl::opt<std::string> value{"v", cl::desc("Value"), cl::value_desc("FILE.npy")};
+  cl::opt<std::string> out{"out", cl::desc("Writes the output"), cl::value_desc("FILE.npy")};
+  cl::opt<std::string> lse{"lse", cl::desc("Writes the logarithm of the sum of exp"), cl::value_desc("FILE.npy")};
+  cl::opt<bool> check{"check", cl::desc("Checks output and lse against the reference; exit code 1 if they are wrong")};
+  cl::opt<int64_t> repeat{"repeat", cl::desc("Timed runs (1)"), cl::init(1)};
+  cl::opt<int64_t> threads{"threads", cl::desc("Worker threads (1)"), cl::init(1)};
+  cl::opt<std::string> maxIsa{"max-isa", cl::desc("amx, avx512fp16, avx512bf16, avx512, avx2 or generic (the best)"),
+                              cl::value_desc("NAME")};
+  cl::opt<bool> json{"json", cl::desc("Prints one JSON object")};
+
+  Result<CallFlags> call() const {
+    CallFlags flags = sizes.flags();
+    flags.queryFile = query, flags.keyFile = key, flags.valueFile = value;
+    flags.outputFile = out, flags.lseFile = lse;
+    if (threads < 1 || threads > 1024)
+      return Failure{"--threads is " + std::to_string(threads) + "; give 1 to 1024"};
+    if (repeat < 1)
+      return Failure{"--repeat is " + std::to_string(repeat) + "; give at least 1"};
+    flags.repeat = repeat, flags.threads = static_cast<int32_t>(threads);
+    if (!maxIsa.empty()) {
+      Result<int32_t> isa = parseIsa(maxIsa);
+      if (!isa)
+        return isa.takeFailure();
+      flags.maxIsa = *isa;
+    }
+    return flags;
+  }
+};
+
+/// One run from end to end.
+struct Run {
+  std::unique_ptr<attn::Compilation> compilation;
+  std::optional<attn::LoadedKernels> kernels;
+  std::optional<CallArguments> arguments;
+  double compileMs = 0;
+  RunReport report;
+  attn::PairCounts pairs; // over batch and query heads
+  int64_t planBytes = 0;
+  std::optional<reference::Verdict> verdict;
+
+  const attn::KernelSource &source() const { return compilation->kernels().front(); }
+};
+
+double millisecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
+llvm::Error compile(const Flags &flags, const CallFlags &call, Run &run) {
+  auto start = std::chrono::steady_clock::now();
+  attn::CompileOptions options = flags.kernel.options();
+  options.isas = {attn::Isa::bestOfHost(call.maxIsa).name.str()};
+  auto compilation = attn::Compilation::create(flags.kernel.file, options);
+  if (!compilation)
+    return compilation.takeError();
+  run.compilation = std::move(*compilation);
+  if (run.compilation->kernels().size() != 1) {
+    std::string names;
+    for (const attn::KernelSource &kernel : run.compilation->kernels())
+      names += (names.empty() ? "'" : ", '") + kernel.layout.name + "'";
+    return llvm::createStringError("error: the file holds the kernels " + names + "; name one with --kernel");
+  }
+  auto object = run.compilation->emitObject();
+  if (!object)
+    return object.takeError();
+  auto kernels = attn::LoadedKernels::load(std::move(*object));
+  if (!kernels)
+    return kernels.takeError();
+  run.kernels.emplace(std::move(*kernels));
+  run.compileMs = millisecondsSince(start);
+  return llvm::Error::success();
+}
+
+void count(Run &run) {
+  const CallArguments &arguments = *run.arguments;
+  for (int64_t b = 0; b < arguments.batch; ++b) {
+    attn::CallValues values = attn::bindCall(run.source(), numbersOf(arguments, b));
+    attn::Report report = attn::makeReport(run.source(), "cpu", values);
+    for (int64_t h = 0; h < arguments.heads; ++h)
+      run.pairs += report.pairs;
+    run.planBytes = std::max(run.planBytes, report.planBytes);
+  }
+}
+
+//===----------------------------------------------------------------------------------------------------------===//
+// Check
+//===----------------------------------------------------------------------------------------------------------===//
+
+std::vector<float> floatsOf(const attn_tensor &tensor) {
+  int64_t elements = 1;
+  for (int32_t axis = 0; axis < tensor.rank; ++axis)
+    elements *= tensor.shape[axis];
+  const float *data = static_cast<const float *>(tensor.data);
+  return std::vector<float>(data, data + elements);
+}
+
+/// The value of an argument of the kernel's function.
+reference::Argument argumentOf(const Run &run, mlir::BlockArgument argument) {
+  const CallArguments &arguments = *run.arguments;
+  const attn::KernelLayout &layout = run.source().layout;
+  unsigned number = argument.getArgNumber();
+  if (argument.getType().isIndex() || argument.getType().isF32()) {
+    const attn_scalar &scalar = arguments.scalars[layout.scalarOfArgument(number)];
+    return argument.getType().isF32() ? reference::Argument(scalar.number) : reference::Argument(scalar.index);
+  }
+  reference::Table table;
+  for (int64_t b = 0; b < arguments.batch; ++b)
+    table.push_back(arguments.valuesOf(layout.tensorOfArgument(number), b));
+  return table;
+}
+
+reference::Verdict check(Run &run) {
+  const CallArguments &a = *run.arguments;
+  reference::Problem problem;
+  problem.batch = a.batch, problem.heads = a.heads, problem.kvHeads = a.kvHeads;
+  problem.length = a.length, problem.kvLength = a.kvLength;
+  problem.headSize = a.info().head_size, problem.valueHeadSize = a.info().value_head_size;
+  problem.queryOffset = a.queryOffset, problem.keyOffset = a.keyOffset;
+  problem.topLeftOffset = a.givenQueryOffset.value_or(0);
+  problem.scale = 1 / std::sqrt(static_cast<double>(problem.headSize));
+  problem.query = floatsOf(a.tensors[ATTN_QUERY]), problem.key = floatsOf(a.tensors[ATTN_KEY]);
+  problem.value = floatsOf(a.tensors[ATTN_VALUE]);
+  attn::AttentionOp attention = run.source().attention;
+  auto function = attention->getParentOfType<mlir::func::FuncOp>();
+  problem.arguments.assign(3, std::monostate());
+  for (mlir::BlockArgument argument : function.getArguments().drop_front(3))
+    problem.arguments.push_back(argumentOf(run, argument));
+  return reference::judge(reference::evaluate(attention, problem), problem, floatsOf(a.tensors[ATTN_OUTPUT]),
+                          floatsOf(a.tensors[ATTN_LSE]));
+}
+
+//===----------------------------------------------------------------------------------------------------------===//
+// Result
+//===----------------------------------------------------------------------------------------------------------===//
+
+double gflops(const Run &run) {
+  const attn_kernel_info &info = run.arguments->info();
+  double flops = 2.0 * (info.head_size + info.value_head_size) * static_cast<double>(run.pairs.admitted);
+  return flops / (run.report.milliseconds * 1e6);
+}
+
+double waste(const Run &run) {
+  return run.pairs.admitted ? static_cast<double>(run.pairs.computed) / static_cast<double>(run.pairs.admitted) : 0;
+}
+
+void printJson(const Run &run, const CallFlags &flags) {
+  const CallArguments &a = *run.arguments;
+  const attn_kernel_info &info = a.info();
+  llvm::json::Object object{{"kernel", info.name},
+                            {"target", info.target},
+                            {"element", nameOfElement(info.element)},
+                            {"batch", a.batch},
+                            {"heads", a.heads},
+                            {"kv_heads", a.kvHeads},
+                            {"length", a.length},
+                            {"kv_length", a.kvLength},
+                            {"query_offset", a.queryOffset},
+                            {"key_offset", a.keyOffset},
+                            {"head_size", info.head_size},
+                            {"value_head_size", info.value_head_size},
+                            {"threads", flags.threads},
+                            {"ok", !run.verdict || run.verdict->ok},
+                            {"admitted_pairs", run.pairs.admitted},
+                            {"computed_pairs", run.pairs.computed},
+                            {"waste", waste(run)},
+                            {"plan_bytes", run.planBytes},
+                            {"workspace_bytes", static_cast<int64_t>(run.report.workspaceBytes)},
+                            {"compile_ms", run.compileMs},
+                            {"ms", run.report.milliseconds},
+                            {"gflops", gflops(run)},
+                            {"isa", nameOfIsa(run.report.isa)},
+                            {"max_error", nullptr},
+                            {"error_ratio", nullptr},
+                            {"lse_error_ratio", nullptr}};
+  if (run.verdict) {
+    // JSON has no infinity: what is infinitely wrong is as wrong as a number can say.
+    auto finite = [](double x) { return std::isfinite(x) ? x : std::numeric_limits<double>::max(); };
+    object["max_error"] = finite(run.verdict->maxError);
+    object["error_ratio"] = finite(run.verdict->errorRatio);
+    object["lse_error_ratio"] = finite(run.verdict->lseErrorRatio);
+  }
+  llvm::outs() << llvm::formatv("{0:2}", llvm::json::Value(std::move(object))) << '\n';
+}
+
+void printText(const Run &run, const CallFlags &flags) {
+  const CallArguments &a = *run.arguments;
+  const attn_kernel_info &info = a.info();
+  llvm::outs() << info.name << " on " << info.target << " (" << nameOfIsa(run.report.isa) << ", " << flags.threads
+               << (flags.threads == 1 ? " thread" : " threads") << "), " << nameOfElement(info.element) << ", batch "
+               << a.batch << ", heads " << a.heads << "/" << a.kvHeads << ", length " << a.length << " x " << a.kvLength
+               << ", head size " << info.head_size << "/" << info.value_head_size << '\n'
+               << llvm::format("  time     %.3f ms, %.1f GFLOP/s over admitted pairs (compiled in %.0f ms)\n",
+                               run.report.milliseconds, gflops(run), run.compileMs)
+               << llvm::format("  pairs    %lld admitted, %lld multiplied, waste %.3f%s\n",
+                               static_cast<long long>(run.pairs.admitted), static_cast<long long>(run.pairs.computed),
+                               waste(run), run.pairs.estimated ? " (estimated)" : "")
+               << llvm::format("  memory   %lld bytes of plan, %lld of workspace\n",
+                               static_cast<long long>(run.planBytes),
+                               static_cast<long long>(run.report.workspaceBytes));
+  if (run.verdict)
+    llvm::outs() << llvm::format("  check    %s: error %.2e, %.3f of what is allowed (lse %.3f)\n",
+                                 run.verdict->ok ? "right" : "WRONG", run.verdict->maxError, run.verdict->errorRatio,
+                                 run.verdict->lseErrorRatio);
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  hideForeignOptions();
+  Flags flags;
+  if (Outcome parsed = parseCommandLine(argc, argv, "Compiles, runs and checks an attention kernel\n"); !parsed)
+    return fail(parsed.message());
+  Result<CallFlags> call = flags.call();
+  if (!call)
+    return fail(call.message());
+  Run run;
+  if (llvm::Error error = compile(flags, *call, run))
+    return fail(std::move(error));
+  Result<CallArguments> arguments = CallArguments::create(*run.kernels->all().front(), *call);
+  if (!arguments)
+    return fail(arguments.message());
+  run.arguments.emplace(std::move(*arguments));
+  Result<RunReport> report = runCall(*run.arguments, *call);
+  if (!report)
+    return fail(report.message());
+  run.report = *report;
+  count(run);
+  if (flags.check)
+    run.verdict = check(run);
+  if (Outcome written = writeOutputs(*run.arguments, *call); !written)
+    return fail(written.message());
+  flags.json ? printJson(run, *call) : printText(run, *call);
+  return run.verdict && !run.verdict->ok ? 1 : 0;
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Runs a call of a kernel, times it, and writes what it computed.
+//
+//   CallFlags flags;                                        // filled in by the tool's command line
+//   Result<CallArguments> arguments = CallArguments::create(info, flags);
+//   Result<RunReport> report = runCall(*arguments, flags);  // output and lse are in the arguments' tensors now
+//   Outcome written = writeOutputs(*arguments, flags);
+#ifndef ATTN_TOOLS_COMMON_RUNCALL_H
+#define ATTN_TOOLS_COMMON_RUNCALL_H
+
+#include "common/CallArguments.h"
+
+namespace attn_tools {
+
+struct RunReport {
+  size_t workspaceBytes = 0;
+  int32_t isa = 0;         // attn_isa
+  double milliseconds = 0; // the median of the timed runs
+};
+
+/// Runs the call flags.repeat times with flags.threads workers and takes the median time. More than one run is preceded
+/// by one that is not timed.
+Result<RunReport> runCall(const CallArguments &arguments, const CallFlags &flags);
+
+/// What a status other than ATTN_OK means for this call: the value at fault and the cure.
+std::string explainStatus(const CallArguments &arguments, int status, int32_t maxIsa);
+
+/// Writes output and lse to the files that the flags name, if any.
+Outcome writeOutputs(const CallArguments &arguments, const CallFlags &flags);
+
+} // namespace attn_tools
+
+#endif // ATTN_TOOLS_COMMON_RUNCALL_H

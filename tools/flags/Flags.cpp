@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Parses command lines.
+#include "flags/Flags.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/ToolOutputFile.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace cl = llvm::cl;
+
+namespace attn_tools {
+
+void hideForeignOptions() {
+  for (auto &entry : cl::getRegisteredOptions())
+    entry.second->setHiddenFlag(cl::ReallyHidden);
+  if (cl::Option *threads = cl::getRegisteredOptions().lookup("threads"))
+    threads->removeArgument();
+}
+
+Outcome parseCommandLine(int argc, char **argv, llvm::StringRef overview) {
+  std::string messages;
+  llvm::raw_string_ostream errors(messages);
+  if (cl::ParseCommandLineOptions(argc, argv, overview, &errors))
+    return Success();
+  // llvm::cl begins a message with the program's path, which nobody asked for.
+  llvm::StringRef text = llvm::StringRef(messages).trim();
+  text = text.split('\n').first;
+  text.consume_front(argv[0]);
+  text.consume_front(":");
+  return Failure{text.trim().str()};
+}
+
+int fail(const llvm::Twine &message) {
+  std::string text = message.str();
+  llvm::StringRef firstLine = llvm::StringRef(text).split('\n').first;
+  llvm::errs() << (firstLine.contains("error: ") ? "" : "error: ") << text << '\n';
+  return 2;
+}
+
+int fail(llvm::Error error) { return fail(llvm::toString(std::move(error))); }
+
+attn::CompileOptions KernelFlags::options() const {
+  attn::CompileOptions options;
+  options.kernel = kernel, options.target = target, options.machine = machine, options.element = element;
+  options.score = score, options.headSize = headSize, options.valueHeadSize = valueHeadSize;
+  options.tileRows = tileRows, options.tileKeys = tileKeys;
+  return options;
+}
+
+CallFlags SizeFlags::flags() const {
+  CallFlags flags;
+  auto set = [](std::optional<int64_t> &size, const cl::opt<int64_t> &flag) {
+    if (flag.getNumOccurrences())
+      size = flag;
+  };
+  set(flags.batch, batch), set(flags.heads, heads), set(flags.kvHeads, kvHeads), set(flags.length, length);
+  set(flags.kvLength, kvLength), set(flags.queryOffset, queryOffset);
+  flags.keyOffset = keyOffset;
+  flags.seed = seed;
+  flags.arguments.assign(arguments.begin(), arguments.end());
+  return flags;
+}
+
+attn::CallNumbers numbersOf(const CallArguments &arguments, int64_t batch) {
+  attn::CallNumbers numbers;
+  numbers.length = arguments.length, numbers.kvLength = arguments.kvLength;
+  numbers.queryOffset = arguments.queryOffset, numbers.keyOffset = arguments.keyOffset;
+  numbers.topLeftOffset = arguments.givenQueryOffset.value_or(0);
+  numbers.batch = batch;
+  numbers.scalars = arguments.scalars;
+  numbers.tensor = [&arguments, batch](unsigned tensor) { return arguments.valuesOf(tensor, batch); };
+  return numbers;
+}
+
+Outcome writeFile(const std::string &path, llvm::StringRef content) {
+  std::error_code error;
+  llvm::ToolOutputFile file(path.empty() ? "-" : path, error, llvm::sys::fs::OF_None);
+  if (error)
+    return Failure{"cannot write '" + path + "': " + error.message()};
+  file.os() << content;
+  file.os().flush();
+  if (file.os().has_error()) {
+    std::string message = file.os().error().message();
+    file.os().clear_error();
+    return Failure{"cannot write '" + path + "': " + message};
+  }
+  file.keep();
+  return Success();
+}
+
+} // namespace attn_tools

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The command line of attn-run and attn-compile: flags that both have are declared here, once.
+#ifndef ATTN_TOOLS_FLAGS_FLAGS_H
+#define ATTN_TOOLS_FLAGS_FLAGS_H
+
+#include "attn/Compiler/Report.h"
+#include "common/CallArguments.h"
+#include "llvm/Support/CommandLine.h"
+
+namespace attn_tools {
+
+/// Takes LLVM's own options off the command line; call it before any option is declared. (`threads` is one of them.)
+void hideForeignOptions();
+
+/// Parses the command line. A mistake is one line, "error: ...", with the text of llvm::cl.
+Outcome parseCommandLine(int argc, char **argv, llvm::StringRef overview);
+
+/// Prints "error: ..." (unless the message says so itself) and returns 2.
+int fail(const llvm::Twine &message);
+int fail(llvm::Error error);
+
+/// What to compile.
+struct KernelFlags {
+  llvm::cl::opt<std::string> file{llvm::cl::Positional, llvm::cl::desc("FILE"), llvm::cl::Required};
+  llvm::cl::opt<std::string> kernel{"kernel", llvm::cl::desc("Kernel of the file; all of them if not given"),
+                                    llvm::cl::value_desc("NAME")};
+  llvm::cl::opt<std::string> target{"target", llvm::cl::desc("cpu (default)"), llvm::cl::init("cpu"),
+                                    llvm::cl::value_desc("NAME")};
+  llvm::cl::opt<std::string> machine{"machine", llvm::cl::desc("Target description: host (default)"),
+                                     llvm::cl::init("host"), llvm::cl::value_desc("NAME")};
+  llvm::cl::opt<std::string> score{"score", llvm::cl::desc("Score of the file, of scores/ beside it, or of another file"),
+                                   llvm::cl::value_desc("NAME|FILE")};
+  llvm::cl::opt<std::string> element{"element", llvm::cl::desc("f32 (default), bf16 or f16"), llvm::cl::init("f32"),
+                                     llvm::cl::value_desc("TYPE")};
+  llvm::cl::opt<int64_t> headSize{"head-size", llvm::cl::desc("Columns of query and key (64)"), llvm::cl::init(64)};
+  llvm::cl::opt<int64_t> valueHeadSize{"value-head-size", llvm::cl::desc("Columns of value and output (head-size)"),
+                                       llvm::cl::init(0)};
+  llvm::cl::opt<int64_t> tileRows{"tile-rows", llvm::cl::desc("Query rows of a tile (the planner's choice)"),
+                                  llvm::cl::init(0)};
+  llvm::cl::opt<int64_t> tileKeys{"tile-keys", llvm::cl::desc("Keys of a tile (the planner's choice)"),
+                                  llvm::cl::init(0)};
+
+  attn::CompileOptions options() const;
+};
+
+/// What to call it with.
+struct SizeFlags {
+  llvm::cl::opt<int64_t> batch{"batch", llvm::cl::desc("Batches (1)")};
+  llvm::cl::opt<int64_t> heads{"heads", llvm::cl::desc("Query heads (1)")};
+  llvm::cl::opt<int64_t> kvHeads{"kv-heads", llvm::cl::desc("Key heads (heads)")};
+  llvm::cl::opt<int64_t> length{"length", llvm::cl::desc("Query rows (1024)")};
+  llvm::cl::opt<int64_t> kvLength{"kv-length", llvm::cl::desc("Key rows (length)")};
+  llvm::cl::opt<int64_t> queryOffset{"query-offset", llvm::cl::desc("Position of query row 0 (the last rows side by side)")};
+  llvm::cl::opt<int64_t> keyOffset{"key-offset", llvm::cl::desc("Position of key row 0 (0)")};
+  llvm::cl::opt<int64_t> seed{"seed", llvm::cl::desc("Of everything that is drawn (0)")};
+  llvm::cl::list<std::string> arguments{"arg", llvm::cl::desc("An argument: name=value, name=v1,v2,... or name=file.npy"),
+                                        llvm::cl::value_desc("NAME=VALUE")};
+
+  CallFlags flags() const;
+};
+
+/// The numbers of one batch of a call.
+attn::CallNumbers numbersOf(const CallArguments &arguments, int64_t batch);
+
+/// A whole file, or standard output for "-" and nothing. Nothing is left behind if it cannot be written.
+Outcome writeFile(const std::string &path, llvm::StringRef content);
+
+} // namespace attn_tools
+
+#endif // ATTN_TOOLS_FLAGS_FLAGS_H
