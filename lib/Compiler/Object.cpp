@@ -80,7 +80,7 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O1).run(module, modules);
 }
 
 Expected<std::unique_ptr<llvm::Module>> Compilation::translate(llvm::LLVMContext &llvmContext) {
@@ -103,9 +103,10 @@ Expected<std::unique_ptr<llvm::Module>> Compilation::translate(llvm::LLVMContext
   for (const KernelSource &kernel : sources)
     infos.push_back(describeKernel(*module, kernel.layout, opts.target, isas));
   listKernels(*module, infos);
+  // The entry point is optimized already.
+  optimize(*module, **machine);
   if (Error error = linkRuntime(*module, sources))
     return error;
-  optimize(*module, **machine);
   return module;
 }
 

@@ -27,9 +27,9 @@ typedef struct attn_problem {
  * in the problem; returns an attn_status. */
 int attn_check_layout(const attn_kernel *kernel, const attn_call *call, attn_problem *problem);
 
-/* Checks everything but the workspace, in the order of the fields of attn_call's tensors: version, counts, data,
- * element, rank, stride, alignment, head sizes, heads, shapes, offsets, scalars, kv_length; and, where there are rows
- * to compute, run-time data and instruction set. Fills in the problem; returns an attn_status. */
+/* Checks everything but the workspace: version, counts, missing data; of each tensor the element, rank, stride and
+ * extents; alignment, head sizes, heads, shapes, offsets, scalars, kv_length; and, where there are rows to compute,
+ * run-time data and instruction set. The first that is wrong decides. Fills in the problem; returns an attn_status. */
 int attn_check_call(const attn_kernel *kernel, const attn_call *call, attn_problem *problem);
 
 /* The best version that the processor runs and max_isa allows, or NULL. */
