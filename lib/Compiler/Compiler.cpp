@@ -200,6 +200,12 @@ Error Compilation::lowerTo(Stage stage) {
   return Error::success();
 }
 
+Expected<ModuleOp> Compilation::lower(Stage stage) {
+  if (Error error = lowerTo(stage))
+    return error;
+  return *work;
+}
+
 Expected<std::string> Compilation::print(Stage stage) {
   if (Error error = lowerTo(stage))
     return error;

@@ -3,7 +3,7 @@
 // Counts, predicts and lists what a plan does, from the maps that the emitters lower.
 
 #include "attn/Compiler/Report.h"
-#include "attn/Reference/Reference.h"
+#include "attn/Reference/RegionProgram.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -12,7 +12,7 @@ using llvm::StringRef;
 
 //===-- Binding -----------------------------------------------------------------------------------------------------===//
 
-/// A scalar argument of the kernel's function, or what is computed of it.
+/// A scalar argument of the kernel's function.
 static double outerNumber(const KernelSource &kernel, const CallNumbers &numbers, mlir::Value value) {
   unsigned symbol = kernel.layout.symbolOfArgument(mlir::cast<mlir::BlockArgument>(value).getArgNumber());
   const NamedSymbol &named = kernel.layout.symbols[symbol - FirstNamed];
@@ -36,13 +36,14 @@ CallValues attn::bindCall(const KernelSource &kernel, const CallNumbers &numbers
   for (mlir::Value table : kernel.reading.tables)
     values.tables.push_back(
         numbers.tensor(kernel.layout.tensorOfArgument(mlir::cast<mlir::BlockArgument>(table).getArgNumber())));
-  values.where = [&kernel, numbers](unsigned region, int64_t query, int64_t key) {
-    WhereOp where = kernel.reading.regions[region];
-    double arguments[] = {static_cast<double>(numbers.batch), static_cast<double>(numbers.head),
-                          static_cast<double>(query), static_cast<double>(key)};
-    return reference::evaluateRegion(
-               where.getBody(), arguments, [&](mlir::Value v) { return outerNumber(kernel, numbers, v); },
-               /*roundToFloat=*/true) != 0;
+  auto programs = std::make_shared<std::vector<reference::RegionProgram>>();
+  for (WhereOp where : kernel.reading.regions)
+    programs->emplace_back(where.getBody(), [&](mlir::Value v) { return outerNumber(kernel, numbers, v); },
+                           /*roundToFloat=*/true);
+  values.where = [programs, batch = numbers.batch, head = numbers.head](unsigned region, int64_t query, int64_t key) {
+    double arguments[] = {static_cast<double>(batch), static_cast<double>(head), static_cast<double>(query),
+                          static_cast<double>(key)};
+    return (*programs)[region].run(arguments) != 0;
   };
   return values;
 }

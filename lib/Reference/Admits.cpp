@@ -3,8 +3,8 @@
 // Says which pairs a pattern admits. Every atom is one function here: a condition on the positions of the query row and
 // the key row, written as its definition reads.
 
-#include "CallArguments.h"
-#include "RegionProgram.h"
+#include "FunctionArguments.h"
+#include "attn/Reference/RegionProgram.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include <memory>
@@ -52,7 +52,7 @@ private:
   Test giveUp(Location where, const Twine &why);
 
   const Problem &problem;
-  CallArguments arguments;
+  FunctionArguments arguments;
   bool complete = true;
 };
 

@@ -7,8 +7,8 @@
 //   s_j = score(scale * q.k_j),  m = max s_j,  p_j = exp(s_j - m),  l = sum p_j,
 //   output = sum p_j v_j / l,    lse = m + log l.
 
-#include "CallArguments.h"
-#include "RegionProgram.h"
+#include "FunctionArguments.h"
+#include "attn/Reference/RegionProgram.h"
 #include "Rounding.h"
 #include <cmath>
 
@@ -167,7 +167,7 @@ void Evaluator::computeEagerRow(const QueryRow &row, MutableArrayRef<float> outp
 Evaluator::Evaluator(AttentionOp op, const Problem &problem, Mask mask) : problem(problem), mask(std::move(mask)) {
   if (op.getScore().empty())
     return;
-  CallArguments arguments(problem);
+  FunctionArguments arguments(problem);
   auto lookup = [&](Value argument) { return arguments.number(argument); };
   exactRegion.emplace(op.getScore(), lookup, /*roundToFloat=*/false);
   complete = exactRegion->isComplete() && arguments.areComplete();

@@ -3,7 +3,7 @@
 // Evaluates where and score regions. What an op computes stands in tables below, one line an op; to add an op is to add
 // its line.
 
-#include "RegionProgram.h"
+#include "attn/Reference/RegionProgram.h"
 #include "Rounding.h"
 #include "attn/Reference/Reference.h"
 #include "mlir/Dialect/Math/IR/Math.h"

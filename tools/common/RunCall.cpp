@@ -147,8 +147,8 @@ static double medianOf(std::vector<double> times) {
 }
 
 static Outcome checkFlags(const CallFlags &flags) {
-  if (flags.threads < 1 || flags.threads > 4096)
-    return Failure{"--threads is " + number(flags.threads) + "; give 1 to 4096"};
+  if (flags.threads < 1 || flags.threads > 1024)
+    return Failure{"--threads is " + number(flags.threads) + "; give 1 to 1024"};
   if (flags.repeat < 1 || flags.repeat > 1000000)
     return Failure{"--repeat is " + number(flags.repeat) + "; give 1 to 1000000"};
   return Success();

@@ -75,6 +75,8 @@ public:
   llvm::ArrayRef<KernelSource> kernels() const { return sources; }
 
   enum class Stage { Attn, Plan, Loops, LLVMDialect };
+  /// Lowers up to a stage, not back, and returns the module; it may be changed before the next stage is asked for.
+  llvm::Expected<mlir::ModuleOp> lower(Stage stage);
   /// The module after a stage, as text.
   llvm::Expected<std::string> print(Stage stage);
   /// LLVM IR as text, assembly, or an object; kernels, their descriptions and the entry point are in it.

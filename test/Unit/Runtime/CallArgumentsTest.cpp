@@ -364,7 +364,7 @@ TEST(CallArguments, RefusesFlagsByNameAndValue) {
          "no memory for query of shape [1099511627776, 1099511627776, 1024, 6]; use smaller sizes");
   expect([](CallFlags &f) { f.heads = 4, f.kvHeads = 3; },
          "3 key heads do not divide 4 query heads; give a --kv-heads that divides --heads");
-  expect([](CallFlags &f) { f.threads = 0; }, "--threads is 0; give 1 to 4096");
+  expect([](CallFlags &f) { f.threads = 0; }, "--threads is 0; give 1 to 1024");
   expect([](CallFlags &f) { f.repeat = 0; }, "--repeat is 0; give 1 to 1000000");
 
   attn_kernel_info sameLength = fake_longformer_info;

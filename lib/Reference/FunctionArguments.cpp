@@ -2,14 +2,14 @@
 //
 // Looks arguments of the kernel's function up by their place.
 
-#include "CallArguments.h"
+#include "FunctionArguments.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include <limits>
 
 using namespace mlir;
 using namespace attn::reference;
 
-const Argument *CallArguments::find(Value value) const {
+const Argument *FunctionArguments::find(Value value) const {
   auto argument = dyn_cast<BlockArgument>(value);
   if (!argument || !isa<FunctionOpInterface>(argument.getOwner()->getParentOp()))
     return nullptr;
@@ -18,7 +18,7 @@ const Argument *CallArguments::find(Value value) const {
   return &problem.arguments[argument.getArgNumber()];
 }
 
-double CallArguments::number(Value value) {
+double FunctionArguments::number(Value value) {
   const Argument *argument = find(value);
   if (auto *whole = std::get_if<int64_t>(argument))
     return static_cast<double>(*whole);
@@ -28,7 +28,7 @@ double CallArguments::number(Value value) {
   return std::numeric_limits<double>::quiet_NaN();
 }
 
-const Table &CallArguments::table(Value value) {
+const Table &FunctionArguments::table(Value value) {
   static const Table none;
   if (auto *table = std::get_if<Table>(find(value)))
     return *table;
@@ -36,7 +36,7 @@ const Table &CallArguments::table(Value value) {
   return none;
 }
 
-void CallArguments::reportMissing(Value value, StringRef what) {
+void FunctionArguments::reportMissing(Value value, StringRef what) {
   complete = false;
   InFlightDiagnostic error = emitError(value.getLoc()) << "the reference was given no " << what << " for ";
   if (auto argument = dyn_cast<BlockArgument>(value))

@@ -2,16 +2,16 @@
 //
 // What a call gave for the arguments of the kernel's function: the values that patterns and scores take from outside.
 
-#ifndef ATTN_LIB_REFERENCE_CALLARGUMENTS_H
-#define ATTN_LIB_REFERENCE_CALLARGUMENTS_H
+#ifndef ATTN_LIB_REFERENCE_FUNCTIONARGUMENTS_H
+#define ATTN_LIB_REFERENCE_FUNCTIONARGUMENTS_H
 
 #include "attn/Reference/Reference.h"
 
 namespace attn::reference {
 
-class CallArguments {
+class FunctionArguments {
 public:
-  CallArguments(const Problem &problem) : problem(problem) {}
+  FunctionArguments(const Problem &problem) : problem(problem) {}
 
   /// The number given for `value`, a block argument of the function, rounded to float if that is its type; an error and
   /// NaN where there is none.
@@ -31,4 +31,4 @@ private:
 
 } // namespace attn::reference
 
-#endif // ATTN_LIB_REFERENCE_CALLARGUMENTS_H
+#endif // ATTN_LIB_REFERENCE_FUNCTIONARGUMENTS_H

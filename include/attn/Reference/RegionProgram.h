@@ -2,8 +2,8 @@
 //
 // A pure region of scalar ops as a flat list of instructions: it is built once and run for every pair.
 
-#ifndef ATTN_LIB_REFERENCE_REGIONPROGRAM_H
-#define ATTN_LIB_REFERENCE_REGIONPROGRAM_H
+#ifndef ATTN_REFERENCE_REGIONPROGRAM_H
+#define ATTN_REFERENCE_REGIONPROGRAM_H
 
 #include "attn/IR/Attn.h"
 #include "llvm/ADT/DenseMap.h"
@@ -114,4 +114,4 @@ private:
 
 } // namespace attn::reference
 
-#endif // ATTN_LIB_REFERENCE_REGIONPROGRAM_H
+#endif // ATTN_REFERENCE_REGIONPROGRAM_H
