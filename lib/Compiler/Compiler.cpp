@@ -69,6 +69,8 @@ Expected<std::unique_ptr<Compilation>> Compilation::create(StringRef path, const
   compilation->context->loadAllAvailableDialects();
   if (options.target != "cpu")
     return makeError("error: unknown target '" + options.target + "'; use cpu");
+  if (options.machine != "host")
+    return makeError("error: unknown machine '" + options.machine + "' for target cpu; use host");
   if (Error error = compilation->parse(path))
     return error;
   if (Error error = compilation->specialize())

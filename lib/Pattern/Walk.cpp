@@ -27,19 +27,30 @@ BoundOrder::BoundOrder(const Order &order, const CallValues &values) {
     llvm::sort(rows);
     rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
   } else {
-    for (int64_t row = std::max<int64_t>(0, -offset); row < total; ++row)
-      if (row + offset < static_cast<int64_t>(table.size()))
+    int64_t positions = table.size();
+    auto hasId = [&](int64_t row) { return row + offset >= 0 && row + offset < positions; };
+    for (int64_t row = 0; row < total; ++row)
+      if (hasId(row))
         rows.push_back(row);
     llvm::stable_sort(rows, [&](int64_t a, int64_t b) { return table[a + offset] < table[b + offset]; });
     for (int64_t row : rows)
       ids.push_back(table[row + offset]);
+    for (int64_t row = 0; row < total && order.side == Side::Queries; ++row)
+      if (!hasId(row))
+        rows.push_back(row);
     isAscending = llvm::is_sorted(rows);
   }
   count = rows.size();
 }
 
-std::pair<int64_t, int64_t> BoundOrder::segmentRanks(int32_t id) const {
-  auto range = std::equal_range(ids.begin(), ids.end(), id);
+std::optional<int32_t> BoundOrder::segment(int64_t rank) const {
+  return rank < static_cast<int64_t>(ids.size()) ? std::optional<int32_t>(ids[rank]) : std::nullopt;
+}
+
+std::pair<int64_t, int64_t> BoundOrder::segmentRanks(std::optional<int32_t> id) const {
+  if (!id)
+    return {0, 0};
+  auto range = std::equal_range(ids.begin(), ids.end(), *id);
   return {range.first - ids.begin(), range.second - ids.begin()};
 }
 

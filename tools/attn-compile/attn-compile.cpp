@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Compiles a pattern file, up to any stage, and says what the kernel will do.
+#include "attn/Codegen/Isa.h"
 #include "common/RunCall.h"
 #include "flags/Flags.h"
 
@@ -161,7 +162,10 @@ int main(int argc, char **argv) {
   if (flags.what() == Emit::None)
     return fail("unknown --emit '" + flags.emit +
                 "'; use attn, plan, loops, llvm, asm, obj, so, header, report, visits or mask");
-  auto compilation = Compilation::create(flags.kernel.file, flags.kernel.options());
+  attn::CompileOptions options = flags.kernel.options();
+  if (flags.what() == Emit::Report) // it asks the kernel for its workspace, as this machine would run it
+    options.isas = {attn::Isa::bestOfHost(ATTN_ISA_BEST).name.str()};
+  auto compilation = Compilation::create(flags.kernel.file, options);
   if (!compilation)
     return fail(compilation.takeError());
   return emit(**compilation, flags);

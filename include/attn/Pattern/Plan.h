@@ -27,7 +27,7 @@ namespace attn {
 enum class OrderKind : uint8_t {
   All,          // rows 0, 1, 2, ...
   Listed,       // the rows of a table's tokens, ascending, without duplicates
-  SegmentSorted // rows by (segment id, row); rows without an id are left out
+  SegmentSorted // rows by (segment id, row); queries without an id come last, keys without one are left out
 };
 
 /// A renumbering of the rows of one side: rank r stands for some row. `table` is the run-time data it is made of.

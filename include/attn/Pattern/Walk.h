@@ -18,10 +18,10 @@ public:
   int64_t size() const { return count; }
   int64_t row(int64_t rank) const { return rows.empty() ? rank : rows[rank]; }
   bool containsRow(int64_t row) const;
-  /// The id of a rank; only for orders that are sorted by segment.
-  int32_t segment(int64_t rank) const { return ids[rank]; }
-  /// The ranks [first, second) of a segment.
-  std::pair<int64_t, int64_t> segmentRanks(int32_t id) const;
+  /// The id of a rank; only for orders that are sorted by segment. The last queries may have none.
+  std::optional<int32_t> segment(int64_t rank) const;
+  /// The ranks [first, second) of a segment; none without an id.
+  std::pair<int64_t, int64_t> segmentRanks(std::optional<int32_t> id) const;
   /// The first rank in [begin, end) whose row is at least `row`; rows rise inside that range.
   int64_t rankOf(int64_t row, int64_t begin, int64_t end) const;
   /// Whether rows rise with ranks over the whole order.

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Plans and walks of random compositions against brute force: every admitted pair is covered once, in both directions,
+// and nothing else is; no tile is visited in vain, and full tiles are full.
+
+#include "RandomPatterns.h"
+#include "attn/Pattern/Walk.h"
+#include "gtest/gtest.h"
+#include <cstdio>
+
+using namespace attn;
+
+namespace {
+
+/// Rows of an order by rank, straight from its definition. Queries without a segment come last: they have an output too.
+std::vector<int64_t> rowsOf(const Order &order, const CallValues &values) {
+  std::vector<int64_t> rows;
+  int64_t offset = values.offset(order.side), count = values.rows(order.side);
+  for (int64_t row = 0; row < count; ++row)
+    if (order.kind != OrderKind::Listed || isAmong(values.tables[order.table], row + offset))
+      rows.push_back(row);
+  if (order.kind != OrderKind::SegmentSorted)
+    return rows;
+  const std::vector<int32_t> &ids = values.tables[order.table];
+  auto hasId = [&](int64_t row) { return shareId(ids, row + offset, row + offset); };
+  if (order.side == Side::Keys)
+    rows.erase(std::remove_if(rows.begin(), rows.end(), [&](int64_t row) { return !hasId(row); }), rows.end());
+  std::sort(rows.begin(), rows.end(), [&](int64_t a, int64_t b) {
+    auto place = [&](int64_t row) { return std::make_tuple(!hasId(row), hasId(row) ? ids[row + offset] : 0, row); };
+    return place(a) < place(b);
+  });
+  return rows;
+}
+
+/// Query rows times key rows.
+struct Matrix {
+  Matrix(const CallValues &values) : columns(values.kvLength()), entries(values.length() * columns, 0) {}
+  int &at(int64_t i, int64_t j) { return entries[i * columns + j]; }
+
+  int64_t columns;
+  std::vector<int> entries;
+};
+
+/// A composition, and one of the calls and tile shapes that it is tried with.
+class Case {
+public:
+  static constexpr int calls = 4;
+
+  explicit Case(uint64_t seed) : seed(seed), dice(seed), tree(randomTree(dice, dice.in(3, 4))) {}
+
+  void drawCall() {
+    values = randomCall(dice);
+    target.tile.rows = dice.in(1, 16), target.tile.keys = dice.in(1, 16);
+    target.tile.groupRows = dice.divisorOf(target.tile.rows), target.tile.granule = dice.divisorOf(target.tile.keys);
+  }
+
+  /// What runs this case again, in one line.
+  std::string text() const {
+    const TileShape &tile = target.tile;
+    return "ATTN_FUZZ_SEED=" + std::to_string(seed) + " ATTN_FUZZ_COUNT=1: " + tree.text() + " with " +
+           textOf(values) + "tile " + std::to_string(tile.rows) + "x" + std::to_string(tile.keys) + " of " +
+           std::to_string(tile.groupRows) + "x" + std::to_string(tile.granule);
+  }
+
+  uint64_t seed;
+  Dice dice;
+  Tree tree;
+  CallValues values;
+  Target target = Target::cpu();
+};
+
+/// Checks one case; the first thing that is wrong stays in `fault`.
+class Checker {
+public:
+  explicit Checker(const Case &test)
+      : values(test.values), set(test.tree.build()), plan(planPattern(set, test.target)), wanted(values) {
+    for (int64_t i = 0; i < values.length(); ++i)
+      for (int64_t j = 0; j < values.kvLength(); ++j)
+        wanted.at(i, j) = test.tree.admits(values, i + values.offset(Side::Queries), j + values.offset(Side::Keys));
+    for (const Order &order : plan.orders)
+      orders.push_back(rowsOf(order, values));
+  }
+
+  std::string run() {
+    checkContains();
+    checkOwners();
+    readBoxes();
+    checkWalk("by query", [&](VisitFn visit) { walkByQuery(plan, values, visit); });
+    checkWalk("by key", [&](VisitFn visit) { walkByKey(plan, values, visit); });
+    checkCounts();
+    return fault;
+  }
+
+  const Plan &madePlan() const { return plan; }
+
+private:
+  void fail(const std::string &what) {
+    if (fault.empty())
+      fault = what;
+  }
+  static std::string pairText(int64_t i, int64_t j) {
+    return "(" + std::to_string(i) + ", " + std::to_string(j) + ")";
+  }
+
+  void checkContains() {
+    for (int64_t i = 0; i < values.length(); ++i)
+      for (int64_t j = 0; j < values.kvLength(); ++j)
+        if (set.contains(values, i, j) != (wanted.at(i, j) != 0))
+          return fail("contains" + pairText(i, j) + " is wrong");
+  }
+
+  bool owns(const Phase &phase, int64_t row) const {
+    return std::none_of(phase.except.begin(), phase.except.end(), [&](unsigned order) {
+      return std::binary_search(orders[order].begin(), orders[order].end(), row);
+    });
+  }
+
+  void checkOwners() {
+    std::vector<int> owners(values.length(), 0);
+    for (const Phase &phase : plan.phases)
+      for (int64_t row : orders[phase.queries])
+        owners[row] += owns(phase, row);
+    for (int64_t i = 0; i < values.length(); ++i)
+      if (owners[i] != 1)
+        fail("query row " + std::to_string(i) + " has " + std::to_string(owners[i]) + " owners");
+  }
+
+  /// The pairs of each box, by its own words; both directions have to say the same.
+  void readBoxes() {
+    for (const Phase &phase : plan.phases) {
+      boxes.emplace_back();
+      for (const Box &box : phase.boxes) {
+        boxes.back().emplace_back(values);
+        for (int64_t j : orders[box.keys])
+          readColumn(phase, box, j, boxes.back().back());
+      }
+    }
+  }
+
+  void readColumn(const Phase &phase, const Box &box, int64_t j, Matrix &pairs) {
+    int64_t queryLower = box.queryLower.evaluate(j, values.symbols);
+    int64_t queryUpper = box.queryUpper.evaluate(j, values.symbols);
+    for (int64_t i : orders[phase.queries]) {
+      bool byRow = box.lower.evaluate(i, values.symbols) <= j && j < box.upper.evaluate(i, values.symbols);
+      bool byColumn = queryLower <= i && i < queryUpper;
+      if (byRow != byColumn)
+        fail("a box's rows and columns disagree about " + pairText(i, j));
+      bool inSegment = !box.sameSegment || shareId(values.tables[plan.orders[box.keys].table],
+                                                   i + values.offset(Side::Queries), j + values.offset(Side::Keys));
+      pairs.at(i, j) = byRow && inSegment && (!box.test || box.test->contains(values, i, j));
+    }
+  }
+
+  void checkWalk(const char *name, llvm::function_ref<void(VisitFn)> walk) {
+    Matrix covered(values);
+    walk([&](const Visit &visit) {
+      std::string problem = cover(visit, covered);
+      if (!problem.empty())
+        fail(std::string(name) + ": " + problem);
+    });
+    for (int64_t i = 0; i < values.length(); ++i)
+      for (int64_t j = 0; j < values.kvLength(); ++j)
+        if (covered.at(i, j) != wanted.at(i, j))
+          return fail(std::string(name) + ": " + pairText(i, j) + " is covered " + std::to_string(covered.at(i, j)) +
+                      " times, wanted " + std::to_string(wanted.at(i, j)));
+  }
+
+  /// Adds a visit's pairs.
+  std::string cover(const Visit &visit, Matrix &covered) {
+    const Phase &phase = plan.phases[visit.phase];
+    const std::vector<int64_t> &queries = orders[phase.queries], &keys = orders[phase.boxes[visit.box].keys];
+    if (!isTile(visit.queryBegin, visit.queryEnd, plan.tile.rows, queries.size()) ||
+        !isTile(visit.keyBegin, visit.keyEnd, plan.tile.keys, keys.size()))
+      return "a visit is no tile";
+    int64_t found = 0;
+    for (int64_t q = visit.queryBegin; q < visit.queryEnd; ++q)
+      for (int64_t k = visit.keyBegin; k < visit.keyEnd; ++k) {
+        if (!owns(phase, queries[q]))
+          continue;
+        bool admits = boxes[visit.phase][visit.box].at(queries[q], keys[k]);
+        if (visit.full && !admits)
+          return "a full tile lacks " + pairText(queries[q], keys[k]);
+        covered.at(queries[q], keys[k]) += admits;
+        found += admits;
+      }
+    return found ? "" : "a visited tile is empty";
+  }
+
+  static bool isTile(int64_t begin, int64_t end, int64_t most, int64_t size) {
+    return 0 <= begin && begin < end && end <= size && end - begin <= most;
+  }
+
+  void checkCounts() {
+    int64_t admitted = std::count(wanted.entries.begin(), wanted.entries.end(), 1);
+    PairCounts total;
+    for (const PairCounts &counts : countPairs(plan, values))
+      total += counts;
+    if (total.admitted != admitted || total.estimated)
+      fail("counts " + std::to_string(total.admitted) + " admitted pairs, wanted " + std::to_string(admitted));
+    if (total.computed < admitted)
+      fail("counts " + std::to_string(total.computed) + " computed pairs of " + std::to_string(admitted));
+  }
+
+  const CallValues &values;
+  PairSet set;
+  Plan plan;
+  Matrix wanted;
+  std::vector<std::vector<int64_t>> orders; // rows by rank
+  std::vector<std::vector<Matrix>> boxes;   // [phase][box]
+  std::string fault;
+};
+
+bool fellBack(const Plan &plan) {
+  return std::any_of(plan.tested.begin(), plan.tested.end(),
+                     [](const std::string &clause) { return clause.find("every pair tested") != std::string::npos; });
+}
+
+} // namespace
+
+TEST(WalkFuzz, CoversEveryAdmittedPairOnce) {
+  const uint64_t first = firstFuzzSeed(), count = fuzzCount();
+  uint64_t fallbacks = 0, tested = 0, failures = 0;
+  for (uint64_t seed = first; seed < first + count && failures < 5; ++seed) {
+    Case test(seed);
+    for (int call = 0; call < Case::calls; ++call) {
+      test.drawCall();
+      Checker checker(test);
+      std::string fault = checker.run();
+      if (!fault.empty())
+        ADD_FAILURE() << fault << "; " << test.text();
+      failures += !fault.empty();
+      fallbacks += call == 0 && fellBack(checker.madePlan());
+      tested += call == 0 && !checker.madePlan().tested.empty();
+    }
+  }
+  std::printf("WalkFuzz: of %llu compositions %llu test some pairs, and %llu of these have too many boxes and test all\n",
+              static_cast<unsigned long long>(count), static_cast<unsigned long long>(tested),
+              static_cast<unsigned long long>(fallbacks));
+}
