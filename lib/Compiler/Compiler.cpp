@@ -7,6 +7,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SourceMgr.h"
@@ -32,6 +33,8 @@ public:
           return success();
         }) {}
 
+  bool isEmpty() const { return text.empty(); }
+
   Error take(const llvm::Twine &otherwise) {
     return makeError(text.empty() ? ("error: " + otherwise).str() : text);
   }
@@ -42,7 +45,8 @@ private:
       llvm::raw_string_ostream os(text);
       if (!text.empty())
         os << '\n';
-      if (auto place = dyn_cast<FileLineColLoc>(loc))
+      // Line 0 is the file as a whole: what is wrong is then a flag.
+      if (auto place = dyn_cast<FileLineColLoc>(loc); place && place.getLine())
         os << place.getFilename().getValue() << ':' << place.getLine() << ':' << place.getColumn() << ": ";
       os << severity << ": " << message;
     };
@@ -71,6 +75,8 @@ Expected<std::unique_ptr<Compilation>> Compilation::create(StringRef path, const
     return makeError("error: unknown target '" + options.target + "'; use cpu");
   if (options.machine != "host")
     return makeError("error: unknown machine '" + options.machine + "' for target cpu; use host");
+  if (options.machine != "host")
+    return makeError("error: unknown machine '" + options.machine + "'; use host");
   if (Error error = compilation->parse(path))
     return error;
   if (Error error = compilation->specialize())
@@ -126,6 +132,12 @@ Error Compilation::parse(StringRef path) {
   return Error::success();
 }
 
+Error Compilation::collectErrors(llvm::function_ref<void()> work) {
+  DiagnosticLines diagnostics(context.get());
+  work();
+  return diagnostics.isEmpty() ? Error::success() : diagnostics.take("");
+}
+
 Error Compilation::runStage(llvm::function_ref<void(OpPassManager &)> build, ModuleOp module) {
   DiagnosticLines diagnostics(context.get());
   PassManager pm(context.get());
@@ -152,6 +164,25 @@ static bool isIdentifier(StringRef name) {
          llvm::all_of(name, [](char c) { return llvm::isAlnum(c) || c == '_'; });
 }
 
+/// Argument names stand in the C header's enums.
+static Error checkArgumentNames(const KernelLayout &layout) {
+  llvm::StringSet<> seen;
+  auto check = [&](StringRef name) -> Error {
+    if (!isIdentifier(name))
+      return makeError("error: argument '" + name + "' of kernel '" + layout.name + "' is no C identifier; rename it");
+    if (!seen.insert(name.upper()).second)
+      return makeError("error: kernel '" + layout.name + "' has two arguments named '" + name + "'; rename one");
+    return Error::success();
+  };
+  for (const TensorArgument &tensor : layout.tensors)
+    if (Error error = check(tensor.name))
+      return error;
+  for (const ScalarArgument &scalar : layout.scalars)
+    if (Error error = check(scalar.name))
+      return error;
+  return Error::success();
+}
+
 Error Compilation::describeKernels() {
   work = source->clone();
   if (Error error = lowerTo(Stage::Plan))
@@ -168,6 +199,8 @@ Error Compilation::describeKernels() {
     FailureOr<KernelLayout> layout = KernelLayout::of(planned);
     if (failed(layout))
       return diagnostics.take("kernel '" + function.getSymName() + "' cannot be compiled");
+    if (Error error = checkArgumentNames(*layout))
+      return error;
     target.tile = {layout->tile[0], layout->tile[1], layout->tile[2], layout->tile[3]};
     auto plan = planAttention(*attentions.begin(), target);
     if (failed(plan))

@@ -12,11 +12,13 @@
 #include "llvm/Linker/Linker.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/SmallVectorMemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Target/TargetMachine.h"
+#include "llvm/Transforms/Instrumentation/AddressSanitizer.h"
 
 using namespace mlir;
 using namespace attn;
@@ -69,7 +71,9 @@ static Error linkRuntime(llvm::Module &module, ArrayRef<KernelSource> kernels) {
   return Error::success();
 }
 
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+/// Runs the passes that `build` makes.
+static void runPasses(llvm::Module &module, llvm::TargetMachine &machine,
+                      llvm::function_ref<llvm::ModulePassManager(llvm::PassBuilder &)> build) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager components;
@@ -80,7 +84,33 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O1).run(module, modules);
+  build(builder).run(module, modules);
+}
+
+/// Level 1 is enough: the emitter unrolls and vectorizes by itself.
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  runPasses(module, machine, [](llvm::PassBuilder &builder) {
+    return builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O1);
+  });
+}
+
+bool attn::isBuiltWithAddressSanitizer() {
+#if __has_feature(address_sanitizer)
+  return true;
+#else
+  return false;
+#endif
+}
+
+static void instrument(llvm::Module &module, llvm::TargetMachine &machine) {
+  for (llvm::Function &function : module)
+    if (!function.isDeclaration())
+      function.addFnAttr(llvm::Attribute::SanitizeAddress);
+  runPasses(module, machine, [](llvm::PassBuilder &) {
+    llvm::ModulePassManager passes;
+    passes.addPass(llvm::AddressSanitizerPass(llvm::AddressSanitizerOptions()));
+    return passes;
+  });
 }
 
 Expected<std::unique_ptr<llvm::Module>> Compilation::translate(llvm::LLVMContext &llvmContext) {
@@ -107,6 +137,8 @@ Expected<std::unique_ptr<llvm::Module>> Compilation::translate(llvm::LLVMContext
   optimize(*module, **machine);
   if (Error error = linkRuntime(*module, sources))
     return error;
+  if (opts.sanitizeAddress)
+    instrument(*module, **machine);
   return module;
 }
 
@@ -158,6 +190,13 @@ Expected<std::unique_ptr<llvm::MemoryBuffer>> Compilation::emitObject() {
                                                          /*RequiresNullTerminator=*/false);
 }
 
+/// The linker's own words, less the name it begins them with.
+static std::string firstLineOf(StringRef path) {
+  auto text = llvm::MemoryBuffer::getFile(path);
+  StringRef line = text ? (*text)->getBuffer().split('\n').first : StringRef();
+  return line.substr(line.find(": ") == StringRef::npos ? 0 : line.find(": ") + 2).str();
+}
+
 Error attn::linkSharedLibrary(const llvm::MemoryBuffer &object, StringRef path) {
   llvm::ErrorOr<std::string> linker = std::make_error_code(std::errc::no_such_file_or_directory);
   for (const char *name : {"cc", "clang-22", "clang", "gcc"})
@@ -165,16 +204,18 @@ Error attn::linkSharedLibrary(const llvm::MemoryBuffer &object, StringRef path) 
       break;
   if (!linker)
     return makeError("no linker found to write '" + path + "'; install cc or clang, or use --emit=obj");
-  llvm::SmallString<128> objectPath;
+  llvm::SmallString<128> objectPath, complaintPath;
   int descriptor;
-  if (llvm::sys::fs::createTemporaryFile("attn", "o", descriptor, objectPath))
-    return makeError("cannot create a temporary file beside '" + path + "'");
+  if (llvm::sys::fs::createTemporaryFile("attn", "o", descriptor, objectPath) ||
+      llvm::sys::fs::createTemporaryFile("attn", "txt", complaintPath))
+    return makeError("cannot create a temporary file to link '" + path + "'; set TMPDIR to a folder with space");
+  llvm::FileRemover removeComplaint(complaintPath);
   llvm::ToolOutputFile file(objectPath, descriptor); // removed at the end
   file.os() << object.getBuffer();
   file.os().flush();
-  std::string message;
   StringRef arguments[] = {*linker, "-shared", "-o", path, objectPath};
-  if (llvm::sys::ExecuteAndWait(*linker, arguments, std::nullopt, {}, 0, 0, &message))
-    return makeError("'" + path + "' cannot be linked with " + *linker + (message.empty() ? "" : ": " + message));
+  std::optional<StringRef> redirects[] = {std::nullopt, std::nullopt, StringRef(complaintPath)};
+  if (llvm::sys::ExecuteAndWait(*linker, arguments, std::nullopt, redirects))
+    return makeError("cannot write '" + path + "' with " + *linker + ": " + firstLineOf(complaintPath));
   return Error::success();
 }

@@ -36,7 +36,10 @@ LogicalResult attn::verifyAttentionTypes(Operation *op, RankedTensorType query, 
       failed(verifySame(op, "kv length", "key", key, 2, "value", value, 2)) ||
       failed(verifySame(op, "head size", "query", query, 3, "key", key, 3)) ||
       failed(verifySame(op, "value head size", "value", value, 3, "output", output, 3)) ||
+      failed(verifySame(op, "batch", "query", query, 0, "output", output, 0)) ||
+      failed(verifySame(op, "batch", "query", query, 0, "lse", lse, 0)) ||
       failed(verifySame(op, "heads", "query", query, 1, "output", output, 1)) ||
+      failed(verifySame(op, "heads", "query", query, 1, "lse", lse, 1)) ||
       failed(verifySame(op, "length", "query", query, 2, "output", output, 2)) ||
       failed(verifySame(op, "length", "query", query, 2, "lse", lse, 2)))
     return failure();

@@ -104,7 +104,7 @@ static ParseResult parseOptionalRegion(OpAsmParser &parser, StringRef keyword, R
 static void printOptionalRegion(OpAsmPrinter &printer, StringRef keyword, Region &region) {
   if (region.empty())
     return;
-  printer << keyword << ' ';
+  printer << ' ' << keyword << ' ';
   printRegionWithArguments(printer, region);
 }
 
@@ -135,13 +135,15 @@ LogicalResult attn::verifyPureRegion(Operation *op, Region &region, StringRef wh
   if (region.empty())
     return success();
   if (region.getArgumentTypes() != TypeRange(arguments))
-    return op->emitOpError() << what << " takes " << arguments.size() << " arguments of its own types";
+    return op->emitOpError() << what << " takes arguments of types " << TypeRange(arguments) << ", not "
+                             << region.getArgumentTypes();
   for (Operation &inner : region.front().without_terminator()) {
     Dialect *dialect = inner.getDialect();
     bool known = isa_and_nonnull<arith::ArithDialect, math::MathDialect>(dialect) ||
                  isa<ApplyOp, LookupOp, MemberOp>(inner);
-    if (!known || !isMemoryEffectFree(&inner))
-      return inner.emitOpError() << "is not allowed in " << what << "; use pure arith and math ops";
+    bool isScalar = inner.getNumResults() == 1 && inner.getResult(0).getType().isIntOrIndexOrFloat();
+    if (!known || !isMemoryEffectFree(&inner) || !isScalar)
+      return inner.emitOpError() << "is not allowed in " << what << "; use pure arith and math ops with one scalar result";
   }
   auto yield = dyn_cast<YieldOp>(region.front().getTerminator());
   if (!yield || yield.getValues().getTypes() != TypeRange(result))
@@ -168,6 +170,7 @@ ParseResult attn::parsePatternUse(OpAsmParser &parser, FlatSymbolRefAttr &patter
 void attn::printPatternUse(OpAsmPrinter &printer, Operation *, FlatSymbolRefAttr pattern, OperandRange arguments,
                            TypeRange types, Region &pairs) {
   if (!pattern) {
+    printer << ' ';
     printer.printRegion(pairs, /*printEntryBlockArgs=*/false);
     return;
   }

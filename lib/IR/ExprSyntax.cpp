@@ -102,7 +102,7 @@ FailureOr<Expr> attn::parseExpr(AsmParser &parser) {
   }
 }
 
-static unsigned lastSymbol(const Expr &expr) {
+unsigned attn::lastSymbol(const Expr &expr) {
   unsigned last = 0;
   for (const Expr::Summand &s : expr.summands()) {
     last = std::max(last, s.term->symbol);

@@ -11,15 +11,19 @@ using namespace attn;
 
 //===-- attn.pattern and attn.score ---------------------------------------------------------------------------------===//
 
+static bool isRunTimeData(Type type) { return isa<TokensType, SegmentsType, LengthsType>(type); }
+
 /// Reads what follows `=`: a list of integers for run-time data, else a number of the parameter's type.
 static ParseResult parseDefault(OpAsmParser &parser, Type type, Attribute &value) {
   SMLoc loc = parser.getCurrentLocation();
-  if (type.isIndex() || type.isF32())
+  if (!isRunTimeData(type))
     return parser.parseAttribute(value, type);
+  if (parser.parseOptionalLSquare())
+    return parser.emitError(loc, "the default of run-time data is a list of integers, as in [0, 1]");
   SmallVector<int32_t> entries;
   auto parseEntry = [&] { return parser.parseInteger(entries.emplace_back()); };
-  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, parseEntry))
-    return parser.emitError(loc, "the default of run-time data is a list of integers, as in [0, 1]");
+  if (parser.parseOptionalRSquare() && (parser.parseCommaSeparatedList(parseEntry) || parser.parseRSquare()))
+    return failure();
   value = parser.getBuilder().getDenseI32ArrayAttr(entries);
   return success();
 }
@@ -70,6 +74,14 @@ static void printSignature(OpAsmPrinter &printer, StringRef name, ArrayRef<Block
   printer << ") ";
 }
 
+/// Whether a default has the form that parameters of this type take.
+static bool isDefaultOf(Type type, Attribute value) {
+  if (isRunTimeData(type))
+    return isa<UnitAttr, DenseI32ArrayAttr>(value);
+  auto number = dyn_cast<TypedAttr>(value);
+  return number && isa<IntegerAttr, FloatAttr>(value) && number.getType() == type;
+}
+
 static LogicalResult verifySignature(Operation *op, ArrayRef<BlockArgument> arguments, ArrayAttr names,
                                      ArrayAttr defaults) {
   if (names.size() != arguments.size() || defaults.size() != arguments.size())
@@ -78,14 +90,31 @@ static LogicalResult verifySignature(Operation *op, ArrayRef<BlockArgument> argu
   for (auto [argument, nameAttr, value] : llvm::zip_equal(arguments, names, defaults)) {
     Type type = argument.getType();
     StringRef name = cast<StringAttr>(nameAttr).getValue();
-    if (!type.isIndex() && !type.isF32() && !isa<TokensType, SegmentsType, LengthsType>(type))
+    if (!type.isIndex() && !type.isF32() && !isRunTimeData(type))
       return op->emitOpError() << "parameter '" << name << "' has type " << type
                                << "; use index, f32, !attn.tokens, !attn.segments or !attn.lengths";
     if (isa<UnitAttr>(value) && (type.isIndex() || type.isF32()))
       return op->emitOpError() << "parameter '" << name << "' has no default; write one, as in %" << name << ": "
                                << type << (type.isIndex() ? " = 1" : " = 1.0");
+    if (!isDefaultOf(type, value))
+      return op->emitOpError() << "default of parameter '" << name << "' is " << value << "; it has to be "
+                               << (type.isIndex() ? "a whole number" : type.isF32() ? "a number" : "a list of integers");
   }
   return success();
+}
+
+/// Parameters keep their names when an op is printed: they are what callers say.
+static void nameParameters(Region &body, ArrayAttr names, OpAsmSetValueNameFn setName) {
+  for (auto [argument, name] : llvm::zip(body.getArguments(), names.getAsRange<StringAttr>()))
+    setName(argument, name);
+}
+
+void PatternOp::getAsmBlockArgumentNames(Region &body, OpAsmSetValueNameFn setName) {
+  nameParameters(body, getArgumentNames(), setName);
+}
+
+void ScoreOp::getAsmBlockArgumentNames(Region &body, OpAsmSetValueNameFn setName) {
+  nameParameters(body, getArgumentNames(), setName);
 }
 
 ParseResult PatternOp::parse(OpAsmParser &parser, OperationState &state) {

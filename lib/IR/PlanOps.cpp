@@ -43,6 +43,15 @@ static LogicalResult verifyOrder(Operation *op, PlanOp plan, OrderAttr order) {
   return success();
 }
 
+/// The symbols of an expression have to be the plan's.
+static LogicalResult verifySymbols(Operation *op, PlanOp plan, ExprAttr expr) {
+  unsigned last = lastSymbol(expr.getExpr());
+  if (last >= FirstNamed + plan.getSymbols().size())
+    return op->emitOpError() << "names the symbol s" << last - FirstNamed << ", but the plan has "
+                             << plan.getSymbols().size() << " symbols";
+  return success();
+}
+
 LogicalResult PhaseOp::verify() {
   auto plan = cast<PlanOp>((*this)->getParentOp());
   if (failed(verifyOrder(*this, plan, getQueries())))
@@ -64,6 +73,18 @@ LogicalResult BoxOp::verifyRegions() {
     return failure();
   if (getSameSegment() && (getKeys() != phase.getQueries() || getKeys().getKind() != OrderKindAttrValue::SegmentSorted))
     return emitOpError("same_segment needs queries and keys sorted by the same table");
+  for (ExprAttr bound : {getLower(), getUpper(), getQueryLower(), getQueryUpper()})
+    if (failed(verifySymbols(*this, plan, bound)))
+      return failure();
+  WalkResult ofTest = getTest().walk([&](Operation *op) -> WalkResult {
+    if (auto apply = dyn_cast<ApplyOp>(op))
+      return verifySymbols(op, plan, apply.getExpr());
+    if (auto member = dyn_cast<MemberOp>(op))
+      return verifyOrder(op, plan, member.getOrder());
+    return success();
+  });
+  if (ofTest.wasInterrupted())
+    return failure();
   Type index = IndexType::get(getContext());
   return verifyPureRegion(*this, getTest(), "a test region", {index, index, index, index},
                           IntegerType::get(getContext(), 1));

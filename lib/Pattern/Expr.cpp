@@ -128,7 +128,7 @@ Expr Expr::mod(const Expr &dividend, const Expr &divisor) {
   if (b == 1)
     return Expr(0);
   if (a && b && *b > 0)
-    return Expr(llvm::mod(*a, static_cast<uint64_t>(*b)));
+    return Expr(*a - llvm::divideFloorSigned(*a, *b) * *b);
   return fromTerm({TermKind::Mod, 0, {dividend, divisor}});
 }
 

@@ -287,7 +287,7 @@ Target Target::cpu() {
   Target target;
   target.name = "cpu";
   target.tile = {/*rows=*/64, /*keys=*/64, /*groupRows=*/8, /*granule=*/32};
-  target.flopsPerSecond = 80e9;
+  target.flopsPerSecond = 200e9;
   target.bytesPerSecond = 12e9;
   return target;
 }

@@ -190,50 +190,65 @@ bool isVisited(const BoundBox &bound, llvm::ArrayRef<Interval> intervals, int64_
 
 //===-- Walks -------------------------------------------------------------------------------------------------------===//
 
+namespace {
+
+using BoxFn = llvm::function_ref<void(const BoundBox &bound, unsigned phase, unsigned box)>;
+
+void forEachBox(const Plan &plan, const CallValues &values, BoxFn visit) {
+  for (unsigned phase = 0; phase < plan.phases.size(); ++phase)
+    for (unsigned box = 0; box < plan.phases[phase].boxes.size(); ++box)
+      visit(BoundBox(plan, plan.phases[phase], plan.phases[phase].boxes[box], values), phase, box);
+}
+
+/// Whether some owned query row of a tile looks at some key of it, seen from the key side.
+bool isVisitedByKey(const BoundBox &bound, llvm::ArrayRef<Interval> intervals, int64_t keyBegin, int64_t queryBegin,
+                    int64_t queryEnd) {
+  for (int64_t query = queryBegin; query < queryEnd; ++query) {
+    if (!bound.owned[query])
+      continue;
+    for (int64_t offset = 0; offset < static_cast<int64_t>(intervals.size()); ++offset)
+      if (intervals[offset].meets(query, query + 1) && (bound.exactByKey() || bound.admits(query, keyBegin + offset)))
+        return true;
+  }
+  return false;
+}
+
+} // namespace
+
 void attn::walkByQuery(const Plan &plan, const CallValues &values, VisitFn visit) {
-  for (auto [phaseIndex, phase] : llvm::enumerate(plan.phases))
-    for (auto [boxIndex, box] : llvm::enumerate(phase.boxes)) {
-      BoundBox bound(plan, phase, box, values);
-      for (int64_t begin = 0; begin < bound.queries.size(); begin += plan.tile.rows) {
-        int64_t end = std::min(begin + plan.tile.rows, bound.queries.size());
-        Hull hull;
-        std::vector<Interval> intervals = tileIntervals(bound, begin, end, hull);
-        forEachTile(hull, plan.tile.keys, plan.tile.granule, [&](int64_t keyBegin, int64_t keyEnd) {
-          bool full = !box.test && keyBegin >= hull.fullBegin && keyEnd <= hull.fullEnd;
-          if (full || isVisited(bound, intervals, begin, keyBegin, keyEnd))
-            visit({static_cast<unsigned>(phaseIndex), static_cast<unsigned>(boxIndex), begin, end, keyBegin,
-                   std::min(keyEnd, bound.keys.size()), full});
-        });
-      }
+  forEachBox(plan, values, [&](const BoundBox &bound, unsigned phase, unsigned box) {
+    for (int64_t begin = 0; begin < bound.queries.size(); begin += plan.tile.rows) {
+      int64_t end = std::min(begin + plan.tile.rows, bound.queries.size());
+      Hull hull;
+      std::vector<Interval> intervals = tileIntervals(bound, begin, end, hull);
+      forEachTile(hull, plan.tile.keys, plan.tile.granule, [&](int64_t keyBegin, int64_t keyEnd) {
+        bool full = !bound.box.test && keyBegin >= hull.fullBegin && keyEnd <= hull.fullEnd;
+        if (full || isVisited(bound, intervals, begin, keyBegin, keyEnd))
+          visit({phase, box, begin, end, keyBegin, std::min(keyEnd, bound.keys.size()), full});
+      });
     }
+  });
 }
 
 void attn::walkByKey(const Plan &plan, const CallValues &values, VisitFn visit) {
-  for (auto [phaseIndex, phase] : llvm::enumerate(plan.phases))
-    for (auto [boxIndex, box] : llvm::enumerate(phase.boxes)) {
-      BoundBox bound(plan, phase, box, values);
-      for (int64_t begin = 0; begin < bound.keys.size(); begin += plan.tile.keys) {
-        int64_t end = std::min(begin + plan.tile.keys, bound.keys.size());
-        Hull hull;
-        std::vector<Interval> intervals;
-        for (int64_t rank = begin; rank < end; ++rank) {
-          intervals.push_back(bound.queriesOf(rank));
-          hull.add(intervals.back());
-        }
-        forEachTile(hull, plan.tile.rows, plan.tile.groupRows, [&](int64_t queryBegin, int64_t queryEnd) {
-          queryEnd = std::min(queryEnd, bound.queries.size());
-          bool full = bound.exactByKey() && queryBegin >= hull.fullBegin && queryEnd <= hull.fullEnd;
-          bool some = false;
-          for (int64_t query = queryBegin; query < queryEnd && !some; ++query)
-            for (int64_t key = begin; key < end && !some && bound.owned[query]; ++key)
-              some = full || (intervals[key - begin].meets(query, query + 1) &&
-                              (bound.exactByKey() || bound.admits(query, key)));
-          if (some)
-            visit({static_cast<unsigned>(phaseIndex), static_cast<unsigned>(boxIndex), queryBegin, queryEnd, begin, end,
-                   full});
-        });
+  forEachBox(plan, values, [&](const BoundBox &bound, unsigned phase, unsigned box) {
+    for (int64_t begin = 0; begin < bound.keys.size(); begin += plan.tile.keys) {
+      int64_t end = std::min(begin + plan.tile.keys, bound.keys.size());
+      Hull hull;
+      std::vector<Interval> intervals;
+      for (int64_t rank = begin; rank < end; ++rank) {
+        intervals.push_back(bound.queriesOf(rank));
+        hull.add(intervals.back());
       }
+      forEachTile(hull, plan.tile.rows, plan.tile.groupRows, [&](int64_t queryBegin, int64_t queryEnd) {
+        queryEnd = std::min(queryEnd, bound.queries.size());
+        if (!isVisitedByKey(bound, intervals, begin, queryBegin, queryEnd))
+          return;
+        bool full = bound.exactByKey() && queryBegin >= hull.fullBegin && queryEnd <= hull.fullEnd;
+        visit({phase, box, queryBegin, queryEnd, begin, end, full});
+      });
     }
+  });
 }
 
 //===-- Counts ------------------------------------------------------------------------------------------------------===//

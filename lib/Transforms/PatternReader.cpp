@@ -34,6 +34,24 @@ private:
   Expr symbol(Value value) { return Expr::symbol(FirstNamed + number(reading.symbols, value)); }
   unsigned table(Value value) { return number(reading.tables, value); }
 
+  /// Calls `make` with an atom's run-time data, which have to be an argument: they are bound by the call.
+  template <typename MakeFn>
+  static FailureOr<PairSet> withData(Operation *atom, Value data, MakeFn make) {
+    if (!isa<BlockArgument>(data))
+      return atom->emitOpError("reads run-time data that are computed; use an argument of the kernel");
+    return make(data);
+  }
+
+  /// What is divided by, or a block: at least 1. The call checks parameters; what is made of them is held there.
+  static FailureOr<Expr> divisor(Operation *op, const Expr &expr) {
+    std::optional<int64_t> constant = expr.asConstant();
+    if (constant && *constant < 1)
+      return op->emitOpError() << "divides by " << *constant << "; it has to be at least 1";
+    bool isParameter = expr.constantSummand() == 0 && expr.summands().size() == 1 && expr.summands()[0].factor == 1 &&
+                       expr.summands()[0].term->kind == Expr::TermKind::Symbol;
+    return constant || isParameter ? expr : Expr::max({Expr(1), expr});
+  }
+
   FailureOr<Expr> readExpr(Value value) {
     if (isa<BlockArgument>(value))
       return symbol(value);
@@ -50,7 +68,10 @@ private:
         .Case<arith::AddIOp>([&](auto) { return *a + *b; })
         .Case<arith::SubIOp>([&](auto) { return *a - *b; })
         .Case<arith::MulIOp>([&](auto) { return *a * *b; })
-        .Case<arith::FloorDivSIOp>([&](auto) { return Expr::floorDiv(*a, *b); })
+        .Case<arith::FloorDivSIOp>([&](auto) -> FailureOr<Expr> {
+          FailureOr<Expr> by = divisor(op, *b);
+          return failed(by) ? by : Expr::floorDiv(*a, *by);
+        })
         .Case<arith::MinSIOp>([&](auto) { return Expr::min({*a, *b}); })
         .Case<arith::MaxSIOp>([&](auto) { return Expr::max({*a, *b}); })
         .Default([&](Operation *) { return notClosed(op); });
@@ -84,10 +105,13 @@ private:
     auto block = readBound(op.getBlock(), op.getStaticBlockAttr());
     if (failed(block))
       return failure();
-    return PairSet::blockLocal(**block);
+    FailureOr<Expr> size = divisor(op, **block);
+    if (failed(size))
+      return failure();
+    return PairSet::blockLocal(*size);
   }
 
-  FailureOr<PairSet> readGlobal(GlobalOp op) {
+  PairSet readGlobal(GlobalOp op) {
     unsigned tokens = table(op.getTokens());
     PairSet rows = PairSet::listed(Side::Queries, tokens), columns = PairSet::listed(Side::Keys, tokens);
     if (op.getWhich() == GlobalKind::Rows)
@@ -114,6 +138,9 @@ private:
   FailureOr<PairSet> readSet(Value value) {
     using Result = FailureOr<PairSet>;
     Operation *op = value.getDefiningOp();
+    if (!op)
+      return emitError(value.getLoc(), "a pattern cannot be an argument of a function; name an attn.pattern or write its "
+                                       "ops into the pattern region");
     auto combine = [&](auto combineMembers) -> Result {
       FailureOr<SmallVector<PairSet>> members = readMembers(op->getOperands());
       if (failed(members))
@@ -126,13 +153,22 @@ private:
         .Case<WindowOp>([&](auto atom) { return readWindow(atom); })
         .Case<CausalOp>([](auto atom) { return PairSet::causal(atom.getTopLeft()); })
         .Case<BlockLocalOp>([&](auto atom) { return readBlockLocal(atom); })
-        .Case<GlobalOp>([&](auto atom) { return readGlobal(atom); })
-        .Case<SegmentsOp>([&](auto atom) { return PairSet::sameSegment(table(atom.getIds())); })
-        .Case<PaddedOp>([&](auto atom) { return PairSet::padded(symbol(atom.getLengths())); })
+        .Case<GlobalOp>([&](auto atom) {
+          return withData(atom, atom.getTokens(), [&](Value) { return readGlobal(atom); });
+        })
+        .Case<SegmentsOp>([&](auto atom) {
+          return withData(atom, atom.getIds(), [&](Value ids) { return PairSet::sameSegment(table(ids)); });
+        })
+        .Case<PaddedOp>([&](auto atom) {
+          return withData(atom, atom.getLengths(), [&](Value lengths) { return PairSet::padded(symbol(lengths)); });
+        })
         .Case<WhereOp>([&](auto atom) { return readWhere(atom); })
         .Case<UnionOp>([&](auto) { return combine([](ArrayRef<PairSet> m) { return PairSet::unite(m); }); })
         .Case<IntersectOp>([&](auto) { return combine([](ArrayRef<PairSet> m) { return PairSet::intersect(m); }); })
-        .Case<MinusOp>([&](auto) { return combine([](ArrayRef<PairSet> m) { return PairSet::minus(m[0], m[1]); }); });
+        .Case<MinusOp>([&](auto) { return combine([](ArrayRef<PairSet> m) { return PairSet::minus(m[0], m[1]); }); })
+        .Default([](Operation *other) -> Result {
+          return other->emitOpError("cannot make a pattern; use attn's atoms, union, intersect and minus");
+        });
   }
 
   PatternReading reading;

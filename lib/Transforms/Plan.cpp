@@ -38,8 +38,8 @@ public:
     }
     case PairSet::Kind::SameSegment: {
       // Two positions outside of the table are in no segment: what stands for them differs.
-      Value a = lookup(set.index(), queryPosition(), int64_t(-1) << 40);
-      Value b = lookup(set.index(), keyPosition(), int64_t(-1) << 41);
+      Value a = lookup(set.index(), queryPosition(), -(int64_t(1) << 40));
+      Value b = lookup(set.index(), keyPosition(), -(int64_t(1) << 41));
       return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, a, b);
     }
     case PairSet::Kind::Where:

@@ -18,14 +18,20 @@ namespace attn {
 
 namespace {
 
+bool isDivisor(Operation *op, Value value) {
+  return isa<arith::DivSIOp, arith::DivUIOp, arith::FloorDivSIOp, arith::CeilDivSIOp, arith::CeilDivUIOp, arith::RemSIOp,
+             arith::RemUIOp>(op) &&
+         op->getOperand(1) == value;
+}
+
 /// The least value that a pattern's uses of an index parameter allow.
 std::optional<int64_t> minimumOf(BlockArgument parameter) {
   std::optional<int64_t> minimum;
   for (Operation *user : parameter.getUsers()) {
     if (isa<WindowOp>(user))
       minimum = std::max<int64_t>(minimum.value_or(0), 0);
-    if (isa<BlockLocalOp>(user))
-      minimum = 1;
+    if (isa<BlockLocalOp>(user) || isDivisor(user, parameter))
+      return 1;
   }
   return minimum;
 }
@@ -141,12 +147,29 @@ private:
 
   //===-- Inlining --------------------------------------------------------------------------------------------------===//
 
+  /// An argument of the function that is passed on as a parameter is bound by what the parameter is.
+  static void keepMinimum(func::FuncOp function, BlockArgument parameter, Value passed) {
+    auto argument = dyn_cast<BlockArgument>(passed);
+    std::optional<int64_t> minimum = minimumOf(parameter);
+    if (!argument || argument.getOwner() != &function.front() || !minimum)
+      return;
+    auto known = function.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), argumentMinimum);
+    if (!known || known.getInt() < *minimum)
+      function.setArgAttr(argument.getArgNumber(), argumentMinimum, Builder(passed.getContext()).getIndexAttr(*minimum));
+  }
+
   /// Maps the parameters that no argument is given for to new arguments of the function.
   static LogicalResult addParameters(func::FuncOp function, ArrayRef<BlockArgument> parameters, ArrayAttr names,
                                      ArrayAttr defaults, IRMapping &mapping) {
     for (auto [parameter, name, value] : llvm::zip_equal(parameters, names, defaults)) {
-      if (mapping.contains(parameter))
+      if (mapping.contains(parameter)) {
+        keepMinimum(function, parameter, mapping.lookup(parameter));
         continue;
+      }
+      std::optional<int64_t> minimum = minimumOf(parameter);
+      if (auto number = dyn_cast<IntegerAttr>(value); number && minimum && number.getInt() < *minimum)
+        return emitError(parameter.getLoc()) << "default of parameter '" << cast<StringAttr>(name).getValue() << "' is "
+                                             << number.getInt() << "; it has to be at least " << *minimum;
       unsigned index = function.getNumArguments();
       DictionaryAttr attributes = argumentAttributes(cast<StringAttr>(name), value, parameter);
       if (failed(function.insertArgument(index, parameter.getType(), attributes, parameter.getLoc())))

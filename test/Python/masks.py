@@ -3,7 +3,7 @@
 
 A mask is a function of the positions p of the query rows, [rows, 1], and those t of the key rows, [1, keys], and of the
 pattern's arguments for one batch; it returns which pairs are admitted, [rows, keys]. Every one is written from the
-pattern's formula alone. Divisions round down.
+pattern's formula alone. Divisions round down. (`global` is called global_ here: the former is a word of Python's.)
 """
 
 from collections.abc import Callable
@@ -24,8 +24,10 @@ def sliding_window(p: np.ndarray, t: np.ndarray, left: int = 256, right: int = 2
     return (p - left <= t) & (t <= p + right)
 
 
-def longformer(p: np.ndarray, t: np.ndarray, left: int = 256, right: int = 256, tokens: np.ndarray = np.array([0])):
-    tokens = tokens[tokens >= 0]  # -1 pads; a position may be negative as well
+def longformer(
+    p: np.ndarray, t: np.ndarray, global_: np.ndarray = np.array([0]), left: int = 256, right: int = 256
+) -> np.ndarray:
+    tokens = global_[global_ >= 0]  # -1 pads, though a position may be negative
     return sliding_window(p, t, left, right) | np.isin(p, tokens) | np.isin(t, tokens)
 
 
@@ -35,13 +37,13 @@ def block_local(p: np.ndarray, t: np.ndarray, block: int = 256) -> np.ndarray:
 
 def document(p: np.ndarray, t: np.ndarray, segments: np.ndarray) -> np.ndarray:
     def segment(positions: np.ndarray) -> np.ndarray:
-        return segments[np.maximum(positions, 0)]
+        return segments[np.maximum(positions, 0)] if len(segments) else np.zeros_like(positions)
 
     return (segment(p) == segment(t)) & (p >= 0) & (t >= 0)  # ids are for positions from 0
 
 
-def padded(p: np.ndarray, t: np.ndarray, length: int) -> np.ndarray:
-    return np.broadcast_to(t < length, np.broadcast_shapes(p.shape, t.shape))
+def padded(p: np.ndarray, t: np.ndarray, lengths: int) -> np.ndarray:
+    return np.broadcast_to(t < lengths, np.broadcast_shapes(p.shape, t.shape))
 
 
 Mask = Callable[..., np.ndarray]

@@ -88,6 +88,8 @@ int describe(Compilation &compilation, const attn::KernelSource &kernel, const F
   Result<CallArguments> arguments = CallArguments::create(info.get(), callFlags);
   if (!arguments)
     return fail(arguments.message());
+  if (std::string fault = explainArguments(*arguments); !fault.empty())
+    return fail(fault);
   attn::CallValues values = attn::bindCall(kernel, numbersOf(*arguments, 0));
   switch (flags.what()) {
   case Emit::Report: {

@@ -26,8 +26,8 @@ struct Flags {
   cl::opt<std::string> out{"out", cl::desc("Writes the output"), cl::value_desc("FILE.npy")};
   cl::opt<std::string> lse{"lse", cl::desc("Writes the logarithm of the sum of exp"), cl::value_desc("FILE.npy")};
   cl::opt<bool> check{"check", cl::desc("Checks output and lse against the reference; exit code 1 if they are wrong")};
-  cl::opt<int64_t> repeat{"repeat", cl::desc("Timed runs (1)"), cl::init(1)};
-  cl::opt<int64_t> threads{"threads", cl::desc("Worker threads (1)"), cl::init(1)};
+  WholeNumber repeat{"repeat", cl::desc("Timed runs (1)"), cl::init(1)};
+  WholeNumber threads{"threads", cl::desc("Worker threads (1)"), cl::init(1)};
   cl::opt<std::string> maxIsa{"max-isa", cl::desc("amx, avx512fp16, avx512bf16, avx512, avx2 or generic (the best)"),
                               cl::value_desc("NAME")};
   cl::opt<bool> json{"json", cl::desc("Prints one JSON object")};
@@ -73,6 +73,7 @@ llvm::Error compile(const Flags &flags, const CallFlags &call, Run &run) {
   auto start = std::chrono::steady_clock::now();
   attn::CompileOptions options = flags.kernel.options();
   options.isas = {attn::Isa::bestOfHost(call.maxIsa).name.str()};
+  options.sanitizeAddress = attn::isBuiltWithAddressSanitizer();
   auto compilation = attn::Compilation::create(flags.kernel.file, options);
   if (!compilation)
     return compilation.takeError();
@@ -132,7 +133,7 @@ reference::Argument argumentOf(const Run &run, mlir::BlockArgument argument) {
   return table;
 }
 
-reference::Verdict check(Run &run) {
+llvm::Error check(Run &run) {
   const CallArguments &a = *run.arguments;
   reference::Problem problem;
   problem.batch = a.batch, problem.heads = a.heads, problem.kvHeads = a.kvHeads;
@@ -148,8 +149,10 @@ reference::Verdict check(Run &run) {
   problem.arguments.assign(3, std::monostate());
   for (mlir::BlockArgument argument : function.getArguments().drop_front(3))
     problem.arguments.push_back(argumentOf(run, argument));
-  return reference::judge(reference::evaluate(attention, problem), problem, floatsOf(a.tensors[ATTN_OUTPUT]),
-                          floatsOf(a.tensors[ATTN_LSE]));
+  return run.compilation->collectErrors([&] {
+    run.verdict = reference::judge(reference::evaluate(attention, problem), problem, floatsOf(a.tensors[ATTN_OUTPUT]),
+                                   floatsOf(a.tensors[ATTN_LSE]));
+  });
 }
 
 //===----------------------------------------------------------------------------------------------------------===//
@@ -250,7 +253,8 @@ int main(int argc, char **argv) {
   run.report = *report;
   count(run);
   if (flags.check)
-    run.verdict = check(run);
+    if (llvm::Error error = check(run))
+      return fail(std::move(error));
   if (Outcome written = writeOutputs(*run.arguments, *call); !written)
     return fail(written.message());
   flags.json ? printJson(run, *call) : printText(run, *call);

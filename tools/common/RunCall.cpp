@@ -100,7 +100,7 @@ private:
     for (int32_t i = ATTN_LSE + 1; i < info.tensor_count; ++i)
       for (int64_t b = 0; info.tensors[i].role == role && b < a.batch; ++b)
         for (int64_t value : a.valuesOf(i, b))
-          if (value < least || value > most)
+          if ((value < least || value > most) && (role != ATTN_TOKENS || a.tensors[i].rank > 0))
             return "value " + number(value) + " of " + nameOf(i) + fault;
     return "";
   }
@@ -118,6 +118,18 @@ private:
 std::string explainStatus(const CallArguments &arguments, int status, int32_t maxIsa) {
   std::string explanation = Explanation(arguments, maxIsa).of(status);
   return explanation.empty() ? arguments.info().name + std::string(": ") + attn_error_string(status) : explanation;
+}
+
+std::string explainArguments(const CallArguments &arguments) {
+  Explanation explanation(arguments, ATTN_ISA_BEST);
+  if (arguments.kvHeads ? arguments.heads % arguments.kvHeads != 0 : arguments.heads != 0)
+    return explanation.of(ATTN_ERROR_HEADS);
+  if (arguments.info().same_length && arguments.kvLength != arguments.length)
+    return explanation.of(ATTN_ERROR_KV_LENGTH);
+  for (int status : {ATTN_ERROR_SCALAR, ATTN_ERROR_SHAPE, ATTN_ERROR_TOKEN, ATTN_ERROR_SEGMENTS, ATTN_ERROR_LENGTH})
+    if (std::string fault = explanation.of(status); !fault.empty())
+      return fault;
+  return "";
 }
 
 //===----------------------------------------------------------------------------------------------------------===//

@@ -4,6 +4,7 @@
 #include "flags/Flags.h"
 
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -18,17 +19,40 @@ void hideForeignOptions() {
     threads->removeArgument();
 }
 
+/// What a flag's parser has to say; llvm::cl then only says that parsing failed.
+static std::string &flagMistake() {
+  static std::string mistake;
+  return mistake;
+}
+
+bool WholeNumberParser::parse(cl::Option &, llvm::StringRef name, llvm::StringRef text, long long &value) {
+  Result<int64_t> number = parseInteger("--" + name.str(), text.str());
+  if (number)
+    value = *number;
+  else if (flagMistake().empty())
+    flagMistake() = number.message();
+  return !number;
+}
+
 Outcome parseCommandLine(int argc, char **argv, llvm::StringRef overview) {
   std::string messages;
   llvm::raw_string_ostream errors(messages);
   if (cl::ParseCommandLineOptions(argc, argv, overview, &errors))
     return Success();
+  if (!flagMistake().empty())
+    return Failure{flagMistake()};
   // llvm::cl begins a message with the program's path, which nobody asked for.
   llvm::StringRef text = llvm::StringRef(messages).trim();
   text = text.split('\n').first;
   text.consume_front(argv[0]);
   text.consume_front(":");
-  return Failure{text.trim().str()};
+  text = text.trim();
+  std::string tool = llvm::sys::path::filename(argv[0]).str();
+  if (text.starts_with("Not enough positional"))
+    return Failure{"no pattern file; write " + tool + " FILE [options]"};
+  if (text.starts_with("Too many positional"))
+    return Failure{"more than one pattern file; write " + tool + " FILE [options]"};
+  return Failure{text.str()};
 }
 
 int fail(const llvm::Twine &message) {
@@ -50,7 +74,7 @@ attn::CompileOptions KernelFlags::options() const {
 
 CallFlags SizeFlags::flags() const {
   CallFlags flags;
-  auto set = [](std::optional<int64_t> &size, const cl::opt<int64_t> &flag) {
+  auto set = [](std::optional<int64_t> &size, const WholeNumber &flag) {
     if (flag.getNumOccurrences())
       size = flag;
   };

@@ -20,6 +20,15 @@ Outcome parseCommandLine(int argc, char **argv, llvm::StringRef overview);
 int fail(const llvm::Twine &message);
 int fail(llvm::Error error);
 
+/// Whole numbers. llvm::cl's own parser prints its messages where nobody can make them one line.
+class WholeNumberParser : public llvm::cl::parser<long long> {
+public:
+  using parser::parser;
+  bool parse(llvm::cl::Option &option, llvm::StringRef name, llvm::StringRef text, long long &value);
+  llvm::StringRef getValueName() const override { return "N"; }
+};
+using WholeNumber = llvm::cl::opt<int64_t, false, WholeNumberParser>;
+
 /// What to compile.
 struct KernelFlags {
   llvm::cl::opt<std::string> file{llvm::cl::Positional, llvm::cl::desc("FILE"), llvm::cl::Required};
@@ -33,12 +42,12 @@ struct KernelFlags {
                                    llvm::cl::value_desc("NAME|FILE")};
   llvm::cl::opt<std::string> element{"element", llvm::cl::desc("f32 (default), bf16 or f16"), llvm::cl::init("f32"),
                                      llvm::cl::value_desc("TYPE")};
-  llvm::cl::opt<int64_t> headSize{"head-size", llvm::cl::desc("Columns of query and key (64)"), llvm::cl::init(64)};
-  llvm::cl::opt<int64_t> valueHeadSize{"value-head-size", llvm::cl::desc("Columns of value and output (head-size)"),
+  WholeNumber headSize{"head-size", llvm::cl::desc("Columns of query and key (64)"), llvm::cl::init(64)};
+  WholeNumber valueHeadSize{"value-head-size", llvm::cl::desc("Columns of value and output (head-size)"),
                                        llvm::cl::init(0)};
-  llvm::cl::opt<int64_t> tileRows{"tile-rows", llvm::cl::desc("Query rows of a tile (the planner's choice)"),
+  WholeNumber tileRows{"tile-rows", llvm::cl::desc("Query rows of a tile (the planner's choice)"),
                                   llvm::cl::init(0)};
-  llvm::cl::opt<int64_t> tileKeys{"tile-keys", llvm::cl::desc("Keys of a tile (the planner's choice)"),
+  WholeNumber tileKeys{"tile-keys", llvm::cl::desc("Keys of a tile (the planner's choice)"),
                                   llvm::cl::init(0)};
 
   attn::CompileOptions options() const;
@@ -46,14 +55,14 @@ struct KernelFlags {
 
 /// What to call it with.
 struct SizeFlags {
-  llvm::cl::opt<int64_t> batch{"batch", llvm::cl::desc("Batches (1)")};
-  llvm::cl::opt<int64_t> heads{"heads", llvm::cl::desc("Query heads (1)")};
-  llvm::cl::opt<int64_t> kvHeads{"kv-heads", llvm::cl::desc("Key heads (heads)")};
-  llvm::cl::opt<int64_t> length{"length", llvm::cl::desc("Query rows (1024)")};
-  llvm::cl::opt<int64_t> kvLength{"kv-length", llvm::cl::desc("Key rows (length)")};
-  llvm::cl::opt<int64_t> queryOffset{"query-offset", llvm::cl::desc("Position of query row 0 (the last rows side by side)")};
-  llvm::cl::opt<int64_t> keyOffset{"key-offset", llvm::cl::desc("Position of key row 0 (0)")};
-  llvm::cl::opt<int64_t> seed{"seed", llvm::cl::desc("Of everything that is drawn (0)")};
+  WholeNumber batch{"batch", llvm::cl::desc("Batches (1)")};
+  WholeNumber heads{"heads", llvm::cl::desc("Query heads (1)")};
+  WholeNumber kvHeads{"kv-heads", llvm::cl::desc("Key heads (heads)")};
+  WholeNumber length{"length", llvm::cl::desc("Query rows (1024)")};
+  WholeNumber kvLength{"kv-length", llvm::cl::desc("Key rows (length)")};
+  WholeNumber queryOffset{"query-offset", llvm::cl::desc("Position of query row 0 (the last rows side by side)")};
+  WholeNumber keyOffset{"key-offset", llvm::cl::desc("Position of key row 0 (0)")};
+  WholeNumber seed{"seed", llvm::cl::desc("Of everything that is drawn (0)")};
   llvm::cl::list<std::string> arguments{"arg", llvm::cl::desc("An argument: name=value, name=v1,v2,... or name=file.npy"),
                                         llvm::cl::value_desc("NAME=VALUE")};
 

@@ -29,6 +29,9 @@ class Module;
 
 namespace attn {
 
+/// Whether this library was built with AddressSanitizer; kernels that are loaded beside it should be, too.
+bool isBuiltWithAddressSanitizer();
+
 struct CompileOptions {
   std::string kernel;            // of a file that holds several; empty: all
   std::string target = "cpu";    // cpu or sm_90a
@@ -39,6 +42,8 @@ struct CompileOptions {
   int64_t valueHeadSize = 0;     // 0: as headSize
   int64_t tileRows = 0, tileKeys = 0; // 0: the planner's choice
   std::vector<std::string> isas; // avx512, avx2, generic; empty: all
+  /// Instruments the kernels with AddressSanitizer, for processes that are instrumented themselves.
+  bool sanitizeAddress = false;
 };
 
 /// One kernel of a compilation.
@@ -85,6 +90,8 @@ public:
   llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitObject();
   /// The C header of all kernels.
   std::string emitHeader() const;
+  /// Calls `work`; what it reports of this compilation's ops becomes the error.
+  llvm::Error collectErrors(llvm::function_ref<void()> work);
 
 private:
   Compilation();

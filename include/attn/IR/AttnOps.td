@@ -10,7 +10,7 @@ include "attn/IR/AttnPatternOps.td"
 // Batch, heads and rows are dynamic; columns are dynamic until attn-specialize sets them.
 def Attn_RowsTensor : RankedTensorOf<[AnyTypeOf<[Attn_ElementType, F32, BF16, F16]>]>;
 
-def Attn_ScoreOp : Attn_Op<"score", [Symbol, IsolatedFromAbove, SingleBlock]> {
+def Attn_ScoreOp : Attn_Op<"score", [Symbol, IsolatedFromAbove, SingleBlock, Attn_NamesParameters]> {
   let summary = "a named score region";
   let description = [{
     What attention does to `scale * q.k` before the softmax, with parameters and defaults as in attn.pattern. The region
@@ -64,8 +64,8 @@ def Attn_AttentionOp : Attn_Op<"attention", [Pure, AttrSizedOperandSegments, Dec
   let regions = (region AnyRegion:$pairs, AnyRegion:$score);
   let assemblyFormat = [{
     $query `,` $key `,` $value (`scale` `(` $scale^ `)`)?
-    `pattern` custom<PatternUse>($pattern, $pattern_arguments, type($pattern_arguments), $pairs)
-    custom<ScoreRegion>($score)
+    `pattern` `` custom<PatternUse>($pattern, $pattern_arguments, type($pattern_arguments), $pairs)
+    `` custom<ScoreRegion>($score)
     attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($output) `,` type($lse)
   }];
   let hasVerifier = 1;

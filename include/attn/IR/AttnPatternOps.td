@@ -6,6 +6,7 @@
 #define ATTN_IR_ATTNPATTERNOPS_TD
 
 include "attn/IR/AttnTypes.td"
+include "mlir/IR/OpAsmInterface.td"
 include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
@@ -15,7 +16,9 @@ class Attn_Op<string mnemonic, list<Trait> traits = []> : Op<Attn_Dialect, mnemo
 
 //===-- The symbol --------------------------------------------------------------------------------------------------===//
 
-def Attn_PatternOp : Attn_Op<"pattern", [Symbol, IsolatedFromAbove, SingleBlock]> {
+def Attn_NamesParameters : DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>;
+
+def Attn_PatternOp : Attn_Op<"pattern", [Symbol, IsolatedFromAbove, SingleBlock, Attn_NamesParameters]> {
   let summary = "a named pattern";
   let description = [{
     A pattern with its parameters and their defaults. Every parameter has a default or is run-time data that the caller

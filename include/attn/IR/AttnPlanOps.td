@@ -24,7 +24,7 @@ def Attn_PlanOp : Attn_Op<"plan", [Pure, AttrSizedOperandSegments, NoTerminator,
     $query `,` $key `,` $value (`scale` `(` $scale^ `)`)?
     (`symbols` `(` $symbols^ `:` type($symbols) `)`)?
     (`tables` `(` $tables^ `:` type($tables) `)`)?
-    `tile` $tile $phases custom<ScoreRegion>($score)
+    `tile` $tile $phases `` custom<ScoreRegion>($score)
     attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($output) `,` type($lse)
   }];
   let hasVerifier = 1;
@@ -56,7 +56,7 @@ def Attn_BoxOp : Attn_Op<"box", [HasParent<"PhaseOp">, SingleBlock]> {
   let assemblyFormat = [{
     `keys` `(` custom<OrderRef>($keys) `)` (`same_segment` $same_segment^)?
     `rows` custom<Bounds>($lower, $upper) `columns` custom<Bounds>($query_lower, $query_upper)
-    custom<TestRegion>($test) attr-dict
+    `` custom<TestRegion>($test) attr-dict
   }];
   let hasRegionVerifier = 1;
 }

@@ -12,6 +12,8 @@ namespace attn {
 /// Reads an expression as `#attn.expr` describes it; the row is `i`.
 mlir::FailureOr<Expr> parseExpr(mlir::AsmParser &parser);
 void printExpr(llvm::raw_ostream &os, const Expr &expr);
+/// The largest number of a symbol in an expression; 0 if there is none.
+unsigned lastSymbol(const Expr &expr);
 
 /// A region whose entry arguments are named on the line: `(%b, %h, %i, %j) { ... }`. Arguments in `leading` were read
 /// before and come first.

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Plans, phases, boxes and what tests are made of, read back from what was printed.
+//
+// RUN: attn-opt %s | attn-opt | FileCheck %s
+// RUN: attn-opt %s --mlir-print-op-generic | attn-opt | FileCheck %s
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+
+// CHECK-LABEL: func.func @whole
+func.func @whole(%q: !rows, %k: !rows, %v: !rows) -> (!rows, !lse) {
+  // CHECK: attn.plan %{{.*}}, %{{.*}}, %{{.*}} tile [64, 128, 8, 32] {
+  // CHECK-NEXT: attn.phase queries(all) {
+  // CHECK-NEXT: attn.box keys(all) rows [0, kv_length) columns [0, length)
+  %o, %lse = attn.plan %q, %k, %v tile [64, 128, 8, 32] {
+    attn.phase queries(all) {
+      attn.box keys(all) rows [0, kv_length) columns [0, length)
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return %o, %lse : !rows, !lse
+}
+
+// CHECK-LABEL: func.func @orders
+func.func @orders(%q: !rows, %k: !rows, %v: !rows, %left: index, %lengths: !attn.lengths, %global: !attn.tokens,
+                  %ids: !attn.segments) {
+  // CHECK: symbols(%{{.*}}, %{{.*}} : index, !attn.lengths) tables(%{{.*}}, %{{.*}} : !attn.tokens, !attn.segments)
+  attn.plan %q, %k, %v symbols(%left, %lengths : index, !attn.lengths)
+      tables(%global, %ids : !attn.tokens, !attn.segments) tile [64, 64, 8, 32] {
+    // CHECK: attn.phase queries(listed(0)) {
+    attn.phase queries(listed(0)) {
+      // CHECK-NEXT: attn.box keys(all) rows [max(0, i - s0), s1) columns [0, length)
+      attn.box keys(all) rows [max(0, i - s0), s1) columns [0, length)
+    }
+    // CHECK: attn.phase queries(sorted(1)) except [#attn.order<listed(0)>] {
+    attn.phase queries(sorted(1)) except [#attn.order<listed(0)>] {
+      // CHECK-NEXT: attn.box keys(sorted(1)) same_segment rows [0, kv_length) columns [0, length)
+      attn.box keys(sorted(1)) same_segment rows [0, kv_length) columns [0, length)
+      // CHECK-NEXT: attn.box keys(listed(0)) rows
+      attn.box keys(listed(0)) rows [0, kv_length) columns [0, length)
+    }
+    // CHECK: attn.phase queries(all) except [#attn.order<listed(0)>, #attn.order<sorted(1)>] {
+    attn.phase queries(all) except [#attn.order<listed(0)>, #attn.order<sorted(1)>] {
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// CHECK-LABEL: func.func @test
+// CHECK-SAME: %[[IDS:[^:]*]]: !attn.segments
+func.func @test(%q: !rows, %k: !rows, %v: !rows, %global: !attn.tokens, %ids: !attn.segments) {
+  attn.plan %q, %k, %v tables(%global : !attn.tokens) tile [64, 64, 8, 32] {
+    attn.phase queries(all) {
+      // CHECK: test (%{{.*}}, %{{.*}}, %[[I:.*]], %[[J:.*]]) {
+      attn.box keys(all) rows [0, kv_length) columns [0, length) test (%b, %h, %i, %j) {
+        // CHECK-NEXT: %[[P:.*]] = attn.apply i + query_offset at %[[I]]
+        %p = attn.apply i + query_offset at %i
+        // CHECK-NEXT: attn.lookup %[[IDS]][%[[P]]] else -5
+        %id = attn.lookup %ids[%p] else -5
+        // CHECK-NEXT: attn.member %[[I]] of listed(0)
+        %row = attn.member %i of listed(0)
+        // CHECK-NEXT: %[[IS:.*]] = attn.member %[[J]] of keys listed(0)
+        %column = attn.member %j of keys listed(0)
+        // CHECK-NEXT: attn.yield %[[IS]] : i1
+        attn.yield %column : i1
+      }
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// CHECK-LABEL: func.func @scale_and_score
+func.func @scale_and_score(%q: !rows, %k: !rows, %v: !rows, %scale: f32) {
+  // CHECK: attn.plan {{.*}} scale(%{{.*}}) tile [8, 32, 8, 32] {
+  attn.plan %q, %k, %v scale(%scale) tile [8, 32, 8, 32] {
+  // CHECK: } score (%[[S:.*]], %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) {
+  // CHECK-NEXT: attn.yield %[[S]] : f32
+  } score (%s, %b, %h, %i, %j) {
+    attn.yield %s : f32
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}

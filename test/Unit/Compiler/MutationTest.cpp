@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Errors put in on purpose: each change of a plan or of the loops that are made of it has to be seen by the judge, so
+// that a passing check says something. Unchanged kernels pass.
+
+#include "TestKernel.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Matchers.h"
+#include "gtest/gtest.h"
+
+using namespace attn;
+using Stage = Compilation::Stage;
+
+namespace {
+
+const char *const window = R"(
+attn.pattern @window(%left: index = 20, %right: index = 10) {
+  %near = attn.window left(%left) right(%right)
+  attn.yield %near
+})";
+const char *const longformer = R"(
+attn.pattern @longformer(%global: !attn.tokens = [0, 70, 71, 140], %left: index = 20, %right: index = 10) {
+  %near = attn.window left(%left) right(%right)
+  %hub = attn.global %global
+  %pairs = attn.union %near, %hub
+  attn.yield %pairs
+})";
+const char *const document = R"(
+attn.pattern @document(%segments: !attn.segments) {
+  %own = attn.segments %segments
+  attn.yield %own
+})";
+const char *const padded = R"(
+attn.pattern @padded(%lengths: !attn.lengths = [100]) {
+  %present = attn.padded %lengths
+  attn.yield %present
+})";
+const char *const tested = R"(
+attn.pattern @tested() {
+  %even = attn.where (%b, %h, %i, %j) {
+    %sum = arith.addi %i, %j : index
+    %two = arith.constant 2 : index
+    %zero = arith.constant 0 : index
+    %rest = arith.remsi %sum, %two : index
+    %is = arith.cmpi eq, %rest, %zero : index
+    attn.yield %is : i1
+  }
+  attn.yield %even
+})";
+
+/// Compiles a pattern, runs it with its defaults, and judges.
+reference::Verdict verdictOn(const char *text, const Mutation *mutation = nullptr) {
+  TestKernel kernel(text, TestKernel::optionsFor(16), mutation);
+  EXPECT_EQ(kernel.error, "");
+  if (!kernel.error.empty())
+    return {};
+  CallShape shape;
+  shape.length = shape.kvLength = 150;
+  shape.heads = 2;
+  TestCall call(kernel, shape, /*seed=*/7);
+  for (const char *list : {"global", "lengths"})
+    call.setData(list, {}); // the defaults
+  call.setIndex("left", 20), call.setIndex("right", 10);
+  std::vector<int32_t> segments(150, 1);
+  std::fill(segments.begin() + 37, segments.begin() + 101, 0);
+  call.setData("segments", {segments});
+  EXPECT_EQ(call.run(), ATTN_OK);
+  EXPECT_EQ(call.memoryFault(), "");
+  return call.judge();
+}
+
+/// Expects the judge to see a change, which says how many places it changed.
+void expectCaught(const char *text, Stage stage, const std::function<int(mlir::ModuleOp)> &change) {
+  int changed = 0;
+  Mutation mutation{stage, [&](mlir::ModuleOp module) { changed = change(module); }};
+  reference::Verdict verdict = verdictOn(text, &mutation);
+  EXPECT_GT(changed, 0) << "nothing to change was found";
+  EXPECT_FALSE(verdict.ok) << "the error ratio is " << verdict.errorRatio;
+}
+
+//===-- Changes of plans --------------------------------------------------------------------------------------------===//
+
+/// Changes box number `which`, counted over all phases.
+int changeBox(mlir::ModuleOp module, int which, llvm::function_ref<void(BoxOp)> change) {
+  int number = 0, changed = 0;
+  module.walk([&](BoxOp box) {
+    if (number++ != which)
+      return;
+    change(box);
+    ++changed;
+  });
+  return changed;
+}
+
+ExprAttr shifted(ExprAttr bound, int64_t by) { return ExprAttr::get(bound.getContext(), bound.getExpr() + Expr(by)); }
+
+void expectShiftCaught(const char *text, int box, int64_t lowerBy, int64_t upperBy) {
+  SCOPED_TRACE("box " + std::to_string(box) + ", bounds moved by " + std::to_string(lowerBy) + " and " +
+               std::to_string(upperBy));
+  expectCaught(text, Stage::Plan, [&](mlir::ModuleOp module) {
+    return changeBox(module, box, [&](BoxOp op) {
+      op.setLowerAttr(shifted(op.getLowerAttr(), lowerBy));
+      op.setUpperAttr(shifted(op.getUpperAttr(), upperBy));
+    });
+  });
+}
+
+//===-- Changes of loops --------------------------------------------------------------------------------------------===//
+
+/// Makes calls of one kind of group function calls of another.
+int redirectCalls(mlir::ModuleOp module, const std::string &from, const std::string &to) {
+  int changed = 0;
+  module.walk([&](mlir::func::CallOp call) {
+    std::string name = call.getCallee().str();
+    size_t place = name.find(from);
+    if (place == std::string::npos)
+      return;
+    call.setCallee(name.replace(place, from.size(), to));
+    ++changed;
+  });
+  return changed;
+}
+
+/// Multiplies the constants of tile functions that are near `value`.
+int scaleConstants(mlir::ModuleOp module, double value, double factor) {
+  int changed = 0;
+  module.walk([&](mlir::arith::ConstantOp op) {
+    auto function = op->getParentOfType<mlir::func::FuncOp>();
+    llvm::APFloat number(0.0f);
+    if (!function.getSymName().contains(".tile.") || !mlir::matchPattern(op.getResult(), mlir::m_ConstantFloat(&number)))
+      return;
+    if (std::abs(number.convertToFloat() - value) > 1e-6)
+      return;
+    mlir::Builder builder(op.getContext());
+    mlir::TypedAttr scaled = builder.getF32FloatAttr(static_cast<float>(value * factor));
+    if (auto type = llvm::dyn_cast<mlir::VectorType>(op.getType()))
+      scaled = mlir::DenseElementsAttr::get(type, mlir::Attribute(scaled));
+    op.setValueAttr(scaled);
+    ++changed;
+  });
+  return changed;
+}
+
+/// A row's `owned` is 1 - min(1, flag of an earlier phase's row): makes the minimum 0.
+int dropExcept(mlir::ModuleOp module) {
+  int changed = 0;
+  module.walk([&](mlir::arith::MinSIOp op) {
+    auto isOne = [](mlir::Value value) { return mlir::matchPattern(value, mlir::m_One()); };
+    if (!op.getType().isInteger(32) || !(isOne(op.getLhs()) || isOne(op.getRhs())))
+      return;
+    mlir::OpBuilder builder(op);
+    auto zero = mlir::arith::ConstantOp::create(builder, op.getLoc(), builder.getI32IntegerAttr(0));
+    op.replaceAllUsesWith(zero.getResult());
+    ++changed;
+  });
+  return changed;
+}
+
+} // namespace
+
+TEST(Mutation, UnchangedKernelsPass) {
+  for (const char *text : {window, longformer, document, padded, tested}) {
+    reference::Verdict verdict = verdictOn(text);
+    EXPECT_TRUE(verdict.ok) << text << "\nthe error ratio is " << verdict.errorRatio;
+  }
+}
+
+TEST(Mutation, WindowOffByOne) {
+  expectShiftCaught(window, 0, 1, 0);
+  expectShiftCaught(window, 0, -1, 0);
+  expectShiftCaught(window, 0, 0, 1);
+  expectShiftCaught(window, 0, 0, -1);
+}
+
+TEST(Mutation, PaddingOffByOne) { expectShiftCaught(padded, 0, 0, -1); }
+
+TEST(Mutation, GlobalKeysCountedTwice) {
+  // Boxes of the second phase: the window, then the global keys before and behind it.
+  expectShiftCaught(longformer, 2, 0, 2);
+  expectShiftCaught(longformer, 3, -2, 0);
+}
+
+TEST(Mutation, DroppedBox) {
+  for (int box = 0; box < 4; ++box) {
+    SCOPED_TRACE("box " + std::to_string(box));
+    expectCaught(longformer, Stage::Plan, [&](mlir::ModuleOp module) {
+      return changeBox(module, box, [](BoxOp op) { op.setUpperAttr(op.getLowerAttr()); });
+    });
+  }
+}
+
+TEST(Mutation, DroppedSegments) {
+  expectCaught(document, Stage::Plan, [](mlir::ModuleOp module) {
+    return changeBox(module, 0, [](BoxOp op) { op.setSameSegment(false); });
+  });
+}
+
+TEST(Mutation, DroppedBoundaryTest) {
+  for (const char *text : {window, longformer, document, padded})
+    expectCaught(text, Stage::Loops,
+                 [](mlir::ModuleOp module) { return redirectCalls(module, ".group.bounds.", ".group.full."); });
+}
+
+TEST(Mutation, DroppedResidualTest) {
+  expectCaught(tested, Stage::Plan, [](mlir::ModuleOp module) {
+    return changeBox(module, 0, [](BoxOp op) {
+      mlir::Operation *yield = op.getTest().front().getTerminator();
+      mlir::OpBuilder builder(yield);
+      yield->setOperand(0, mlir::arith::ConstantOp::create(builder, op.getLoc(), builder.getBoolAttr(true)));
+    });
+  });
+}
+
+TEST(Mutation, DroppedExcept) { expectCaught(longformer, Stage::Loops, dropExcept); }
+
+TEST(Mutation, WrongLse) {
+  const double ln2 = 0.6931471805599453;
+  expectCaught(window, Stage::Loops, [&](mlir::ModuleOp module) { return scaleConstants(module, ln2, 1.0001); });
+}
+
+TEST(Mutation, WrongScale) {
+  const double log2e = 1.4426950408889634;
+  expectCaught(window, Stage::Loops, [&](mlir::ModuleOp module) { return scaleConstants(module, log2e, 1.0001); });
+}

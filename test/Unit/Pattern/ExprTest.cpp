@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Expressions: what is simplified, that simplified expressions keep their value, and how they print.
+
+#include "../Fuzz.h"
+#include "attn/Pattern/Expr.h"
+#include "llvm/Support/raw_ostream.h"
+#include "gtest/gtest.h"
+#include <algorithm>
+#include <functional>
+
+using namespace attn;
+
+namespace {
+
+const Expr i = Expr::row(), a = Expr::symbol(0), b = Expr::symbol(1);
+
+std::string print(const Expr &expr) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  expr.print(os, "i", {"a", "b", "c"});
+  return text;
+}
+
+int64_t valueOf(const Expr &expr, int64_t row = 0) { return expr.evaluate(row, {100, 7, 3}); }
+
+} // namespace
+
+//===-- Simplification ----------------------------------------------------------------------------------------------===//
+
+TEST(Expr, SumsMerge) {
+  EXPECT_EQ(i + a, a + i);
+  EXPECT_EQ(i + a - i, a);
+  EXPECT_EQ((i + 3) + (a - 3), i + a);
+  EXPECT_EQ(i + i, i * 2);
+  EXPECT_EQ((i + a) * 2 - i * 2, a * 2);
+  EXPECT_EQ(-(i - a), a - i);
+  EXPECT_EQ((i * a) + (a * i), i * a * 2);
+  EXPECT_NE(i + a, i - a);
+  EXPECT_NE(i + 1, i);
+}
+
+TEST(Expr, ConstantsAreFound) {
+  EXPECT_EQ(Expr(3).asConstant(), 3);
+  EXPECT_EQ((Expr(3) * 4 - 5).asConstant(), 7);
+  EXPECT_EQ((i + a + 5 - a - i).asConstant(), 5);
+  EXPECT_EQ((i * 0).asConstant(), 0);
+  EXPECT_EQ((Expr::min({a, b}) + 2 - Expr::min({b, a})).asConstant(), 2);
+  EXPECT_EQ((Expr::floorDiv(i + a, b) - Expr::floorDiv(a + i, b)).asConstant(), 0);
+  EXPECT_FALSE(i.asConstant());
+  EXPECT_FALSE((a - b).asConstant());
+}
+
+TEST(Expr, KnowsWhetherItDependsOnTheRow) {
+  EXPECT_TRUE(i.dependsOnRow());
+  EXPECT_TRUE(Expr::max({a, Expr::floorDiv(i, b)}).dependsOnRow());
+  EXPECT_TRUE((a * i).dependsOnRow());
+  EXPECT_FALSE((i + a - i).dependsOnRow());
+  EXPECT_FALSE(Expr::mod(a, b).dependsOnRow());
+  EXPECT_FALSE(Expr(1).dependsOnRow());
+}
+
+TEST(Expr, DivisionRoundsDown) {
+  for (int64_t divisor = 1; divisor <= 5; ++divisor)
+    for (int64_t dividend = -11; dividend <= 11; ++dividend) {
+      int64_t quotient = 0;
+      while (quotient * divisor > dividend)
+        --quotient;
+      while ((quotient + 1) * divisor <= dividend)
+        ++quotient;
+      EXPECT_EQ(Expr::floorDiv(dividend, divisor).asConstant(), quotient) << dividend << " / " << divisor;
+      EXPECT_EQ(Expr::mod(dividend, divisor).asConstant(), dividend - quotient * divisor);
+      EXPECT_EQ(valueOf(Expr::floorDiv(i, divisor), dividend), quotient);
+      EXPECT_EQ(valueOf(Expr::mod(i, divisor), dividend), dividend - quotient * divisor);
+    }
+}
+
+TEST(Expr, DivisionByOneVanishes) {
+  EXPECT_EQ(Expr::floorDiv(i + a, 1), i + a);
+  EXPECT_EQ(Expr::mod(i + a, 1), Expr(0));
+}
+
+TEST(Expr, DivisionByZeroStays) {
+  // A literal that no verifier lets through must not stop the compiler.
+  EXPECT_FALSE(Expr::floorDiv(7, 0).asConstant());
+  EXPECT_FALSE(Expr::mod(7, 0).asConstant());
+}
+
+TEST(Expr, ExtremaFold) {
+  EXPECT_EQ(Expr::min({3, 5}), Expr(3));
+  EXPECT_EQ(Expr::max({3, 5}), Expr(5));
+  EXPECT_EQ(Expr::min({i + 2, i - 1}), i - 1);
+  EXPECT_EQ(Expr::max({i + 2, i - 1, i}), i + 2);
+  EXPECT_EQ(Expr::max({a}), a);
+  EXPECT_EQ(Expr::min({a, b}), Expr::min({b, a}));
+  EXPECT_EQ(Expr::min({a, a, b}), Expr::min({a, b}));
+  EXPECT_EQ(Expr::min({Expr::min({a, b}), i}), Expr::min({a, Expr::min({b, i})}));
+  EXPECT_EQ(Expr::max({Expr::max({a, i}), a + 1}), Expr::max({a + 1, i}));
+  EXPECT_NE(Expr::min({a, b}), Expr::max({a, b}));
+  EXPECT_NE(Expr::min({Expr::max({a, b}), i}), Expr::min({a, b, i}));
+}
+
+TEST(Expr, EqualExpressionsHashAlike) {
+  EXPECT_EQ(hash_value(i + a + 3), hash_value(a + 3 + i));
+  EXPECT_EQ(hash_value(Expr::max({a, Expr::floorDiv(i, b)})), hash_value(Expr::max({Expr::floorDiv(i, b), a})));
+  EXPECT_NE(hash_value(i), hash_value(a));
+  EXPECT_NE(hash_value(i), hash_value(i + 1));
+}
+
+//===-- Printing ----------------------------------------------------------------------------------------------------===//
+
+TEST(Expr, Prints) {
+  EXPECT_EQ(print(0), "0");
+  EXPECT_EQ(print(-3), "-3");
+  EXPECT_EQ(print(i), "i");
+  EXPECT_EQ(print(a - i - 1), "-i + a - 1");
+  EXPECT_EQ(print(i * 2 - b * 3 + 4), "2 * i - 3 * b + 4");
+  EXPECT_EQ(print(Expr::max({i + a - b, 0})), "max(0, i + a - b)");
+  EXPECT_EQ(print(Expr::floorDiv(i + a, b) * b), "(b) * (floordiv(i + a, b))");
+  EXPECT_EQ(print(Expr::mod(i, a) + Expr::min({i, a, b})), "mod(i, a) + min(i, a, b)");
+}
+
+//===-- Against plain C++ -------------------------------------------------------------------------------------------===//
+
+namespace {
+
+using Plain = std::function<int64_t(int64_t row, const std::vector<int64_t> &symbols)>;
+struct Pair {
+  Expr expr;
+  Plain plain;
+};
+
+/// A quotient rounded towards minus infinity, by trial.
+int64_t floorOf(int64_t x, int64_t y) {
+  int64_t quotient = x / y;
+  return quotient * y > x ? quotient - 1 : quotient;
+}
+
+Pair randomExpr(Dice &dice, int64_t depth);
+
+/// At least 1: `max(1, x)`, or a literal.
+Pair randomDivisor(Dice &dice, int64_t depth) {
+  if (dice.chance(50)) {
+    int64_t literal = dice.in(1, 9);
+    return {literal, [=](int64_t, const auto &) { return literal; }};
+  }
+  Pair x = randomExpr(dice, depth - 1);
+  return {Expr::max({1, x.expr}), [=](int64_t row, const auto &s) { return std::max<int64_t>(1, x.plain(row, s)); }};
+}
+
+Pair randomLeaf(Dice &dice) {
+  if (dice.chance(30))
+    return {i, [](int64_t row, const auto &) { return row; }};
+  if (dice.chance(50)) {
+    unsigned symbol = dice.in(0, 2);
+    return {Expr::symbol(symbol), [=](int64_t, const auto &s) { return s[symbol]; }};
+  }
+  int64_t literal = dice.in(-6, 6);
+  return {literal, [=](int64_t, const auto &) { return literal; }};
+}
+
+Pair randomExtremum(Dice &dice, int64_t depth) {
+  bool isMin = dice.chance(50);
+  std::vector<Expr> exprs;
+  std::vector<Plain> plains;
+  for (int64_t count = dice.in(1, 3); count > 0; --count) {
+    Pair operand = randomExpr(dice, depth - 1);
+    exprs.push_back(operand.expr), plains.push_back(operand.plain);
+  }
+  return {isMin ? Expr::min(exprs) : Expr::max(exprs), [=](int64_t row, const auto &s) {
+            int64_t value = plains[0](row, s);
+            for (const Plain &plain : plains)
+              value = isMin ? std::min(value, plain(row, s)) : std::max(value, plain(row, s));
+            return value;
+          }};
+}
+
+Pair randomExpr(Dice &dice, int64_t depth) {
+  if (depth == 0)
+    return randomLeaf(dice);
+  int64_t kind = dice.in(0, 5);
+  if (kind == 5)
+    return randomExtremum(dice, depth);
+  Pair x = randomExpr(dice, depth - 1), y = kind >= 3 ? randomDivisor(dice, depth) : randomExpr(dice, depth - 1);
+  Plain f = x.plain, g = y.plain;
+  switch (kind) {
+  case 0:
+    return {x.expr + y.expr, [=](int64_t row, const auto &s) { return f(row, s) + g(row, s); }};
+  case 1:
+    return {x.expr - y.expr, [=](int64_t row, const auto &s) { return f(row, s) - g(row, s); }};
+  case 2:
+    return {x.expr * y.expr, [=](int64_t row, const auto &s) { return f(row, s) * g(row, s); }};
+  case 3:
+    return {Expr::floorDiv(x.expr, y.expr), [=](int64_t row, const auto &s) { return floorOf(f(row, s), g(row, s)); }};
+  default:
+    return {Expr::mod(x.expr, y.expr), [=](int64_t row, const auto &s) {
+              int64_t dividend = f(row, s), divisor = g(row, s);
+              return dividend - floorOf(dividend, divisor) * divisor;
+            }};
+  }
+}
+
+} // namespace
+
+TEST(ExprFuzz, KeepsItsValue) {
+  for (uint64_t seed = firstFuzzSeed(), end = seed + fuzzCount() / 4; seed < end; ++seed) {
+    Dice dice(seed);
+    Pair pair = randomExpr(dice, dice.in(1, 4));
+    std::vector<int64_t> symbols{dice.in(-20, 20), dice.in(-20, 20), dice.in(1, 20)};
+    for (int64_t row = -9; row <= 9; row += 3)
+      ASSERT_EQ(pair.expr.evaluate(row, symbols), pair.plain(row, symbols))
+          << print(pair.expr) << " at i=" << row << " a=" << symbols[0] << " b=" << symbols[1] << " c=" << symbols[2]
+          << "; ATTN_FUZZ_SEED=" << seed;
+    if (auto constant = pair.expr.asConstant()) {
+      ASSERT_EQ(*constant, pair.plain(5, symbols)) << "ATTN_FUZZ_SEED=" << seed;
+    }
+  }
+}
+
+TEST(ExprFuzz, ObeysTheLawsOfSums) {
+  for (uint64_t seed = firstFuzzSeed(), end = seed + fuzzCount() / 10; seed < end; ++seed) {
+    Dice dice(seed);
+    Expr x = randomExpr(dice, 2).expr, y = randomExpr(dice, 2).expr, z = randomExpr(dice, 2).expr;
+    ASSERT_EQ((x + y) + z, z + (y + x)) << "ATTN_FUZZ_SEED=" << seed;
+    ASSERT_EQ(x + y - y, x) << "ATTN_FUZZ_SEED=" << seed;
+    ASSERT_EQ(x * y, y * x) << "ATTN_FUZZ_SEED=" << seed;
+    ASSERT_EQ(Expr::min({x, y}), Expr::min({y, x})) << "ATTN_FUZZ_SEED=" << seed;
+    ASSERT_EQ(hash_value((x + y) + z), hash_value(z + (y + x))) << "ATTN_FUZZ_SEED=" << seed;
+    ASSERT_EQ(x == y, print(x) == print(y)) << print(x) << " and " << print(y) << "; ATTN_FUZZ_SEED=" << seed;
+  }
+}
