@@ -26,7 +26,7 @@ attn.pattern @number_default(%slope: f32) {
 
 // -----
 
-// expected-error@+1 {{'attn.pattern' op default of parameter 'left' is "wide"; it has to be a whole number}}
+// expected-error@+1 {{'attn.pattern' op default of parameter 'left' is "wide" : index; it has to be a whole number}}
 attn.pattern @index_kind(%left: index = "wide") {
   %near = attn.window left(%left)
   attn.yield %near
@@ -34,7 +34,7 @@ attn.pattern @index_kind(%left: index = "wide") {
 
 // -----
 
-// expected-error@+1 {{'attn.pattern' op default of parameter 'slope' is "steep"; it has to be a number}}
+// expected-error@+1 {{'attn.pattern' op default of parameter 'slope' is "steep" : f32; it has to be a number}}
 attn.pattern @number_kind(%slope: f32 = "steep") {
   %all = attn.full
   attn.yield %all
@@ -202,13 +202,4 @@ attn.pattern @where_yields() {
     attn.yield %i : index
   }
   attn.yield %some
-}
-
-// -----
-
-attn.pattern @which(%global: !attn.tokens = [0]) {
-  // expected-error@+2 {{expected valid keyword}}
-  // expected-error@+1 {{custom op 'attn.global'}}
-  %hub = attn.global 5 %global
-  attn.yield %hub
 }

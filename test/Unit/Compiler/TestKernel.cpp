@@ -357,11 +357,14 @@ reference::Problem TestCall::problem() const {
   return problem;
 }
 
-reference::Verdict TestCall::judge() const {
+std::pair<reference::Verdict, int64_t> TestCall::judgeRows() const {
   reference::Problem given = problem();
   reference::Result expected = reference::evaluate(kernel.source().attention, given);
-  return reference::judge(expected, given, output(), lse());
+  int64_t count = llvm::count_if(expected.lse, [](double lse) { return std::isfinite(lse); });
+  return {reference::judge(expected, given, output(), lse()), count};
 }
+
+reference::Verdict TestCall::judge() const { return judgeRows().first; }
 
 std::string TestCall::text() const {
   std::string text = "batch " + std::to_string(shape.batch) + ", heads " + std::to_string(shape.heads) + "/" +

@@ -115,6 +115,8 @@ public:
   /// What touched memory that is none of its business; empty if nothing did.
   std::string memoryFault() const;
   reference::Verdict judge() const;
+  /// The verdict, and how many query rows admit a key.
+  std::pair<reference::Verdict, int64_t> judgeRows() const;
 
   std::vector<float> output() const { return rows[ATTN_OUTPUT]->dense(); }
   std::vector<float> lse() const { return rows[ATTN_LSE]->dense(); }
