@@ -228,14 +228,10 @@ static int check_offsets(attn_problem *p) {
   return ATTN_OK;
 }
 
-/* Tables hold rows as int32. */
-static int check_tables(attn_problem *p) {
-  for (int32_t o = 0; o < p->kernel->order_count; ++o) {
-    const attn_order *order = &p->kernel->orders[o];
-    if (attn_is_tabled(order) && attn_side_of(p, order->side).count > INT32_MAX)
-      return ATTN_ERROR_SHAPE;
-  }
-  return ATTN_OK;
+/* Kernels count rows, and the padding behind them, in int32. */
+static int check_rows(attn_problem *p) {
+  const int64_t max_rows = INT32_MAX - 4096;
+  return p->length <= max_rows && p->kv_length <= max_rows ? ATTN_OK : ATTN_ERROR_SHAPE;
 }
 
 /*===---- Scalars and run-time data -----------------------------------------------------------------------------===*/
@@ -311,11 +307,11 @@ typedef int (*check)(attn_problem *p);
 
 static const check layout_checks[] = {check_version, check_counts, check_forms,   check_head_sizes,
                                       check_heads,   check_shapes, check_batches, check_offsets,
-                                      check_tables,  check_isa,    NULL};
+                                      check_rows,  check_isa,    NULL};
 
 static const check call_checks[] = {
     check_version, check_counts,  check_data_is_there, check_forms,  check_alignment, check_head_sizes, check_heads,
-    check_shapes,  check_batches, check_offsets,       check_tables, check_scalars,   check_kv_length,  NULL};
+    check_shapes,  check_batches, check_offsets,       check_rows, check_scalars,   check_kv_length,  NULL};
 
 /* A call without rows reads no data and runs no version. */
 static const check row_checks[] = {check_run_time_data, check_isa, NULL};

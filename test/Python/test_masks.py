@@ -14,7 +14,7 @@ import attn
 import masks
 import numpy as np
 import pytest
-from conftest import CompileKernel
+from conftest import CompileAll
 from masks import MASKS, Rows
 
 BATCH, HEAD_SIZE, VALUE_HEAD_SIZE = 2, 8, 32
@@ -195,15 +195,15 @@ def test_every_shipped_pattern_has_a_mask_and_a_case():
 
 
 @pytest.mark.parametrize("case", CASES, ids=by_name)
-def test_admits_what_the_mask_admits(case: Case, compile_kernel: CompileKernel, tmp_path: Path):
-    kernel = compile_kernel(case.pattern, *KERNEL_FLAGS)
+def test_admits_what_the_mask_admits(case: Case, compile_all: CompileAll, tmp_path: Path):
+    kernel = compile_all(*KERNEL_FLAGS)[case.pattern]
     faults = faults_of(kernel, case, [*(Rows(n, n) for n in LENGTHS), *AWKWARD], tmp_path)
     assert not faults, "\n".join([f"{len(faults)} calls are wrong", *faults[:5]])
 
 
 @pytest.mark.parametrize("case", CASES, ids=by_name)
-def test_admits_the_same_in_small_tiles(case: Case, compile_kernel: CompileKernel, tmp_path: Path):
-    kernel = compile_kernel(case.pattern, *KERNEL_FLAGS, *SMALL_TILES)
+def test_admits_the_same_in_small_tiles(case: Case, compile_all: CompileAll, tmp_path: Path):
+    kernel = compile_all(*KERNEL_FLAGS, *SMALL_TILES)[case.pattern]
     faults = faults_of(kernel, case, [*(Rows(n, n) for n in SMALL_TILE_LENGTHS), *AWKWARD], tmp_path)
     assert not faults, "\n".join([f"{len(faults)} calls are wrong", *faults[:5]])
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import attn
 import pytest
-from conftest import CompileKernel
+from conftest import CompileAll
 
 SIZES = ["--batch=2", "--heads=4", "--kv-heads=2", "--length=257", "--kv-length=300", "--seed=3"]
 
@@ -20,16 +20,16 @@ def test_attn_run_gives_equal_bytes(pattern: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("pattern", attn.PATTERNS)
-def test_any_number_of_threads_gives_equal_bytes(pattern: str, compile_kernel: CompileKernel, tmp_path: Path):
-    kernel = compile_kernel(pattern, "--head-size=40")
+def test_any_number_of_threads_gives_equal_bytes(pattern: str, compile_all: CompileAll, tmp_path: Path):
+    kernel = compile_all("--head-size=40")[pattern]
     one, *others = (
         attn.run_for_outputs(tmp_path, "attn-call", kernel, *SIZES, f"--threads={threads}")
         for threads in (1, 1, 2, 2, 3, 8, 64))
     assert all(attn.same_bytes(one, other) for other in others)
 
 
-def test_repeated_calls_give_equal_bytes(compile_kernel: CompileKernel, tmp_path: Path):
-    kernel = compile_kernel("longformer", "--head-size=40")
+def test_repeated_calls_give_equal_bytes(compile_all: CompileAll, tmp_path: Path):
+    kernel = compile_all("--head-size=40")["longformer"]
     once, often = (
         attn.run_for_outputs(tmp_path, "attn-call", kernel, *SIZES, "--threads=2", f"--repeat={repeat}")
         for repeat in (1, 20))
@@ -37,8 +37,8 @@ def test_repeated_calls_give_equal_bytes(compile_kernel: CompileKernel, tmp_path
 
 
 @pytest.mark.parametrize("isa", ["avx512", "avx2", "generic"])
-def test_attn_run_and_attn_call_give_equal_bytes(isa: str, compile_kernel: CompileKernel, tmp_path: Path):
+def test_attn_run_and_attn_call_give_equal_bytes(isa: str, compile_all: CompileAll, tmp_path: Path):
     flags = [*SIZES, f"--max-isa={isa}"]
-    kernel = compile_kernel("longformer", "--head-size=40")
+    kernel = compile_all("--head-size=40")["longformer"]
     run = attn.run_for_outputs(tmp_path, "attn-run", attn.pattern_file("longformer"), "--head-size=40", *flags)
     assert attn.same_bytes(run, attn.run_for_outputs(tmp_path, "attn-call", kernel, *flags))

@@ -45,7 +45,7 @@ typedef enum attn_status {
   ATTN_ERROR_ELEMENT,      /* a tensor's element type is not the one the kernel was compiled for */
   ATTN_ERROR_ALIGNMENT,    /* a pointer is no multiple of its element size */
   ATTN_ERROR_RANK,         /* a tensor's rank is wrong */
-  ATTN_ERROR_SHAPE,        /* shapes disagree, a size is negative, or a size or offset is past 2^40 */
+  ATTN_ERROR_SHAPE,        /* shapes disagree, or a size is negative or too large (offsets: 2^40, rows: 2^31 - 4096) */
   ATTN_ERROR_STRIDE,       /* the columns of a row are not contiguous */
   ATTN_ERROR_HEAD_SIZE,    /* the head size is not the one the kernel was compiled for */
   ATTN_ERROR_HEADS,        /* kv_heads does not divide heads */
