@@ -4,6 +4,8 @@
 Beside lit's own %s and %t a test may write
   %patterns   the folder of the shipped pattern files
   %shlibext   what a shared library's name ends in
+  %refuse     before a command: it has to end with code 2 and one complete line of error, which is printed
+              (Integration/Inputs/refuse.py)
 and, after REQUIRES, one of the features
   avx2, avx512   what this machine's CPU has
   sanitize       the tools are built with the sanitizers
@@ -52,6 +54,14 @@ config.substitutions.append(
     ("%patterns", os.path.join(config.attn_source_dir, "patterns"))
 )
 config.substitutions.append(("%shlibext", config.shared_library_suffix))
+config.substitutions.append(
+    (
+        "%refuse",
+        config.attn_python
+        + " "
+        + os.path.join(config.test_source_root, "Integration", "Inputs", "refuse.py"),
+    )
+)
 
 llvm_config.use_default_substitutions()
 llvm_config.add_tool_substitutions(

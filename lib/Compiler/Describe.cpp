@@ -22,14 +22,14 @@ public:
   llvm::GlobalVariable *describe(StringRef target, ArrayRef<StringRef> isas) {
     llvm::GlobalVariable *info = declareInfo();
     llvm::GlobalVariable *kernel = global("kernel", kernelConstant(info, isas));
-    llvm::Type *pointer = llvm::PointerType::get(context, 0), *i32 = llvm::Type::getInt32Ty(context);
+    llvm::Type *i32 = llvm::Type::getInt32Ty(context);
     llvm::Function *run = entry("", "attn_kernel_run", i32, kernel);
     llvm::Function *workspace =
         entry("_workspace_bytes", "attn_kernel_workspace_bytes", llvm::Type::getInt64Ty(context), kernel);
     llvm::Function *isa = entry("_isa", "attn_kernel_isa", i32, kernel);
-    (void)pointer;
+    const int sameLength = 0; // no pattern of today asks for kv_length = length
     Constant *content = structOf({int32(ATTN_ABI_VERSION), int32(elementNumber()), int32(layout.headSize),
-                                  int32(layout.valueHeadSize), int32(0), int32(layout.tensors.size()),
+                                  int32(layout.valueHeadSize), int32(sameLength), int32(layout.tensors.size()),
                                   int32(layout.scalars.size()), text(layout.name), text(target), tensors(), scalars(),
                                   run, workspace, isa});
     auto *defined = new llvm::GlobalVariable(module, content->getType(), /*isConstant=*/true,

@@ -117,7 +117,10 @@ private:
     auto lse = RankedTensorType::get(SmallVector<int64_t>(3, ShapedType::kDynamic), builder.getF32Type());
     std::string name = pattern.getSymName().str();
     // The function takes the pattern's name; the pattern is erased at the end.
-    pattern.setSymName(name + "_pairs");
+    std::string renamed = name + "_pairs";
+    while (getOperation().lookupSymbol(renamed))
+      renamed += "_";
+    pattern.setSymName(renamed);
     SmallVector<Type> inputs(3, rows);
     auto function = func::FuncOp::create(builder, loc, name, builder.getFunctionType(inputs, {rows, lse}));
     Block *entry = function.addEntryBlock();
@@ -135,7 +138,7 @@ private:
     auto functions = llvm::to_vector(getOperation().getOps<func::FuncOp>());
     if (llvm::none_of(functions, [&](func::FuncOp f) { return f.getSymName() == kernel; })) {
       InFlightDiagnostic diag = emitError(getOperation().getLoc());
-      diag << "no kernel '" << kernel << "' in this file; it has ";
+      diag << "no kernel '" << kernel << "' in this file; it has " << (functions.empty() ? "none" : "");
       llvm::interleaveComma(functions, diag, [&](func::FuncOp f) { diag << "'" << f.getSymName() << "'"; });
       return diag;
     }
@@ -182,9 +185,7 @@ private:
   LogicalResult inlinePattern(func::FuncOp function, AttentionOp op) {
     if (!op.getPattern())
       return success();
-    auto pattern = getOperation().lookupSymbol<PatternOp>(*op.getPattern());
-    if (!pattern)
-      return op.emitOpError() << "unknown pattern '@" << *op.getPattern() << "'";
+    auto pattern = getOperation().lookupSymbol<PatternOp>(*op.getPattern()); // the verifier saw it
     IRMapping mapping;
     for (auto [parameter, argument] : llvm::zip(pattern.getBody().getArguments(), op.getPatternArguments()))
       mapping.map(parameter, argument);

@@ -212,12 +212,13 @@ def test_admits_the_same_in_small_tiles(case: Case, compile_all: CompileAll, tmp
 def test_attn_run_agrees_with_dense_attention(pattern: str, tmp_path: Path):
     case = [case for case in CASES if case.pattern == pattern][-1]
     rows, random = Rows(97, 120), np.random.default_rng(5)
-    q, k, v = (draw_rows(random, BATCH, 2, n, HEAD_SIZE) for n in (97, 120, 120))
+    q, k, v = (draw_rows(random, BATCH, heads, n, HEAD_SIZE) for heads, n in ((6, 97), (2, 120), (2, 120)))
     arguments = case.draw(rows, random)
     output, lse = attn.run_for_outputs(
         tmp_path, "attn-run", attn.pattern_file(pattern), f"--head-size={HEAD_SIZE}",
         *attn.file_flags(tmp_path, q=q, k=k, v=v), *argument_flags(tmp_path, arguments))
     mask = np.stack([mask_of(case, rows, arguments, batch) for batch in range(BATCH)])
+    k, v = (np.repeat(x, 3, axis=1) for x in (k, v))  # three query heads read one key head
     weights, expected_lse = masks.attend(q, k, mask[:, None])
     np.testing.assert_allclose(output, weights @ v, rtol=0, atol=WEIGHT_ERROR)
     np.testing.assert_allclose(lse, expected_lse, rtol=0, atol=LSE_ERROR)

@@ -138,8 +138,8 @@ def compile_kernels(pattern: str, combinations: list[Combination], folder: Path)
     return dict(zip(flags, paths))
 
 
-# Why attn-call runs one of the two numbers of threads: it takes a millisecond where attn-run compiles first. Equal bytes
-# make true of both what attn-run checked.
+# Why attn-call runs one of the two: it takes a millisecond where attn-run compiles first. Equal bytes make true of both
+# what attn-run checked.
 def fault_of_both_threads(pattern: str, kernel: Path, combination: Combination, folder: Path) -> str | None:
     """What is wrong with attn-run --threads=2, or with attn-call --threads=1 beside it, or None."""
     folder.mkdir()

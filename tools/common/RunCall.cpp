@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <filesystem>
 
 namespace attn_tools {
 
@@ -209,7 +211,12 @@ static Outcome writeTensor(const std::string &path, const attn_tensor &tensor) {
 
 Outcome writeOutputs(const CallArguments &arguments, const CallFlags &flags) {
   Outcome outcome = writeTensor(flags.outputFile, arguments.tensors[ATTN_OUTPUT]);
-  return outcome ? writeTensor(flags.lseFile, arguments.tensors[ATTN_LSE]) : outcome;
+  if (!outcome)
+    return outcome;
+  outcome = writeTensor(flags.lseFile, arguments.tensors[ATTN_LSE]);
+  if (!outcome && std::filesystem::is_regular_file(flags.outputFile))
+    std::remove(flags.outputFile.c_str()); // half a result would be taken for a whole one
+  return outcome;
 }
 
 } // namespace attn_tools

@@ -34,25 +34,56 @@ bool WholeNumberParser::parse(cl::Option &, llvm::StringRef name, llvm::StringRe
   return !number;
 }
 
+/// The flag of ours whose name differs least.
+static llvm::StringRef nearestFlag(llvm::StringRef name) {
+  llvm::StringRef nearest;
+  unsigned least = 3; // more letters than that are another word
+  for (auto &entry : cl::getRegisteredOptions())
+    if (unsigned distance = name.edit_distance(entry.first, /*AllowReplacements=*/true, least);
+        distance < least && entry.second->getOptionHiddenFlag() == cl::NotHidden)
+      least = distance, nearest = entry.first;
+  return nearest;
+}
+
+/// Flags that do not exist, and values that are missing or too many. llvm::cl prints part of this where nobody can make
+/// it one line.
+static Outcome checkFlags(llvm::ArrayRef<const char *> arguments, const std::string &tool) {
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    llvm::StringRef argument = arguments[i];
+    if (!argument.starts_with("-") || argument == "-")
+      continue;
+    auto [flag, value] = argument.split('=');
+    llvm::StringRef name = flag.drop_front(flag.starts_with("--") ? 2 : 1);
+    cl::Option *option = cl::getRegisteredOptions().lookup(name);
+    if (!option) {
+      llvm::StringRef nearest = nearestFlag(name);
+      std::string guess = nearest.empty() ? "" : "did you mean '--" + nearest.str() + "'? ";
+      return Failure{"unknown flag '" + flag.str() + "'; " + guess + "see " + tool + " --help"};
+    }
+    bool takesValue = option->getValueExpectedFlag() == cl::ValueRequired, hasValue = flag.size() < argument.size();
+    if (takesValue && !hasValue && ++i == arguments.size())
+      return Failure{flag.str() + " needs a value; see " + tool + " --help"};
+    if (!takesValue && hasValue)
+      return Failure{flag.str() + " takes no value, not '" + value.str() + "'; write " + flag.str()};
+  }
+  return Success();
+}
+
 Outcome parseCommandLine(int argc, char **argv, llvm::StringRef overview) {
+  std::string tool = llvm::sys::path::filename(argv[0]).str();
+  if (Outcome outcome = checkFlags(llvm::ArrayRef<const char *>(argv + 1, argc - 1), tool); !outcome)
+    return outcome;
   std::string messages;
   llvm::raw_string_ostream errors(messages);
   if (cl::ParseCommandLineOptions(argc, argv, overview, &errors))
     return Success();
   if (!flagMistake().empty())
     return Failure{flagMistake()};
-  // llvm::cl begins a message with the program's path, which nobody asked for.
-  llvm::StringRef text = llvm::StringRef(messages).trim();
-  text = text.split('\n').first;
-  text.consume_front(argv[0]);
-  text.consume_front(":");
-  text = text.trim();
-  std::string tool = llvm::sys::path::filename(argv[0]).str();
-  if (text.starts_with("Not enough positional"))
+  if (llvm::StringRef(messages).contains("Not enough positional"))
     return Failure{"no pattern file; write " + tool + " FILE [options]"};
-  if (text.starts_with("Too many positional"))
+  if (llvm::StringRef(messages).contains("Too many positional"))
     return Failure{"more than one pattern file; write " + tool + " FILE [options]"};
-  return Failure{text.str()};
+  return Failure{llvm::StringRef(messages).split('\n').first.str()};
 }
 
 int fail(const llvm::Twine &message) {

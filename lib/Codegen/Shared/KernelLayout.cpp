@@ -20,10 +20,11 @@ static_assert(static_cast<int>(FirstNamed) == ATTN_FIXED_SYMBOLS && static_cast<
 
 FailureOr<KernelLayout> KernelLayout::of(func::FuncOp function) {
   auto plans = llvm::to_vector(function.getOps<PlanOp>());
-  bool isPlain = plans.size() == 1;
   for (Operation &op : function.getOps())
-    isPlain &= isa<PlanOp, func::ReturnOp>(op) || isMemoryEffectFree(&op);
-  if (!isPlain)
+    if (!isa<func::ReturnOp>(op) && !isMemoryEffectFree(&op))
+      return op.emitOpError() << "cannot be part of kernel '" << function.getSymName()
+                              << "'; a kernel is one attention, arithmetic on its arguments, and its return";
+  if (plans.size() != 1)
     return function.emitError() << "kernel '" << function.getSymName() << "' holds " << plans.size()
                                 << " plans; a kernel is one attention and its return";
   PlanOp plan = plans.front();

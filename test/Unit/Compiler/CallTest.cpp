@@ -12,8 +12,6 @@
 
 using namespace attn;
 
-namespace {
-
 const char *const longformer = R"(
 attn.pattern @longformer(%global: !attn.tokens = [0, 33], %left: index = 20, %right: index = 10) {
   %near = attn.window left(%left) right(%right)
@@ -32,18 +30,18 @@ attn.pattern @causal() {
   attn.yield %past
 })";
 
-CallShape shapeOf(int64_t length, int64_t kvLength, Layout layout = Layout::HeadsFirst) {
+static CallShape shapeOf(int64_t length, int64_t kvLength, Layout layout = Layout::HeadsFirst) {
   CallShape shape;
   shape.batch = 2, shape.heads = 4, shape.kvHeads = 2;
   shape.length = length, shape.kvLength = kvLength, shape.layout = layout;
   return shape;
 }
 
-bool areSameBits(const std::vector<float> &a, const std::vector<float> &b) {
+static bool areSameBits(const std::vector<float> &a, const std::vector<float> &b) {
   return a.size() == b.size() && (a.empty() || !std::memcmp(a.data(), b.data(), a.size() * sizeof(float)));
 }
 
-void expectRight(TestCall &call) {
+static void expectRight(TestCall &call) {
   ASSERT_EQ(call.run(), ATTN_OK) << call.text();
   EXPECT_EQ(call.memoryFault(), "") << call.text();
   reference::Verdict verdict = call.judge();
@@ -51,7 +49,7 @@ void expectRight(TestCall &call) {
 }
 
 /// One kernel of each pattern for all tests of this file.
-const TestKernel &kernelOf(const char *text) {
+static const TestKernel &kernelOf(const char *text) {
   static std::map<const char *, std::unique_ptr<TestKernel>> kernels;
   std::unique_ptr<TestKernel> &kernel = kernels[text];
   if (!kernel)
@@ -60,9 +58,7 @@ const TestKernel &kernelOf(const char *text) {
   return *kernel;
 }
 
-} // namespace
-
-//===-- Bits --------------------------------------------------------------------------------------------------------===//
+//===-- Bits ------------------------------------------------------------------------------------------------------===//
 
 TEST(Call, BitsDoNotDependOnThreads) {
   for (const char *text : {longformer, document, causal}) {
@@ -100,7 +96,7 @@ TEST(Call, BitsDoNotDependOnTheLayout) {
   }
 }
 
-//===-- Strides and pointers ----------------------------------------------------------------------------------------===//
+//===-- Strides and pointers --------------------------------------------------------------------------------------===//
 
 TEST(Call, StridesPastFourGigabytes) {
   CallShape shape = shapeOf(20, 20);
@@ -148,12 +144,12 @@ TEST(Call, LseMayBeLeftOut) {
     ASSERT_TRUE(std::isnan(number));
 }
 
-//===-- One kernel --------------------------------------------------------------------------------------------------===//
+//===-- One kernel ------------------------------------------------------------------------------------------------===//
 
 TEST(Call, OneKernelServesAllLengths) {
   for (const char *text : {longformer, document, causal})
-    for (auto [length, kvLength] : {std::pair<int64_t, int64_t>{8, 8}, {9, 33}, {31, 64}, {64, 64}, {65, 65},
-                                    {100, 7}, {129, 127}, {257, 300}}) {
+    for (auto [length, kvLength] :
+         {std::pair<int64_t, int64_t>{8, 8}, {9, 33}, {31, 64}, {64, 64}, {65, 65}, {100, 7}, {129, 127}, {257, 300}}) {
       TestCall call(kernelOf(text), shapeOf(length, kvLength), length);
       expectRight(call);
     }
@@ -182,6 +178,7 @@ TEST(Call, ThreadsMayCompileAndCallAtATime) {
   constexpr int count = 8;
   std::vector<std::string> faults(count);
   std::vector<std::thread> threads;
+  threads.reserve(count);
   for (int t = 0; t < count; ++t)
     threads.emplace_back([&, t] {
       TestKernel kernel(longformer, TestKernel::optionsFor(16, 24));
@@ -204,7 +201,7 @@ TEST(Call, ThreadsMayCompileAndCallAtATime) {
     EXPECT_EQ(fault, "");
 }
 
-//===-- Refusals ----------------------------------------------------------------------------------------------------===//
+//===-- Refusals --------------------------------------------------------------------------------------------------===//
 
 TEST(Call, SmallWorkspaceIsRefused) {
   for (const char *text : {longformer, document, causal})

@@ -134,7 +134,9 @@ struct RandomKernel {
   CompileOptions options;
 };
 
-CallShape randomShape(Dice &dice) {
+} // namespace
+
+static CallShape randomShape(Dice &dice) {
   CallShape shape;
   shape.batch = dice.in(1, 2);
   shape.heads = dice.in(1, 2);
@@ -150,7 +152,7 @@ CallShape randomShape(Dice &dice) {
 }
 
 /// Runs one call; returns what is wrong.
-std::string faultOf(TestCall &call, int32_t threads, double &worst) {
+static std::string faultOf(TestCall &call, int32_t threads, double &worst) {
   if (int status = call.run(threads); status != ATTN_OK)
     return attn_error_string(status);
   if (std::string fault = call.memoryFault(); !fault.empty())
@@ -165,8 +167,6 @@ std::string faultOf(TestCall &call, int32_t threads, double &worst) {
   return "error ratio " + std::to_string(verdict.errorRatio) + ", of lse " + std::to_string(verdict.lseErrorRatio) +
          ", " + std::to_string(rows) + " rows with keys";
 }
-
-} // namespace
 
 TEST(KernelFuzz, AgreesWithTheReference) {
   constexpr int calls = 6;

@@ -11,8 +11,6 @@
 using namespace attn;
 using Stage = Compilation::Stage;
 
-namespace {
-
 const char *const window = R"(
 attn.pattern @window(%left: index = 20, %right: index = 10) {
   %near = attn.window left(%left) right(%right)
@@ -49,7 +47,7 @@ attn.pattern @tested() {
 })";
 
 /// Compiles a pattern, runs it with its defaults, and judges.
-reference::Verdict verdictOn(const char *text, const Mutation *mutation = nullptr) {
+static reference::Verdict verdictOn(const char *text, const Mutation *mutation = nullptr) {
   TestKernel kernel(text, TestKernel::optionsFor(16), mutation);
   EXPECT_EQ(kernel.error, "");
   if (!kernel.error.empty())
@@ -70,7 +68,7 @@ reference::Verdict verdictOn(const char *text, const Mutation *mutation = nullpt
 }
 
 /// Expects the judge to see a change, which says how many places it changed.
-void expectCaught(const char *text, Stage stage, const std::function<int(mlir::ModuleOp)> &change) {
+static void expectCaught(const char *text, Stage stage, const std::function<int(mlir::ModuleOp)> &change) {
   int changed = 0;
   Mutation mutation{stage, [&](mlir::ModuleOp module) { changed = change(module); }};
   reference::Verdict verdict = verdictOn(text, &mutation);
@@ -78,10 +76,10 @@ void expectCaught(const char *text, Stage stage, const std::function<int(mlir::M
   EXPECT_FALSE(verdict.ok) << "the error ratio is " << verdict.errorRatio;
 }
 
-//===-- Changes of plans --------------------------------------------------------------------------------------------===//
+//===-- Changes of plans ------------------------------------------------------------------------------------------===//
 
 /// Changes box number `which`, counted over all phases.
-int changeBox(mlir::ModuleOp module, int which, llvm::function_ref<void(BoxOp)> change) {
+static int changeBox(mlir::ModuleOp module, int which, llvm::function_ref<void(BoxOp)> change) {
   int number = 0, changed = 0;
   module.walk([&](BoxOp box) {
     if (number++ != which)
@@ -92,9 +90,11 @@ int changeBox(mlir::ModuleOp module, int which, llvm::function_ref<void(BoxOp)> 
   return changed;
 }
 
-ExprAttr shifted(ExprAttr bound, int64_t by) { return ExprAttr::get(bound.getContext(), bound.getExpr() + Expr(by)); }
+static ExprAttr shifted(ExprAttr bound, int64_t by) {
+  return ExprAttr::get(bound.getContext(), bound.getExpr() + Expr(by));
+}
 
-void expectShiftCaught(const char *text, int box, int64_t lowerBy, int64_t upperBy) {
+static void expectShiftCaught(const char *text, int box, int64_t lowerBy, int64_t upperBy) {
   SCOPED_TRACE("box " + std::to_string(box) + ", bounds moved by " + std::to_string(lowerBy) + " and " +
                std::to_string(upperBy));
   expectCaught(text, Stage::Plan, [&](mlir::ModuleOp module) {
@@ -105,10 +105,10 @@ void expectShiftCaught(const char *text, int box, int64_t lowerBy, int64_t upper
   });
 }
 
-//===-- Changes of loops --------------------------------------------------------------------------------------------===//
+//===-- Changes of loops ------------------------------------------------------------------------------------------===//
 
 /// Makes calls of one kind of group function calls of another.
-int redirectCalls(mlir::ModuleOp module, const std::string &from, const std::string &to) {
+static int redirectCalls(mlir::ModuleOp module, const std::string &from, const std::string &to) {
   int changed = 0;
   module.walk([&](mlir::func::CallOp call) {
     std::string name = call.getCallee().str();
@@ -122,12 +122,13 @@ int redirectCalls(mlir::ModuleOp module, const std::string &from, const std::str
 }
 
 /// Multiplies the constants of tile functions that are near `value`.
-int scaleConstants(mlir::ModuleOp module, double value, double factor) {
+static int scaleConstants(mlir::ModuleOp module, double value, double factor) {
   int changed = 0;
   module.walk([&](mlir::arith::ConstantOp op) {
     auto function = op->getParentOfType<mlir::func::FuncOp>();
     llvm::APFloat number(0.0f);
-    if (!function.getSymName().contains(".tile.") || !mlir::matchPattern(op.getResult(), mlir::m_ConstantFloat(&number)))
+    if (!function.getSymName().contains(".tile.") ||
+        !mlir::matchPattern(op.getResult(), mlir::m_ConstantFloat(&number)))
       return;
     if (std::abs(number.convertToFloat() - value) > 1e-6)
       return;
@@ -142,7 +143,7 @@ int scaleConstants(mlir::ModuleOp module, double value, double factor) {
 }
 
 /// A row's `owned` is 1 - min(1, flag of an earlier phase's row): makes the minimum 0.
-int dropExcept(mlir::ModuleOp module) {
+static int dropExcept(mlir::ModuleOp module) {
   int changed = 0;
   module.walk([&](mlir::arith::MinSIOp op) {
     auto isOne = [](mlir::Value value) { return mlir::matchPattern(value, mlir::m_One()); };
@@ -155,8 +156,6 @@ int dropExcept(mlir::ModuleOp module) {
   });
   return changed;
 }
-
-} // namespace
 
 TEST(Mutation, UnchangedKernelsPass) {
   for (const char *text : {window, longformer, document, padded, tested}) {
@@ -190,9 +189,8 @@ TEST(Mutation, DroppedBox) {
 }
 
 TEST(Mutation, DroppedSegments) {
-  expectCaught(document, Stage::Plan, [](mlir::ModuleOp module) {
-    return changeBox(module, 0, [](BoxOp op) { op.setSameSegment(false); });
-  });
+  expectCaught(document, Stage::Plan,
+               [](mlir::ModuleOp module) { return changeBox(module, 0, [](BoxOp op) { op.setSameSegment(false); }); });
 }
 
 TEST(Mutation, DroppedBoundaryTest) {

@@ -14,7 +14,7 @@
 
 using namespace attn;
 
-//===-- Kernels -----------------------------------------------------------------------------------------------------===//
+//===-- Kernels ---------------------------------------------------------------------------------------------------===//
 
 TestKernel::TestKernel(const std::string &text, CompileOptions options, const Mutation *mutation) {
   if (llvm::Error failure = compile(text, options, mutation))
@@ -64,7 +64,7 @@ std::vector<std::string> TestKernel::isasOfHost() {
   return names;
 }
 
-//===-- Memory ------------------------------------------------------------------------------------------------------===//
+//===-- Memory ----------------------------------------------------------------------------------------------------===//
 
 GuardedMemory::GuardedMemory(size_t bytes) : bytes(bytes) {
   const size_t page = sysconf(_SC_PAGESIZE), inside = (bytes + page - 1) / page * page;
@@ -160,7 +160,7 @@ bool GuardedTensor::isUntouched() const {
   return untouched;
 }
 
-//===-- Calls -------------------------------------------------------------------------------------------------------===//
+//===-- Calls -----------------------------------------------------------------------------------------------------===//
 
 TestCall::TestCall(const TestKernel &kernel, const CallShape &shape, uint64_t seed) : kernel(kernel), shape(shape) {
   Dice dice(seed);
@@ -282,6 +282,7 @@ struct DestroyPool {
 int TestCall::run(int32_t threads, size_t missing) {
   const attn_kernel_info &info = kernel.info();
   std::vector<attn_tensor> tensors;
+  tensors.reserve(rows.size() + data.size());
   for (const auto &tensor : rows)
     tensors.push_back(tensor->get());
   if (!withLse)
@@ -324,7 +325,7 @@ std::string TestCall::memoryFault() const {
   return "";
 }
 
-//===-- Judgement ---------------------------------------------------------------------------------------------------===//
+//===-- Judgement -------------------------------------------------------------------------------------------------===//
 
 reference::Argument TestCall::argumentOf(mlir::BlockArgument argument) const {
   const KernelLayout &layout = kernel.source().layout;

@@ -105,7 +105,7 @@ public:
   TestCall(const TestCall &) = delete;
 
   /// Sets run-time data for every batch, or a scalar, by its name.
-  void setData(const std::string &name, std::vector<std::vector<int32_t>> rows);
+  void setData(const std::string &name, std::vector<std::vector<int32_t>> table);
   void setIndex(const std::string &name, int64_t value);
   void setTensor(int32_t which, GuardedTensor tensor);
   void leaveOutLse() { withLse = false; }

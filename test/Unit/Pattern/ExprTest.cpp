@@ -2,8 +2,8 @@
 //
 // Expressions: what is simplified, that simplified expressions keep their value, and how they print.
 
-#include "../Fuzz.h"
 #include "attn/Pattern/Expr.h"
+#include "../Fuzz.h"
 #include "llvm/Support/raw_ostream.h"
 #include "gtest/gtest.h"
 #include <algorithm>
@@ -11,22 +11,18 @@
 
 using namespace attn;
 
-namespace {
-
 const Expr i = Expr::row(), a = Expr::symbol(0), b = Expr::symbol(1);
 
-std::string print(const Expr &expr) {
+static std::string print(const Expr &expr) {
   std::string text;
   llvm::raw_string_ostream os(text);
   expr.print(os, "i", {"a", "b", "c"});
   return text;
 }
 
-int64_t valueOf(const Expr &expr, int64_t row = 0) { return expr.evaluate(row, {100, 7, 3}); }
+static int64_t valueOf(const Expr &expr, int64_t row = 0) { return expr.evaluate(row, {100, 7, 3}); }
 
-} // namespace
-
-//===-- Simplification ----------------------------------------------------------------------------------------------===//
+//===-- Simplification --------------------------------------------------------------------------------------------===//
 
 TEST(Expr, SumsMerge) {
   EXPECT_EQ(i + a, a + i);
@@ -107,7 +103,7 @@ TEST(Expr, EqualExpressionsHashAlike) {
   EXPECT_NE(hash_value(i), hash_value(i + 1));
 }
 
-//===-- Printing ----------------------------------------------------------------------------------------------------===//
+//===-- Printing --------------------------------------------------------------------------------------------------===//
 
 TEST(Expr, Prints) {
   EXPECT_EQ(print(0), "0");
@@ -120,26 +116,26 @@ TEST(Expr, Prints) {
   EXPECT_EQ(print(Expr::mod(i, a) + Expr::min({i, a, b})), "mod(i, a) + min(i, a, b)");
 }
 
-//===-- Against plain C++ -------------------------------------------------------------------------------------------===//
-
-namespace {
+//===-- Against plain C++ -----------------------------------------------------------------------------------------===//
 
 using Plain = std::function<int64_t(int64_t row, const std::vector<int64_t> &symbols)>;
+namespace {
 struct Pair {
   Expr expr;
   Plain plain;
 };
+} // namespace
 
 /// A quotient rounded towards minus infinity, by trial.
-int64_t floorOf(int64_t x, int64_t y) {
+static int64_t floorOf(int64_t x, int64_t y) {
   int64_t quotient = x / y;
   return quotient * y > x ? quotient - 1 : quotient;
 }
 
-Pair randomExpr(Dice &dice, int64_t depth);
+static Pair randomExpr(Dice &dice, int64_t depth);
 
 /// At least 1: `max(1, x)`, or a literal.
-Pair randomDivisor(Dice &dice, int64_t depth) {
+static Pair randomDivisor(Dice &dice, int64_t depth) {
   if (dice.chance(50)) {
     int64_t literal = dice.in(1, 9);
     return {literal, [=](int64_t, const auto &) { return literal; }};
@@ -148,7 +144,7 @@ Pair randomDivisor(Dice &dice, int64_t depth) {
   return {Expr::max({1, x.expr}), [=](int64_t row, const auto &s) { return std::max<int64_t>(1, x.plain(row, s)); }};
 }
 
-Pair randomLeaf(Dice &dice) {
+static Pair randomLeaf(Dice &dice) {
   if (dice.chance(30))
     return {i, [](int64_t row, const auto &) { return row; }};
   if (dice.chance(50)) {
@@ -159,7 +155,7 @@ Pair randomLeaf(Dice &dice) {
   return {literal, [=](int64_t, const auto &) { return literal; }};
 }
 
-Pair randomExtremum(Dice &dice, int64_t depth) {
+static Pair randomExtremum(Dice &dice, int64_t depth) {
   bool isMin = dice.chance(50);
   std::vector<Expr> exprs;
   std::vector<Plain> plains;
@@ -175,7 +171,7 @@ Pair randomExtremum(Dice &dice, int64_t depth) {
           }};
 }
 
-Pair randomExpr(Dice &dice, int64_t depth) {
+static Pair randomExpr(Dice &dice, int64_t depth) {
   if (depth == 0)
     return randomLeaf(dice);
   int64_t kind = dice.in(0, 5);
@@ -199,8 +195,6 @@ Pair randomExpr(Dice &dice, int64_t depth) {
             }};
   }
 }
-
-} // namespace
 
 TEST(ExprFuzz, KeepsItsValue) {
   for (uint64_t seed = firstFuzzSeed(), end = seed + fuzzCount() / 4; seed < end; ++seed) {

@@ -8,10 +8,8 @@
 using namespace attn;
 using Kind = PairSet::Kind;
 
-namespace {
-
 /// A call of these lengths and offsets without run-time data.
-CallValues callOf(int64_t length, int64_t kvLength, int64_t queryOffset, int64_t keyOffset) {
+static CallValues callOf(int64_t length, int64_t kvLength, int64_t queryOffset, int64_t keyOffset) {
   CallValues values;
   values.symbols.assign(SymbolCount, 0);
   values.symbols[Length] = length, values.symbols[KvLength] = kvLength;
@@ -23,7 +21,7 @@ CallValues callOf(int64_t length, int64_t kvLength, int64_t queryOffset, int64_t
 using Law = std::function<bool(int64_t p, int64_t k)>;
 
 /// Compares a set with a law on positions.
-void expectLaw(const PairSet &set, const CallValues &values, const Law &law) {
+static void expectLaw(const PairSet &set, const CallValues &values, const Law &law) {
   for (int64_t i = 0; i < values.length(); ++i)
     for (int64_t j = 0; j < values.kvLength(); ++j) {
       int64_t p = i + values.offset(Side::Queries), k = j + values.offset(Side::Keys);
@@ -33,7 +31,7 @@ void expectLaw(const PairSet &set, const CallValues &values, const Law &law) {
 }
 
 /// Lengths and offsets that are awkward: nothing, one row, more keys than queries and the reverse, positions below 0.
-void forEachCall(const std::function<void(CallValues)> &body) {
+static void forEachCall(const std::function<void(CallValues)> &body) {
   const int64_t sizes[][2] = {{0, 5}, {5, 0}, {1, 1}, {13, 13}, {7, 20}, {20, 7}};
   for (auto [length, kvLength] : sizes)
     for (int64_t keyOffset : {-9, 0, 4})
@@ -42,7 +40,7 @@ void forEachCall(const std::function<void(CallValues)> &body) {
 }
 
 /// Whether two sets admit the same pairs of a call.
-bool agree(const PairSet &a, const PairSet &b, const CallValues &values) {
+static bool agree(const PairSet &a, const PairSet &b, const CallValues &values) {
   for (int64_t i = 0; i < values.length(); ++i)
     for (int64_t j = 0; j < values.kvLength(); ++j)
       if (a.contains(values, i, j) != b.contains(values, i, j))
@@ -50,9 +48,7 @@ bool agree(const PairSet &a, const PairSet &b, const CallValues &values) {
   return true;
 }
 
-} // namespace
-
-//===-- Atoms -------------------------------------------------------------------------------------------------------===//
+//===-- Atoms -----------------------------------------------------------------------------------------------------===//
 
 TEST(PairSet, Window) {
   const int64_t far = 1000;
@@ -104,8 +100,7 @@ TEST(PairSet, Padded) {
   for (int64_t length : {0, 1, 6, 100})
     forEachCall([&](CallValues values) {
       values.symbols[PaddingSymbol] = length;
-      expectLaw(PairSet::padded(Expr::symbol(PaddingSymbol)), values,
-                [=](int64_t, int64_t k) { return k < length; });
+      expectLaw(PairSet::padded(Expr::symbol(PaddingSymbol)), values, [=](int64_t, int64_t k) { return k < length; });
     });
 }
 
@@ -124,9 +119,8 @@ TEST(PairSet, SameSegment) {
   std::vector<int32_t> ids{4, 4, -1, 2, 4, -1, 2, 2};
   forEachCall([&](CallValues values) {
     values.tables[2] = ids;
-    expectLaw(PairSet::sameSegment(2), values, [&](int64_t p, int64_t k) {
-      return p >= 0 && p < 8 && k >= 0 && k < 8 && ids[p] == ids[k];
-    });
+    expectLaw(PairSet::sameSegment(2), values,
+              [&](int64_t p, int64_t k) { return p >= 0 && p < 8 && k >= 0 && k < 8 && ids[p] == ids[k]; });
   });
 }
 
@@ -137,30 +131,29 @@ TEST(PairSet, Where) {
   });
 }
 
-//===-- Adjoints ----------------------------------------------------------------------------------------------------===//
-
-namespace {
+//===-- Adjoints --------------------------------------------------------------------------------------------------===//
 
 /// The first row in [0, n) with f(row) > j, or n.
-int64_t firstAbove(const Expr &f, int64_t j, int64_t n, const CallValues &values) {
+static int64_t firstAbove(const Expr &f, int64_t j, int64_t n, const CallValues &values) {
   int64_t row = 0;
   while (row < n && f.evaluate(row, values.symbols) <= j)
     ++row;
   return row;
 }
 
-void expectAdjoint(const HalfSpace &half, const CallValues &values) {
+static void expectAdjoint(const HalfSpace &half, const CallValues &values) {
   for (int64_t i = 0; i + 1 < values.length(); ++i)
     ASSERT_LE(half.byQuery.evaluate(i, values.symbols), half.byQuery.evaluate(i + 1, values.symbols))
         << "a bound falls at row " << i << ", " << textOf(values);
   for (int64_t j = 0; j < values.kvLength(); ++j) {
     int64_t adjoint = std::clamp<int64_t>(half.byKey.evaluate(j, values.symbols), 0, values.length());
-    ASSERT_EQ(adjoint, firstAbove(half.byQuery, j, values.length(), values)) << "key row " << j << ", " << textOf(values);
+    ASSERT_EQ(adjoint, firstAbove(half.byQuery, j, values.length(), values))
+        << "key row " << j << ", " << textOf(values);
   }
 }
 
 /// Compares the adjoints of an atom's half-spaces with a search, for lengths up to 40 and offsets on both sides of 0.
-void expectAdjoints(const PairSet &set, std::initializer_list<int64_t> parameters = {0}) {
+static void expectAdjoints(const PairSet &set, std::initializer_list<int64_t> parameters = {0}) {
   for (int64_t parameter : parameters)
     for (int64_t length : {1, 2, 7, 40})
       for (int64_t kvLength : {1, 11, 40})
@@ -173,8 +166,6 @@ void expectAdjoints(const PairSet &set, std::initializer_list<int64_t> parameter
             set.forEachLeaf([&](const PairSet &leaf) { expectAdjoint(leaf.half(), values); });
           }
 }
-
-} // namespace
 
 TEST(PairSetAdjoint, Window) {
   expectAdjoints(PairSet::window(Expr::symbol(LeftSymbol), Expr::symbol(RightSymbol)), {0, 3, 60});
@@ -195,14 +186,16 @@ TEST(PairSetAdjoint, Padded) { expectAdjoints(PairSet::padded(Expr::symbol(Paddi
 
 TEST(PairSetAdjoint, ComplementKeepsTheBounds) {
   PairSet::blockLocal(Expr(3)).forEachLeaf([](const PairSet &leaf) {
-    HalfSpace half = leaf.half(), other = leaf.complement().half();
+    const HalfSpace &half = leaf.half();
+    PairSet complement = leaf.complement();
+    const HalfSpace &other = complement.half();
     EXPECT_NE(half.lower, other.lower);
     EXPECT_EQ(half.byQuery, other.byQuery);
     EXPECT_EQ(half.byKey, other.byKey);
   });
 }
 
-//===-- Laws --------------------------------------------------------------------------------------------------------===//
+//===-- Laws ------------------------------------------------------------------------------------------------------===//
 
 TEST(PairSetLaws, NeutralAndAbsorbingMembers) {
   PairSet w = PairSet::window(Expr(3), Expr(4)), s = PairSet::sameSegment(2), full = PairSet::full(),

@@ -2,27 +2,25 @@
 //
 // Which orders, owners and boxes the planner finds for patterns that people write, and when it gives up and tests.
 
-#include "RandomPatterns.h"
 #include "attn/Pattern/Plan.h"
+#include "RandomPatterns.h"
 #include "gtest/gtest.h"
 
 using namespace attn;
-
-namespace {
 
 const Expr i = Expr::row(), length = Expr::symbol(Length), kvLength = Expr::symbol(KvLength),
            shift = Expr::symbol(QueryOffset) - Expr::symbol(KeyOffset);
 const Order queryRows{OrderKind::All, Side::Queries, 0}, keyRows{OrderKind::All, Side::Keys, 0};
 
-Plan planOf(const PairSet &set) { return planPattern(set, Target::cpu()); }
+static Plan planOf(const PairSet &set) { return planPattern(set, Target::cpu()); }
 
-PairSet windowOf(int64_t left, int64_t right) { return PairSet::window(Expr(left), Expr(right)); }
+static PairSet windowOf(int64_t left, int64_t right) { return PairSet::window(Expr(left), Expr(right)); }
 
-PairSet globalOf(unsigned table) {
+static PairSet globalOf(unsigned table) {
   return PairSet::unite({PairSet::listed(Side::Queries, table), PairSet::listed(Side::Keys, table)});
 }
 
-size_t countTests(const Plan &plan) {
+static size_t countTests(const Plan &plan) {
   size_t count = 0;
   for (const Phase &phase : plan.phases)
     for (const Box &box : phase.boxes)
@@ -31,7 +29,7 @@ size_t countTests(const Plan &plan) {
 }
 
 /// A plan of one phase over all query rows, whose boxes take all key rows and test nothing.
-void expectPlain(const Plan &plan, size_t boxes) {
+static void expectPlain(const Plan &plan, size_t boxes) {
   ASSERT_EQ(plan.phases.size(), 1u);
   EXPECT_EQ(plan.orders[plan.phases[0].queries], queryRows);
   EXPECT_TRUE(plan.phases[0].except.empty());
@@ -45,14 +43,13 @@ void expectPlain(const Plan &plan, size_t boxes) {
 }
 
 /// A union of `count` windows no two of which are known to be disjoint.
-PairSet unionOfWindows(unsigned count) {
+static PairSet unionOfWindows(unsigned count) {
   std::vector<PairSet> sets;
+  sets.reserve(count);
   for (unsigned w = 0; w < count; ++w)
     sets.push_back(PairSet::window(Expr::symbol(FirstNamed + 2 * w), Expr::symbol(FirstNamed + 2 * w + 1)));
   return PairSet::unite(sets);
 }
-
-} // namespace
 
 TEST(Plan, Full) {
   Plan plan = planOf(PairSet::full());
@@ -92,8 +89,8 @@ TEST(Plan, SlidingWindow) {
 TEST(Plan, BlockLocalAndPadded) {
   expectPlain(planOf(PairSet::blockLocal(Expr(256))), 1);
   expectPlain(planOf(PairSet::padded(Expr::symbol(PaddingSymbol))), 1);
-  expectPlain(planOf(PairSet::intersect({PairSet::blockLocal(Expr(64)), PairSet::causal(),
-                                         PairSet::padded(Expr::symbol(PaddingSymbol))})),
+  expectPlain(planOf(PairSet::intersect(
+                  {PairSet::blockLocal(Expr(64)), PairSet::causal(), PairSet::padded(Expr::symbol(PaddingSymbol))})),
               1);
 }
 
@@ -129,10 +126,8 @@ TEST(Plan, TwoListsOfRowsGetPhases) {
 }
 
 TEST(Plan, ThirdListOfRowsIsTested) {
-  std::vector<PairSet> rows;
-  for (unsigned table = 0; table < 3; ++table)
-    rows.push_back(PairSet::listed(Side::Queries, table));
-  Plan plan = planOf(PairSet::unite(rows));
+  auto rowsOf = [](unsigned table) { return PairSet::listed(Side::Queries, table); };
+  Plan plan = planOf(PairSet::unite({rowsOf(0), rowsOf(1), rowsOf(2)}));
   ASSERT_EQ(plan.phases.size(), 3u);
   EXPECT_EQ(plan.tested, std::vector<std::string>{"rows of attn.global"});
 }

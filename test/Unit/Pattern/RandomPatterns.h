@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Random compositions of atoms, and random calls to try them on. A Tree says by itself which pairs it admits, in
-// positions and straight from the atoms' definitions, so that PairSet is compared with something it shares nothing with.
+// positions and straight from the atoms' definitions, so that PairSet is compared with something it shares nothing
+// with.
 
 #ifndef ATTN_TEST_UNIT_PATTERN_RANDOMPATTERNS_H
 #define ATTN_TEST_UNIT_PATTERN_RANDOMPATTERNS_H
@@ -31,8 +32,24 @@ struct Bound {
 };
 
 struct Tree {
-  enum Kind { Full, Empty, Window, Causal, TopLeft, BlockLocal, Padded, Rows, Columns, Segments, Where, LastLeaf = Where,
-              Union, Intersect, Minus, Complement };
+  enum Kind {
+    Full,
+    Empty,
+    Window,
+    Causal,
+    TopLeft,
+    BlockLocal,
+    Padded,
+    Rows,
+    Columns,
+    Segments,
+    Where,
+    LastLeaf = Where,
+    Union,
+    Intersect,
+    Minus,
+    Complement
+  };
 
   Kind kind = Full;
   std::optional<Bound> left, right; // of a window; `left` is also the parameter of block-local and padded
@@ -134,8 +151,9 @@ inline bool Tree::admits(const CallValues &values, int64_t p, int64_t k) const {
 }
 
 inline std::string Tree::text() const {
-  const char *names[] = {"full", "empty", "window", "causal", "causal top_left", "block_local", "padded", "rows",
-                         "columns", "segments", "where", "union", "intersect", "minus", "complement"};
+  const char *names[] = {"full",        "empty",  "window",    "causal",  "causal top_left",
+                         "block_local", "padded", "rows",      "columns", "segments",
+                         "where",       "union",  "intersect", "minus",   "complement"};
   std::string inner;
   auto add = [&](const std::string &piece) { inner += (inner.empty() ? "" : ", ") + piece; };
   if (kind == Window) {
@@ -151,7 +169,7 @@ inline std::string Tree::text() const {
   return names[kind] + (inner.empty() ? inner : "(" + inner + ")");
 }
 
-//===-- Dice --------------------------------------------------------------------------------------------------------===//
+//===-- Dice ------------------------------------------------------------------------------------------------------===//
 
 inline Bound randomBound(Dice &dice, unsigned symbol, int64_t least) {
   return dice.chance(40) ? Bound{0, symbol} : Bound{dice.pick<int64_t>({least, least + 1, least + 2, 5, 7, 12, 50}), 0};

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// RUN: attn-opt %s --split-input-file --verify-diagnostics --attn-plan
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+attn.pattern @past() {
+  %past = attn.causal
+  attn.yield %past
+}
+func.func @symbol(%q: !rows) {
+  // expected-error@+1 {{'attn.attention' op names a pattern symbol; run attn-specialize first}}
+  attn.attention %q, %q, %q pattern(@past) : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+// expected-error@+1 {{a pattern cannot be an argument of a function; name an attn.pattern or write its ops into the pattern region}}
+func.func @pattern_argument(%q: !rows, %p: !attn.pattern) {
+  attn.attention %q, %q, %q pattern { attn.yield %p } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @unknown_op(%q: !rows, %which: i1) {
+  attn.attention %q, %q, %q pattern {
+    %past = attn.causal
+    %all = attn.full
+    // expected-error@+1 {{'arith.select' op cannot make a pattern; use attn's atoms, union, intersect and minus}}
+    %some = arith.select %which, %past, %all : !attn.pattern
+    attn.yield %some
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @computed_tokens(%q: !rows, %a: !attn.tokens, %b: !attn.tokens, %which: i1) {
+  attn.attention %q, %q, %q pattern {
+    %tokens = arith.select %which, %a, %b : !attn.tokens
+    // expected-error@+1 {{'attn.global' op reads run-time data that are computed; use an argument of the kernel}}
+    %hub = attn.global %tokens
+    attn.yield %hub
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @bound_op(%q: !rows, %n: index) {
+  attn.attention %q, %q, %q pattern {
+    %c2 = arith.constant 2 : index
+    // expected-error@+1 {{'arith.shli' op cannot be part of a pattern's bound; use addi, subi, muli, floordivsi, minsi and maxsi of parameters and constants}}
+    %left = arith.shli %n, %c2 : index
+    %near = attn.window left(%left)
+    attn.yield %near
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @bound_operand_count(%q: !rows, %n: i32) {
+  attn.attention %q, %q, %q pattern {
+    // expected-error@+1 {{'arith.index_cast' op cannot be part of a pattern's bound}}
+    %right = arith.index_cast %n : i32 to index
+    %near = attn.window left(4) right(%right)
+    attn.yield %near
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @division(%q: !rows, %n: index) {
+  attn.attention %q, %q, %q pattern {
+    %c0 = arith.constant 0 : index
+    // expected-error@+1 {{'arith.floordivsi' op divides by 0; it has to be at least 1}}
+    %left = arith.floordivsi %n, %c0 : index
+    %near = attn.window left(%left)
+    attn.yield %near
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @computed_block(%q: !rows, %n: index) {
+  attn.attention %q, %q, %q pattern {
+    %c4 = arith.constant 4 : index
+    %none = arith.subi %c4, %c4 : index
+    // expected-error@+1 {{'attn.block_local' op divides by 0; it has to be at least 1}}
+    %own = attn.block_local %none
+    attn.yield %own
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
