@@ -10,7 +10,7 @@
 using namespace attn;
 using llvm::StringRef;
 
-//===-- Header ------------------------------------------------------------------------------------------------------===//
+//===-- Header ----------------------------------------------------------------------------------------------------===//
 
 static StringRef shapeOf(const TensorArgument &tensor) {
   switch (tensor.role) {
@@ -88,7 +88,7 @@ std::string Compilation::emitHeader() const {
   return text;
 }
 
-//===-- KernelInfo --------------------------------------------------------------------------------------------------===//
+//===-- KernelInfo ------------------------------------------------------------------------------------------------===//
 
 KernelInfo::KernelInfo(const KernelLayout &layout, StringRef targetName) : name(layout.name), target(targetName) {
   for (const TensorArgument &tensor : layout.tensors) {

@@ -11,7 +11,7 @@ static bool admits(const KernelSource &kernel, const CallValues &values, int64_t
   return kernel.reading.pairs.contains(values, i, j);
 }
 
-//===-- Characters --------------------------------------------------------------------------------------------------===//
+//===-- Characters ------------------------------------------------------------------------------------------------===//
 
 void attn::printMaskAscii(const KernelSource &kernel, const CallValues &values, llvm::raw_ostream &os) {
   constexpr int64_t columns = 64;
@@ -29,7 +29,7 @@ void attn::printMaskAscii(const KernelSource &kernel, const CallValues &values, 
   }
 }
 
-//===-- SVG ---------------------------------------------------------------------------------------------------------===//
+//===-- SVG -------------------------------------------------------------------------------------------------------===//
 
 /// Visited tiles lie behind the pairs: what shows of them is waste. Only orders of all rows have a place in the picture.
 static void drawTiles(const KernelSource &kernel, const CallValues &values, double scale, llvm::raw_ostream &os) {

@@ -10,7 +10,7 @@
 using namespace attn;
 using llvm::StringRef;
 
-//===-- Binding -----------------------------------------------------------------------------------------------------===//
+//===-- Binding ---------------------------------------------------------------------------------------------------===//
 
 /// A scalar argument of the kernel's function.
 static double outerNumber(const KernelSource &kernel, const CallNumbers &numbers, mlir::Value value) {
@@ -48,7 +48,7 @@ CallValues attn::bindCall(const KernelSource &kernel, const CallNumbers &numbers
   return values;
 }
 
-//===-- Report ------------------------------------------------------------------------------------------------------===//
+//===-- Report ----------------------------------------------------------------------------------------------------===//
 
 static double wasteOf(const PairCounts &pairs) {
   return pairs.admitted ? static_cast<double>(pairs.computed) / static_cast<double>(pairs.admitted) : 0;
@@ -145,7 +145,7 @@ void attn::printText(const Report &report, llvm::raw_ostream &os) {
     os << "  tested pair by pair: " << clause << '\n';
 }
 
-//===-- Visits ------------------------------------------------------------------------------------------------------===//
+//===-- Visits ----------------------------------------------------------------------------------------------------===//
 
 void attn::printVisits(const KernelSource &kernel, const CallValues &values, bool byKey, bool json,
                        llvm::raw_ostream &os) {

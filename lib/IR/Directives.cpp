@@ -8,7 +8,7 @@
 using namespace mlir;
 using namespace attn;
 
-//===-- Literals and orders -----------------------------------------------------------------------------------------===//
+//===-- Literals and orders ---------------------------------------------------------------------------------------===//
 
 ParseResult attn::parseIndexOrLiteral(OpAsmParser &parser, std::optional<OpAsmParser::UnresolvedOperand> &value,
                                       IntegerAttr &literal) {
@@ -62,7 +62,7 @@ void OrderAttr::print(AsmPrinter &printer) const {
   printer << '>';
 }
 
-//===-- Regions -----------------------------------------------------------------------------------------------------===//
+//===-- Regions ---------------------------------------------------------------------------------------------------===//
 
 ParseResult attn::parseRegionWithArguments(OpAsmParser &parser, Region &region, ArrayRef<Type> types,
                                            ArrayRef<OpAsmParser::Argument> leading) {
@@ -151,7 +151,7 @@ LogicalResult attn::verifyPureRegion(Operation *op, Region &region, StringRef wh
   return success();
 }
 
-//===-- Use of a pattern --------------------------------------------------------------------------------------------===//
+//===-- Use of a pattern ------------------------------------------------------------------------------------------===//
 
 // `(@symbol(%a, %b : types))`, `(@symbol)`, or `{ ... }` after attn-specialize.
 ParseResult attn::parsePatternUse(OpAsmParser &parser, FlatSymbolRefAttr &pattern,

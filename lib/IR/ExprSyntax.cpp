@@ -122,7 +122,7 @@ void attn::printExpr(llvm::raw_ostream &os, const Expr &expr) {
   expr.print(os, "i", names);
 }
 
-//===-- Attributes and directives -----------------------------------------------------------------------------------===//
+//===-- Attributes and directives ---------------------------------------------------------------------------------===//
 
 Attribute ExprAttr::parse(AsmParser &parser, Type) {
   if (parser.parseLess())

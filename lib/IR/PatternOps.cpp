@@ -9,7 +9,7 @@
 using namespace mlir;
 using namespace attn;
 
-//===-- attn.pattern and attn.score ---------------------------------------------------------------------------------===//
+//===-- attn.pattern and attn.score -------------------------------------------------------------------------------===//
 
 static bool isRunTimeData(Type type) { return isa<TokensType, SegmentsType, LengthsType>(type); }
 
@@ -166,7 +166,7 @@ LogicalResult ScoreOp::verifyRegions() {
   return verifyPureRegion(*this, getBody(), "a score region", types, builder.getF32Type());
 }
 
-//===-- attn.yield --------------------------------------------------------------------------------------------------===//
+//===-- attn.yield ------------------------------------------------------------------------------------------------===//
 
 ParseResult attn::YieldOp::parse(OpAsmParser &parser, OperationState &state) {
   SmallVector<OpAsmParser::UnresolvedOperand> values;
@@ -188,7 +188,7 @@ void attn::YieldOp::print(OpAsmPrinter &printer) {
     printer << " : " << getOperandTypes();
 }
 
-//===-- Atoms -------------------------------------------------------------------------------------------------------===//
+//===-- Atoms -----------------------------------------------------------------------------------------------------===//
 
 static LogicalResult verifyBound(Operation *op, StringRef name, Value value, IntegerAttr literal, int64_t minimum) {
   IntegerAttr constant = literal;
@@ -243,7 +243,7 @@ LogicalResult WhereOp::verifyRegions() {
                           IntegerType::get(getContext(), 1));
 }
 
-//===-- Operators ---------------------------------------------------------------------------------------------------===//
+//===-- Operators -------------------------------------------------------------------------------------------------===//
 
 static LogicalResult verifyMembers(Operation *op) {
   if (op->getNumOperands() == 0)

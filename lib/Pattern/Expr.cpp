@@ -36,7 +36,7 @@ bool Expr::dependsOnRow() const {
   });
 }
 
-//===-- Order and equality ------------------------------------------------------------------------------------------===//
+//===-- Order and equality ----------------------------------------------------------------------------------------===//
 
 int Expr::compare(const Term &a, const Term &b) {
   if (a.kind != b.kind)
@@ -77,7 +77,7 @@ llvm::hash_code attn::hash_value(const Expr &expr) {
   return hash;
 }
 
-//===-- Arithmetic --------------------------------------------------------------------------------------------------===//
+//===-- Arithmetic ------------------------------------------------------------------------------------------------===//
 
 Expr Expr::operator+(const Expr &other) const {
   Expr result(constantPart + other.constantPart);
@@ -164,7 +164,7 @@ Expr Expr::extremum(TermKind kind, ArrayRef<Expr> operands) {
 Expr Expr::min(ArrayRef<Expr> operands) { return extremum(TermKind::Min, operands); }
 Expr Expr::max(ArrayRef<Expr> operands) { return extremum(TermKind::Max, operands); }
 
-//===-- Evaluation --------------------------------------------------------------------------------------------------===//
+//===-- Evaluation ------------------------------------------------------------------------------------------------===//
 
 int64_t Expr::evaluate(int64_t row, ArrayRef<int64_t> symbols) const {
   int64_t value = constantPart;
@@ -201,7 +201,7 @@ int64_t Expr::evaluate(int64_t row, ArrayRef<int64_t> symbols) const {
   return value;
 }
 
-//===-- Printing ----------------------------------------------------------------------------------------------------===//
+//===-- Printing --------------------------------------------------------------------------------------------------===//
 
 static void printTerm(llvm::raw_ostream &os, const Expr::Term &term, StringRef rowName, ArrayRef<StringRef> names) {
   auto list = [&](StringRef function) {

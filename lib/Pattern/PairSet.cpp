@@ -9,7 +9,7 @@
 using namespace attn;
 using llvm::ArrayRef;
 
-//===-- Atoms -------------------------------------------------------------------------------------------------------===//
+//===-- Atoms -----------------------------------------------------------------------------------------------------===//
 
 PairSet PairSet::full() { return PairSet(Node{Kind::Full, {}, {}, 0, {}}); }
 PairSet PairSet::empty() { return PairSet(Node{Kind::Empty, {}, {}, 0, {}}); }
@@ -53,7 +53,7 @@ PairSet PairSet::padded(const Expr &length) {
   return halfSpace({/*lower=*/false, end, outside * Expr::symbol(Length)});
 }
 
-//===-- Operators ---------------------------------------------------------------------------------------------------===//
+//===-- Operators -------------------------------------------------------------------------------------------------===//
 
 PairSet PairSet::combine(Kind kind, ArrayRef<PairSet> members) {
   Kind neutral = kind == Kind::Union ? Kind::Empty : Kind::Full;
@@ -115,7 +115,7 @@ bool PairSet::operator==(const PairSet &other) const {
          index() == other.index() && members() == other.members();
 }
 
-//===-- Questions ---------------------------------------------------------------------------------------------------===//
+//===-- Questions -------------------------------------------------------------------------------------------------===//
 
 static std::optional<int32_t> entry(ArrayRef<int32_t> table, int64_t position) {
   if (position < 0 || position >= static_cast<int64_t>(table.size()))

@@ -23,7 +23,7 @@ namespace {
 /// Leaves that all have to hold.
 using Conjunction = std::vector<PairSet>;
 
-//===-- Conjunctions ------------------------------------------------------------------------------------------------===//
+//===-- Conjunctions ----------------------------------------------------------------------------------------------===//
 
 /// Whether no pair is in both half-spaces, or `a` implies `b`, as far as a constant difference shows.
 bool areDisjoint(const HalfSpace &a, const HalfSpace &b) {
@@ -131,7 +131,7 @@ private:
   std::vector<Conjunction> pieces;
 };
 
-//===-- Phases ------------------------------------------------------------------------------------------------------===//
+//===-- Phases ----------------------------------------------------------------------------------------------------===//
 
 class Planner {
 public:

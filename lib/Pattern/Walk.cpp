@@ -11,7 +11,7 @@
 
 using namespace attn;
 
-//===-- Orders ------------------------------------------------------------------------------------------------------===//
+//===-- Orders ----------------------------------------------------------------------------------------------------===//
 
 BoundOrder::BoundOrder(const Order &order, const CallValues &values) {
   int64_t total = values.rows(order.side), offset = values.offset(order.side);
@@ -66,7 +66,7 @@ bool BoundOrder::containsRow(int64_t row) const {
   return isAscending ? std::binary_search(rows.begin(), rows.end(), row) : llvm::is_contained(rows, row);
 }
 
-//===-- Intervals ---------------------------------------------------------------------------------------------------===//
+//===-- Intervals -------------------------------------------------------------------------------------------------===//
 
 namespace {
 
@@ -188,7 +188,7 @@ bool isVisited(const BoundBox &bound, llvm::ArrayRef<Interval> intervals, int64_
 
 } // namespace
 
-//===-- Walks -------------------------------------------------------------------------------------------------------===//
+//===-- Walks -----------------------------------------------------------------------------------------------------===//
 
 namespace {
 
@@ -251,7 +251,7 @@ void attn::walkByKey(const Plan &plan, const CallValues &values, VisitFn visit) 
   });
 }
 
-//===-- Counts ------------------------------------------------------------------------------------------------------===//
+//===-- Counts ----------------------------------------------------------------------------------------------------===//
 
 PairCounts &PairCounts::operator+=(const PairCounts &other) {
   admitted += other.admitted;

@@ -58,7 +58,7 @@ private:
 
 } // namespace
 
-//===-- Atoms -----------------------------------------------------------------------------------------------------===//
+//===-- Atoms ---------------------------------------------------------------------------------------------------===//
 
 Test PatternReader::test(FullOp) {
   return [](const Pair &) { return true; };
@@ -157,7 +157,7 @@ Test PatternReader::test(WhereOp op) {
   };
 }
 
-//===-- Operators -------------------------------------------------------------------------------------------------===//
+//===-- Operators -----------------------------------------------------------------------------------------------===//
 
 // What any member admits; a set, so a pair that several admit counts once.
 Test PatternReader::test(UnionOp op) {
@@ -180,7 +180,7 @@ Test PatternReader::test(MinusOp op) {
   };
 }
 
-//===-- Reading the region ----------------------------------------------------------------------------------------===//
+//===-- Reading the region --------------------------------------------------------------------------------------===//
 
 Test PatternReader::read(Value pattern) {
   Operation *definition = pattern.getDefiningOp();

@@ -50,7 +50,7 @@ private:
 
 } // namespace
 
-//===-- Sums ------------------------------------------------------------------------------------------------------===//
+//===-- Sums ----------------------------------------------------------------------------------------------------===//
 
 /// Adds up term(0), term(1), ... in `lanes` partial sums, as vector registers do.
 template <typename Number, int lanes, typename Term> static Number sumOf(int64_t size, Term term) {
@@ -91,7 +91,7 @@ template <typename Number> static Number maximumOf(const std::vector<Number> &nu
   return maximum;
 }
 
-//===-- Exact -----------------------------------------------------------------------------------------------------===//
+//===-- Exact ---------------------------------------------------------------------------------------------------===//
 
 /// The score region speaks of positions, as patterns do.
 double Evaluator::modify(RegionProgram &region, double score, const QueryRow &row, int64_t j) const {
@@ -123,7 +123,7 @@ void Evaluator::computeExactRow(const QueryRow &row, double *output, double &lse
   lse = maximum + std::log(sum);
 }
 
-//===-- Eager -----------------------------------------------------------------------------------------------------===//
+//===-- Eager ---------------------------------------------------------------------------------------------------===//
 
 /// Every step is a tensor of the element type: q.k, scale * q.k, and the modified score. Inside of the score region f32
 /// is float.
@@ -162,7 +162,7 @@ void Evaluator::computeEagerRow(const QueryRow &row, MutableArrayRef<float> outp
   lse = maximum + std::log(sum);
 }
 
-//===-- All rows --------------------------------------------------------------------------------------------------===//
+//===-- All rows ------------------------------------------------------------------------------------------------===//
 
 Evaluator::Evaluator(AttentionOp op, const Problem &problem, Mask mask) : problem(problem), mask(std::move(mask)) {
   if (op.getScore().empty())

@@ -16,7 +16,7 @@ using namespace mlir;
 using namespace attn;
 using namespace attn::reference;
 
-//===-- Operands and results --------------------------------------------------------------------------------------===//
+//===-- Operands and results ------------------------------------------------------------------------------------===//
 
 template <> double Meaning::read<double>(const Operand &operand, const Scalar *registers) {
   return registers[operand.slot].real;
@@ -45,7 +45,7 @@ Scalar Meaning::result(int64_t value) {
   return scalar;
 }
 
-//===-- What C++ leaves undefined ---------------------------------------------------------------------------------===//
+//===-- What C++ leaves undefined -------------------------------------------------------------------------------===//
 
 static constexpr int64_t smallest = std::numeric_limits<int64_t>::min();
 
@@ -93,7 +93,7 @@ static double maximum(double a, double b) {
 }
 static double minimum(double a, double b) { return -maximum(-a, -b); }
 
-//===-- What ops compute ------------------------------------------------------------------------------------------===//
+//===-- What ops compute ----------------------------------------------------------------------------------------===//
 
 /// Sums and products of integers are computed unsigned: they wrap the same way, and C++ defines it.
 static const llvm::StringMap<Meaning> &integerOps() {
@@ -289,7 +289,7 @@ static std::optional<Meaning> meaningOf(Operation *op) {
   return std::nullopt;
 }
 
-//===-- Building --------------------------------------------------------------------------------------------------===//
+//===-- Building ------------------------------------------------------------------------------------------------===//
 
 /// How values of a type are kept; an error where they are no scalars.
 Format RegionProgram::formatOf(Value value) {
@@ -378,7 +378,7 @@ unsigned RegionProgram::addOp(Operation *op, Lookup lookup) {
   return instruction.slot;
 }
 
-//===-- Running ---------------------------------------------------------------------------------------------------===//
+//===-- Running -------------------------------------------------------------------------------------------------===//
 
 /// Makes a result one that its type can hold.
 static Scalar fit(Scalar value, Format format) {

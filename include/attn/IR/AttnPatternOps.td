@@ -14,7 +14,7 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 
 class Attn_Op<string mnemonic, list<Trait> traits = []> : Op<Attn_Dialect, mnemonic, traits>;
 
-//===-- The symbol --------------------------------------------------------------------------------------------------===//
+//===-- The symbol ------------------------------------------------------------------------------------------------===//
 
 def Attn_NamesParameters : DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>;
 
@@ -49,7 +49,7 @@ def Attn_YieldOp : Attn_Op<"yield", [Pure, Terminator, ReturnLike]> {
   let hasCustomAssemblyFormat = 1;
 }
 
-//===-- Atoms -------------------------------------------------------------------------------------------------------===//
+//===-- Atoms -----------------------------------------------------------------------------------------------------===//
 
 class Attn_Atom<string mnemonic, list<Trait> traits = []> : Attn_Op<mnemonic, traits # [Pure]> {
   let results = (outs Attn_PatternType:$result);
@@ -167,7 +167,7 @@ def Attn_WhereOp : Attn_Atom<"where", [SingleBlock]> {
   let hasRegionVerifier = 1;
 }
 
-//===-- Operators ---------------------------------------------------------------------------------------------------===//
+//===-- Operators -------------------------------------------------------------------------------------------------===//
 
 class Attn_SetOp<string mnemonic, list<Trait> traits = []> : Attn_Atom<mnemonic, traits # [Commutative]> {
   let arguments = (ins Variadic<Attn_PatternType>:$members);

@@ -61,7 +61,7 @@ def Attn_BoxOp : Attn_Op<"box", [HasParent<"PhaseOp">, SingleBlock]> {
   let hasRegionVerifier = 1;
 }
 
-//===-- What a test is made of --------------------------------------------------------------------------------------===//
+//===-- What a test is made of ------------------------------------------------------------------------------------===//
 
 def Attn_ApplyOp : Attn_Op<"apply", [Pure]> {
   let summary = "the value of an expression at a row";

@@ -47,7 +47,7 @@ def Attn_LengthsType : Attn_Type<"Lengths", "lengths"> {
 
 def Attn_RunTimeData : AnyTypeOf<[Attn_TokensType, Attn_SegmentsType, Attn_LengthsType], "run-time data">;
 
-//===-- Attributes of plans -----------------------------------------------------------------------------------------===//
+//===-- Attributes of plans ---------------------------------------------------------------------------------------===//
 
 def Attn_OrderKind : I32EnumAttr<"OrderKindAttrValue", "how an order numbers rows", [
   I32EnumAttrCase<"All", 0, "all">,

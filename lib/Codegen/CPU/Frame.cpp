@@ -8,7 +8,7 @@ using namespace mlir;
 using namespace attn;
 using namespace attn::cpu;
 
-//===-- Functions ---------------------------------------------------------------------------------------------------===//
+//===-- Functions -------------------------------------------------------------------------------------------------===//
 
 func::FuncOp Frame::begin(ModuleOp module, StringRef name, TypeRange inputs) {
   b.setInsertionPointToEnd(module.getBody());
@@ -24,7 +24,7 @@ func::FuncOp Frame::begin(ModuleOp module, StringRef name, TypeRange inputs) {
 
 void Frame::end() { func::ReturnOp::create(b); }
 
-//===-- Memory ------------------------------------------------------------------------------------------------------===//
+//===-- Memory ----------------------------------------------------------------------------------------------------===//
 
 static LLVM::LLVMStructType descriptorType(MLIRContext *context, int64_t rank) {
   Type pointer = LLVM::LLVMPointerType::get(context), i64 = IntegerType::get(context, 64);
@@ -143,7 +143,7 @@ void Frame::copyRow(Value from, SmallVector<Value> fromIndices, Value to, SmallV
   }
 }
 
-//===-- Values ------------------------------------------------------------------------------------------------------===//
+//===-- Values ----------------------------------------------------------------------------------------------------===//
 
 Value Frame::number(double value) { return arith::ConstantOp::create(b, b.getF32FloatAttr(value)); }
 
@@ -195,7 +195,7 @@ Value Frame::reduce(Value vector, llvm::function_ref<Value(Value, Value)> combin
   return vector::ExtractOp::create(b, vector, ArrayRef<int64_t>{0});
 }
 
-//===-- The call ----------------------------------------------------------------------------------------------------===//
+//===-- The call --------------------------------------------------------------------------------------------------===//
 
 Value Frame::symbol(unsigned symbolIndex) {
   Value address = elementAddress(b, symbols, b.getI64Type(), symbolIndex);
@@ -222,7 +222,7 @@ Value Frame::evaluate(const Expr &expr, Value row) {
   return writeExpr(b, expr, row, [&](unsigned s) { return symbol(s); });
 }
 
-//===-- Loops -------------------------------------------------------------------------------------------------------===//
+//===-- Loops -----------------------------------------------------------------------------------------------------===//
 
 SmallVector<Value> Frame::loop(Value begin, Value end, int64_t step, ValueRange carried, Body body) {
   auto loopOp = scf::ForOp::create(b, begin, end, index(step), carried);

@@ -17,7 +17,7 @@ Value attn::splat(ImplicitLocOpBuilder &builder, Value value, int64_t lanes) {
   return vector::BroadcastOp::create(builder, VectorType::get({lanes}, value.getType()), value);
 }
 
-//===-- Expressions -------------------------------------------------------------------------------------------------===//
+//===-- Expressions -----------------------------------------------------------------------------------------------===//
 
 namespace {
 
@@ -94,7 +94,7 @@ Value attn::writeExpr(ImplicitLocOpBuilder &builder, const Expr &expr, Value row
   return ExprWriter{builder, row, symbol}.write(expr);
 }
 
-//===-- Regions -----------------------------------------------------------------------------------------------------===//
+//===-- Regions ---------------------------------------------------------------------------------------------------===//
 
 Value RegionInliner::inlineRegion(Region &region, ValueRange arguments) {
   IRMapping mapping;
