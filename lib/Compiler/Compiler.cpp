@@ -75,8 +75,6 @@ Expected<std::unique_ptr<Compilation>> Compilation::create(StringRef path, const
     return makeError("error: unknown target '" + options.target + "'; use cpu");
   if (options.machine != "host")
     return makeError("error: unknown machine '" + options.machine + "' for target cpu; use host");
-  if (options.machine != "host")
-    return makeError("error: unknown machine '" + options.machine + "'; use host");
   if (Error error = compilation->parse(path))
     return error;
   if (Error error = compilation->specialize())

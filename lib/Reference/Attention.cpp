@@ -42,6 +42,7 @@ private:
 
   const Problem &problem;
   Mask mask;
+  double scale; // the op's own, else the call's
   std::optional<RegionProgram> exactRegion, eagerRegion; // the score region, if there is one
   std::vector<double> exactScores;                       // of the current row's admitted keys
   std::vector<float> eagerScores;
@@ -102,7 +103,7 @@ double Evaluator::modify(RegionProgram &region, double score, const QueryRow &ro
 void Evaluator::computeExactScores(const QueryRow &row) {
   exactScores.clear();
   for (int64_t j : row.admitted) {
-    double score = problem.scale * exactDot(row.query, row.keys + j * problem.headSize, problem.headSize);
+    double score = scale * exactDot(row.query, row.keys + j * problem.headSize, problem.headSize);
     exactScores.push_back(exactRegion ? modify(*exactRegion, score, row, j) : score);
   }
 }
@@ -133,7 +134,7 @@ void Evaluator::computeEagerScores(const QueryRow &row) {
     eagerScores.push_back(eagerDot(row.query, row.keys + j * problem.headSize, problem.headSize));
   roundTo(problem.element, eagerScores);
   for (float &score : eagerScores)
-    score *= static_cast<float>(problem.scale);
+    score *= static_cast<float>(scale);
   roundTo(problem.element, eagerScores);
   if (!eagerRegion)
     return;
@@ -164,11 +165,17 @@ void Evaluator::computeEagerRow(const QueryRow &row, MutableArrayRef<float> outp
 
 //===-- All rows ------------------------------------------------------------------------------------------------===//
 
-Evaluator::Evaluator(AttentionOp op, const Problem &problem, Mask mask) : problem(problem), mask(std::move(mask)) {
-  if (op.getScore().empty())
-    return;
+Evaluator::Evaluator(AttentionOp op, const Problem &problem, Mask mask)
+    : problem(problem), mask(std::move(mask)), scale(problem.scale) {
   FunctionArguments arguments(problem);
   auto lookup = [&](Value argument) { return arguments.number(argument); };
+  if (op.getScale()) {
+    RegionProgram program(op.getScale(), lookup);
+    complete = program.isComplete() && arguments.areComplete();
+    scale = complete ? program.run({}) : 0;
+  }
+  if (op.getScore().empty() || !complete)
+    return;
   exactRegion.emplace(op.getScore(), lookup, /*roundToFloat=*/false);
   complete = exactRegion->isComplete() && arguments.areComplete();
   if (complete)

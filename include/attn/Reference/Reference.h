@@ -35,7 +35,7 @@ struct Problem {
   int64_t batch = 1, heads = 1, kvHeads = 1, length = 0, kvLength = 0, headSize = 0, valueHeadSize = 0;
   int64_t queryOffset = 0, keyOffset = 0;
   int64_t topLeftOffset = 0; // the given query offset, or 0: what causal's top-left form counts from
-  double scale = 0;          // what scale q.k is multiplied by
+  double scale = 0;          // what q.k is multiplied by, unless the op says it
   Element element = Element::F32;
   std::vector<float> query, key, value;
   std::vector<Argument> arguments;

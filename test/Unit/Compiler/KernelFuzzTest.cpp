@@ -6,6 +6,7 @@
 #include "../Pattern/RandomPatterns.h"
 #include "TestKernel.h"
 #include "gtest/gtest.h"
+#include <cmath>
 #include <cstdio>
 
 using namespace attn;
