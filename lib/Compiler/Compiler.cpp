@@ -35,9 +35,7 @@ public:
 
   bool isEmpty() const { return text.empty(); }
 
-  Error take(const llvm::Twine &otherwise) {
-    return makeError(text.empty() ? ("error: " + otherwise).str() : text);
-  }
+  Error take(const llvm::Twine &otherwise) { return makeError(text.empty() ? ("error: " + otherwise).str() : text); }
 
 private:
   void add(Diagnostic &diagnostic) {

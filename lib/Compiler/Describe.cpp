@@ -17,7 +17,8 @@ namespace {
 
 class Describer {
 public:
-  Describer(llvm::Module &module, const KernelLayout &layout) : module(module), layout(layout), context(module.getContext()) {}
+  Describer(llvm::Module &module, const KernelLayout &layout)
+      : module(module), layout(layout), context(module.getContext()) {}
 
   llvm::GlobalVariable *describe(StringRef target, ArrayRef<StringRef> isas) {
     llvm::GlobalVariable *info = declareInfo();
@@ -28,10 +29,10 @@ public:
         entry("_workspace_bytes", "attn_kernel_workspace_bytes", llvm::Type::getInt64Ty(context), kernel);
     llvm::Function *isa = entry("_isa", "attn_kernel_isa", i32, kernel);
     const int sameLength = 0; // no pattern of today asks for kv_length = length
-    Constant *content = structOf({int32(ATTN_ABI_VERSION), int32(elementNumber()), int32(layout.headSize),
-                                  int32(layout.valueHeadSize), int32(sameLength), int32(layout.tensors.size()),
-                                  int32(layout.scalars.size()), text(layout.name), text(target), tensors(), scalars(),
-                                  run, workspace, isa});
+    Constant *content =
+        structOf({int32(ATTN_ABI_VERSION), int32(elementNumber()), int32(layout.headSize), int32(layout.valueHeadSize),
+                  int32(sameLength), int32(layout.tensors.size()), int32(layout.scalars.size()), text(layout.name),
+                  text(target), tensors(), scalars(), run, workspace, isa});
     auto *defined = new llvm::GlobalVariable(module, content->getType(), /*isConstant=*/true,
                                              llvm::GlobalValue::ExternalLinkage, content);
     defined->takeName(info);
@@ -41,15 +42,16 @@ public:
   }
 
 private:
-  //===-- Constants -------------------------------------------------------------------------------------------------===//
+  //===-- Constants
+  //-------------------------------------------------------------------------------------------------===//
   Constant *int32(int64_t value) { return llvm::ConstantInt::getSigned(llvm::Type::getInt32Ty(context), value); }
   Constant *int64(int64_t value) { return llvm::ConstantInt::getSigned(llvm::Type::getInt64Ty(context), value); }
   Constant *null() { return llvm::ConstantPointerNull::get(llvm::PointerType::get(context, 0)); }
   Constant *structOf(ArrayRef<Constant *> fields) { return llvm::ConstantStruct::getAnon(context, fields); }
 
   llvm::GlobalVariable *global(const llvm::Twine &part, Constant *content) {
-    return new llvm::GlobalVariable(module, content->getType(), /*isConstant=*/true,
-                                    llvm::GlobalValue::InternalLinkage, content, layout.name + "." + part);
+    return new llvm::GlobalVariable(module, content->getType(), /*isConstant=*/true, llvm::GlobalValue::InternalLinkage,
+                                    content, layout.name + "." + part);
   }
   Constant *text(StringRef string) { return global("text", llvm::ConstantDataArray::getString(context, string)); }
 
@@ -61,7 +63,8 @@ private:
     return global(part, llvm::ConstantArray::get(type, elements));
   }
 
-  //===-- attn_kernel_info ------------------------------------------------------------------------------------------===//
+  //===-- attn_kernel_info
+  //------------------------------------------------------------------------------------------===//
   int elementNumber() const {
     return layout.element.isBF16() ? ATTN_BF16 : layout.element.isF16() ? ATTN_F16 : ATTN_F32;
   }
@@ -93,7 +96,8 @@ private:
     return arrayOf("scalars", all);
   }
 
-  //===-- attn_kernel -----------------------------------------------------------------------------------------------===//
+  //===-- attn_kernel
+  //-----------------------------------------------------------------------------------------------===//
   Constant *symbols() {
     std::vector<Constant *> all;
     for (const NamedSymbol &symbol : layout.symbols)
@@ -113,8 +117,8 @@ private:
   Constant *matches() {
     std::vector<Constant *> all;
     for (const MatchLayout &match : layout.matches)
-      all.push_back(structOf({int32(match.queryOrder), int32(match.keyOrder), int32(match.beginView),
-                              int32(match.endView)}));
+      all.push_back(
+          structOf({int32(match.queryOrder), int32(match.keyOrder), int32(match.beginView), int32(match.endView)}));
     return arrayOf("matches", all);
   }
 
@@ -133,9 +137,8 @@ private:
       const Isa &isa = *Isa::find(name);
       std::vector<Constant *> packs, tiles;
       for (unsigned i = 0; i < layout.orders.size(); ++i)
-        packs.push_back(layout.orders[i].keyView < 0
-                            ? null()
-                            : function(layout.name + ".pack." + llvm::Twine(i) + "." + name));
+        packs.push_back(layout.orders[i].keyView < 0 ? null()
+                                                     : function(layout.name + ".pack." + llvm::Twine(i) + "." + name));
       for (unsigned i = 0; i < layout.phaseQueries.size(); ++i)
         tiles.push_back(function(layout.name + ".tile." + llvm::Twine(i) + "." + name));
       all.push_back(structOf({int32(isa.number), int32(0), int64(cpu::Frame::scratchBytes(layout, isa)),

@@ -31,7 +31,8 @@ void attn::printMaskAscii(const KernelSource &kernel, const CallValues &values, 
 
 //===-- SVG -------------------------------------------------------------------------------------------------------===//
 
-/// Visited tiles lie behind the pairs: what shows of them is waste. Only orders of all rows have a place in the picture.
+/// Visited tiles lie behind the pairs: what shows of them is waste. Only orders of all rows have a place in the
+/// picture.
 static void drawTiles(const KernelSource &kernel, const CallValues &values, double scale, llvm::raw_ostream &os) {
   walkByQuery(kernel.plan, values, [&](const Visit &visit) {
     const Phase &phase = kernel.plan.phases[visit.phase];
@@ -62,8 +63,8 @@ static void drawPairs(const KernelSource &kernel, const CallValues &values, doub
 void attn::printMaskSvg(const KernelSource &kernel, const CallValues &values, llvm::raw_ostream &os) {
   double scale = 256.0 / std::max<int64_t>(1, std::max(values.length(), values.kvLength()));
   double width = values.kvLength() * scale, height = values.length() * scale;
-  os << "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-1 -1 " << width + 2 << ' ' << height + 2
-     << "\" width=\"" << width + 2 << "\" height=\"" << height + 2 << "\">\n"
+  os << "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-1 -1 " << width + 2 << ' ' << height + 2 << "\" width=\""
+     << width + 2 << "\" height=\"" << height + 2 << "\">\n"
      << "<title>" << kernel.layout.name << ": " << values.length() << " query rows down, " << values.kvLength()
      << " key rows across; tinted: visited tiles</title>\n"
      << "<style>.frame{fill:#fff;stroke:#999}.full{fill:#cfe8cf}.boundary{fill:#f6e3c3}.pairs{fill:#1f4e79}</style>\n"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// From the llvm dialect to LLVM IR, assembly and objects. The entry point in C joins as bitcode; whatever is not part of
-// the C ABI gets internal linkage, so that any number of objects can be linked into one program.
+// From the llvm dialect to LLVM IR, assembly and objects. The entry point in C joins as bitcode; whatever is not part
+// of the C ABI gets internal linkage, so that any number of objects can be linked into one program.
 
 #include "Describe.h"
 #include "attn/Codegen/Isa.h"

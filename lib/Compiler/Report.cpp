@@ -38,8 +38,9 @@ CallValues attn::bindCall(const KernelSource &kernel, const CallNumbers &numbers
         numbers.tensor(kernel.layout.tensorOfArgument(mlir::cast<mlir::BlockArgument>(table).getArgNumber())));
   auto programs = std::make_shared<std::vector<reference::RegionProgram>>();
   for (WhereOp where : kernel.reading.regions)
-    programs->emplace_back(where.getBody(), [&](mlir::Value v) { return outerNumber(kernel, numbers, v); },
-                           /*roundToFloat=*/true);
+    programs->emplace_back(
+        where.getBody(), [&](mlir::Value v) { return outerNumber(kernel, numbers, v); },
+        /*roundToFloat=*/true);
   values.where = [programs, batch = numbers.batch, head = numbers.head](unsigned region, int64_t query, int64_t key) {
     double arguments[] = {static_cast<double>(batch), static_cast<double>(head), static_cast<double>(query),
                           static_cast<double>(key)};
@@ -104,9 +105,12 @@ Report attn::makeReport(const KernelSource &kernel, StringRef target, const Call
 }
 
 static llvm::json::Object pairsToJson(const PairCounts &pairs, double bytes, double flops, double predictedMs) {
-  return llvm::json::Object{{"admitted_pairs", pairs.admitted}, {"computed_pairs", pairs.computed},
-                            {"waste", wasteOf(pairs)},          {"bytes", bytes},
-                            {"flops", flops},                   {"predicted_ms", predictedMs},
+  return llvm::json::Object{{"admitted_pairs", pairs.admitted},
+                            {"computed_pairs", pairs.computed},
+                            {"waste", wasteOf(pairs)},
+                            {"bytes", bytes},
+                            {"flops", flops},
+                            {"predicted_ms", predictedMs},
                             {"estimated", pairs.estimated}};
 }
 
@@ -152,12 +156,12 @@ void attn::printVisits(const KernelSource &kernel, const CallValues &values, boo
   bool first = true;
   auto print = [&](const Visit &visit) {
     if (json) {
-      os << (first ? "[\n " : ",\n ") << llvm::json::Value(llvm::json::Object{
-                                              {"phase", visit.phase},
-                                              {"box", visit.box},
-                                              {"queries", llvm::json::Array{visit.queryBegin, visit.queryEnd}},
-                                              {"keys", llvm::json::Array{visit.keyBegin, visit.keyEnd}},
-                                              {"class", visit.full ? "full" : "boundary"}});
+      os << (first ? "[\n " : ",\n ")
+         << llvm::json::Value(llvm::json::Object{{"phase", visit.phase},
+                                                 {"box", visit.box},
+                                                 {"queries", llvm::json::Array{visit.queryBegin, visit.queryEnd}},
+                                                 {"keys", llvm::json::Array{visit.keyBegin, visit.keyEnd}},
+                                                 {"class", visit.full ? "full" : "boundary"}});
     } else {
       os << "phase " << visit.phase << " box " << visit.box << " queries [" << visit.queryBegin << ", "
          << visit.queryEnd << ") keys [" << visit.keyBegin << ", " << visit.keyEnd << ") "

@@ -80,7 +80,8 @@ ParseResult attn::parseRegionWithArguments(OpAsmParser &parser, Region &region, 
 
 void attn::printRegionWithArguments(OpAsmPrinter &printer, Region &region, unsigned leading) {
   printer << '(';
-  llvm::interleaveComma(region.getArguments().drop_front(leading), printer, [&](BlockArgument argument) { printer << argument; });
+  llvm::interleaveComma(region.getArguments().drop_front(leading), printer,
+                        [&](BlockArgument argument) { printer << argument; });
   printer << ") ";
   printer.printRegion(region, /*printEntryBlockArgs=*/false);
 }
@@ -139,11 +140,12 @@ LogicalResult attn::verifyPureRegion(Operation *op, Region &region, StringRef wh
                              << region.getArgumentTypes();
   for (Operation &inner : region.front().without_terminator()) {
     Dialect *dialect = inner.getDialect();
-    bool known = isa_and_nonnull<arith::ArithDialect, math::MathDialect>(dialect) ||
-                 isa<ApplyOp, LookupOp, MemberOp>(inner);
+    bool known =
+        isa_and_nonnull<arith::ArithDialect, math::MathDialect>(dialect) || isa<ApplyOp, LookupOp, MemberOp>(inner);
     bool isScalar = inner.getNumResults() == 1 && inner.getResult(0).getType().isIntOrIndexOrFloat();
     if (!known || !isMemoryEffectFree(&inner) || !isScalar)
-      return inner.emitOpError() << "is not allowed in " << what << "; use pure arith and math ops with one scalar result";
+      return inner.emitOpError() << "is not allowed in " << what
+                                 << "; use pure arith and math ops with one scalar result";
   }
   auto yield = dyn_cast<YieldOp>(region.front().getTerminator());
   if (!yield || yield.getValues().getTypes() != TypeRange(result))

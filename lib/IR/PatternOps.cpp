@@ -98,7 +98,9 @@ static LogicalResult verifySignature(Operation *op, ArrayRef<BlockArgument> argu
                                << type << (type.isIndex() ? " = 1" : " = 1.0");
     if (!isDefaultOf(type, value))
       return op->emitOpError() << "default of parameter '" << name << "' is " << value << "; it has to be "
-                               << (type.isIndex() ? "a whole number" : type.isF32() ? "a number" : "a list of integers");
+                               << (type.isIndex() ? "a whole number"
+                                   : type.isF32() ? "a number"
+                                                  : "a list of integers");
   }
   return success();
 }
@@ -155,8 +157,8 @@ void ScoreOp::print(OpAsmPrinter &printer) {
 
 LogicalResult ScoreOp::verifyRegions() {
   unsigned parameters = getBody().getNumArguments() < 5 ? 0 : getBody().getNumArguments() - 5;
-  if (failed(verifySignature(*this, getBody().getArguments().take_front(parameters), getArgumentNames(),
-                             getDefaults())))
+  if (failed(
+          verifySignature(*this, getBody().getArguments().take_front(parameters), getArgumentNames(), getDefaults())))
     return failure();
   Builder builder(getContext());
   SmallVector<Type> types(getBody().getArgumentTypes());
@@ -197,8 +199,7 @@ static LogicalResult verifyBound(Operation *op, StringRef name, Value value, Int
   if (value && literal)
     return op->emitOpError() << name << " is given twice, as a value and as " << literal.getInt();
   if (constant && constant.getInt() < minimum)
-    return op->emitOpError() << name << " is " << constant.getInt() << "; it has to be at least "
-                             << minimum;
+    return op->emitOpError() << name << " is " << constant.getInt() << "; it has to be at least " << minimum;
   return success();
 }
 
@@ -256,8 +257,7 @@ LogicalResult IntersectOp::verify() { return verifyMembers(*this); }
 
 /// A member that changes nothing (`Neutral`) or a repeated one is dropped; one member alone is the result, and one that
 /// decides everything (`Absorbing`) too.
-template <typename Neutral, typename Absorbing, typename SetOp>
-static OpFoldResult foldMembers(SetOp op) {
+template <typename Neutral, typename Absorbing, typename SetOp> static OpFoldResult foldMembers(SetOp op) {
   for (Value member : op.getMembers())
     if (member.getDefiningOp<Absorbing>())
       return member;

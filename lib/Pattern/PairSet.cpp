@@ -154,8 +154,7 @@ bool PairSet::contains(const CallValues &values, int64_t i, int64_t j) const {
 
 PairSet PairSet::rewriteLeaves(llvm::function_ref<std::optional<PairSet>(const PairSet &)> rewrite) const {
   auto rewritten = [&] {
-    return llvm::to_vector(
-        llvm::map_range(members(), [&](const PairSet &m) { return m.rewriteLeaves(rewrite); }));
+    return llvm::to_vector(llvm::map_range(members(), [&](const PairSet &m) { return m.rewriteLeaves(rewrite); }));
   };
   switch (kind()) {
   case Kind::Not:

@@ -2,14 +2,16 @@
 //
 // Turns a pattern into phases of disjoint boxes.
 //
-//   1. Rows first: each list of query rows that the pattern singles out becomes a phase of its own that owns those rows;
+//   1. Rows first: each list of query rows that the pattern singles out becomes a phase of its own that owns those
+//   rows;
 //      for the rest the pattern is simplified with "not in that list".
 //   2. A phase's pattern is expanded into disjoint conjunctions of leaves (A or B becomes A, and B without A).
-//   3. Each conjunction becomes a box: half-spaces are bounds, a listed key or a segment chooses the key order, and what
+//   3. Each conjunction becomes a box: half-spaces are bounds, a listed key or a segment chooses the key order, and
+//   what
 //      is left is the box's residual test.
 //
-// If a phase falls into too many pieces, it becomes one box over all keys that tests the whole pattern: slow, but right,
-// and the plan says so.
+// If a phase falls into too many pieces, it becomes one box over all keys that tests the whole pattern: slow, but
+// right, and the plan says so.
 
 #include "attn/Pattern/Plan.h"
 #include "llvm/ADT/STLExtras.h"
@@ -110,9 +112,8 @@ private:
         pending.insert(pending.end(), set.members().rbegin(), set.members().rend());
       } else if (set.kind() == Kind::Union) {
         std::vector<PairSet> members(set.members().begin(), set.members().end());
-        llvm::stable_sort(members, [](const PairSet &a, const PairSet &b) {
-          return costOfExcluding(a) < costOfExcluding(b);
-        });
+        llvm::stable_sort(members,
+                          [](const PairSet &a, const PairSet &b) { return costOfExcluding(a) < costOfExcluding(b); });
         // A or B or C = A, then B without A, then C without A and B.
         std::vector<PairSet> branch = pending;
         for (const PairSet &member : members) {

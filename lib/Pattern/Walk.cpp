@@ -82,8 +82,8 @@ struct Interval {
 
 /// The reductions of some intervals that decide about tiles.
 struct Hull {
-  int64_t begin = Interval::never, end = 0;                        // some row may look here
-  int64_t fullBegin = 0, fullEnd = Interval::never;                // every row looks here
+  int64_t begin = Interval::never, end = 0;         // some row may look here
+  int64_t fullBegin = 0, fullEnd = Interval::never; // every row looks here
   void add(const Interval &interval) {
     begin = std::min(begin, interval.begin);
     end = std::max(end, interval.end);
@@ -150,8 +150,7 @@ int64_t alignDown(int64_t value, int64_t unit) { return value / unit * unit; }
 int64_t alignUp(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
 /// Calls `tile(begin, end)` for the tiles of the hull; both are multiples of the granule.
-void forEachTile(const Hull &hull, int64_t tileSize, int64_t granule,
-                 llvm::function_ref<void(int64_t, int64_t)> tile) {
+void forEachTile(const Hull &hull, int64_t tileSize, int64_t granule, llvm::function_ref<void(int64_t, int64_t)> tile) {
   if (hull.begin >= hull.end)
     return;
   int64_t last = alignUp(hull.end, granule);
@@ -337,8 +336,8 @@ std::vector<PairCounts> attn::countPairs(const Plan &plan, const CallValues &val
       }
       if (step > 1) {
         double scale = static_cast<double>(tiles) / std::max<int64_t>(1, sampled);
-        boxCounts = {static_cast<int64_t>(boxCounts.admitted * scale),
-                     static_cast<int64_t>(boxCounts.computed * scale), true};
+        boxCounts = {static_cast<int64_t>(boxCounts.admitted * scale), static_cast<int64_t>(boxCounts.computed * scale),
+                     true};
       }
       total += boxCounts;
     }

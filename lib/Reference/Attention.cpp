@@ -8,8 +8,8 @@
 //   output = sum p_j v_j / l,    lse = m + log l.
 
 #include "FunctionArguments.h"
-#include "attn/Reference/RegionProgram.h"
 #include "Rounding.h"
+#include "attn/Reference/RegionProgram.h"
 #include <cmath>
 
 using namespace mlir;
@@ -42,7 +42,7 @@ private:
 
   const Problem &problem;
   Mask mask;
-  double scale; // the op's own, else the call's
+  double scale;                                          // the op's own, else the call's
   std::optional<RegionProgram> exactRegion, eagerRegion; // the score region, if there is one
   std::vector<double> exactScores;                       // of the current row's admitted keys
   std::vector<float> eagerScores;

@@ -3,9 +3,9 @@
 // Evaluates where and score regions. What an op computes stands in tables below, one line an op; to add an op is to add
 // its line.
 
-#include "attn/Reference/RegionProgram.h"
 #include "Rounding.h"
 #include "attn/Reference/Reference.h"
+#include "attn/Reference/RegionProgram.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/bit.h"

@@ -307,11 +307,11 @@ typedef int (*check)(attn_problem *p);
 
 static const check layout_checks[] = {check_version, check_counts, check_forms,   check_head_sizes,
                                       check_heads,   check_shapes, check_batches, check_offsets,
-                                      check_rows,  check_isa,    NULL};
+                                      check_rows,    check_isa,    NULL};
 
 static const check call_checks[] = {
-    check_version, check_counts,  check_data_is_there, check_forms,  check_alignment, check_head_sizes, check_heads,
-    check_shapes,  check_batches, check_offsets,       check_rows, check_scalars,   check_kv_length,  NULL};
+    check_version, check_counts,  check_data_is_there, check_forms, check_alignment, check_head_sizes, check_heads,
+    check_shapes,  check_batches, check_offsets,       check_rows,  check_scalars,   check_kv_length,  NULL};
 
 /* A call without rows reads no data and runs no version. */
 static const check row_checks[] = {check_run_time_data, check_isa, NULL};

@@ -35,8 +35,7 @@ private:
   unsigned table(Value value) { return number(reading.tables, value); }
 
   /// Calls `make` with an atom's run-time data, which have to be an argument: they are bound by the call.
-  template <typename MakeFn>
-  static FailureOr<PairSet> withData(Operation *atom, Value data, MakeFn make) {
+  template <typename MakeFn> static FailureOr<PairSet> withData(Operation *atom, Value data, MakeFn make) {
     if (!isa<BlockArgument>(data))
       return atom->emitOpError("reads run-time data that are computed; use an argument of the kernel");
     return make(data);
@@ -95,7 +94,8 @@ private:
   }
 
   FailureOr<PairSet> readWindow(WindowOp op) {
-    auto left = readBound(op.getLeft(), op.getStaticLeftAttr()), right = readBound(op.getRight(), op.getStaticRightAttr());
+    auto left = readBound(op.getLeft(), op.getStaticLeftAttr()),
+         right = readBound(op.getRight(), op.getStaticRightAttr());
     if (failed(left) || failed(right))
       return failure();
     return PairSet::window(*left, *right);
@@ -139,8 +139,9 @@ private:
     using Result = FailureOr<PairSet>;
     Operation *op = value.getDefiningOp();
     if (!op)
-      return emitError(value.getLoc(), "a pattern cannot be an argument of a function; name an attn.pattern or write its "
-                                       "ops into the pattern region");
+      return emitError(value.getLoc(),
+                       "a pattern cannot be an argument of a function; name an attn.pattern or write its "
+                       "ops into the pattern region");
     auto combine = [&](auto combineMembers) -> Result {
       FailureOr<SmallVector<PairSet>> members = readMembers(op->getOperands());
       if (failed(members))
@@ -153,9 +154,8 @@ private:
         .Case<WindowOp>([&](auto atom) { return readWindow(atom); })
         .Case<CausalOp>([](auto atom) { return PairSet::causal(atom.getTopLeft()); })
         .Case<BlockLocalOp>([&](auto atom) { return readBlockLocal(atom); })
-        .Case<GlobalOp>([&](auto atom) {
-          return withData(atom, atom.getTokens(), [&](Value) { return readGlobal(atom); });
-        })
+        .Case<GlobalOp>(
+            [&](auto atom) { return withData(atom, atom.getTokens(), [&](Value) { return readGlobal(atom); }); })
         .Case<SegmentsOp>([&](auto atom) {
           return withData(atom, atom.getIds(), [&](Value ids) { return PairSet::sameSegment(table(ids)); });
         })

@@ -2,8 +2,8 @@
 //
 // Spells the planner's plan as attn.plan.
 
-#include "attn/Transforms/PatternReader.h"
 #include "attn/Transforms/Passes.h"
+#include "attn/Transforms/PatternReader.h"
 #include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
@@ -69,8 +69,7 @@ private:
                             builder.getI64IntegerAttr(absent));
   }
 
-  template <typename Op>
-  Value fold(ArrayRef<PairSet> members) {
+  template <typename Op> Value fold(ArrayRef<PairSet> members) {
     Value all = write(members.front());
     for (const PairSet &member : members.drop_front())
       all = Op::create(builder, loc, all, write(member));
@@ -178,9 +177,8 @@ private:
     Target chosen = Target::cpu();
     auto setSize = [&](int64_t &size, int64_t requested, int64_t unit, StringRef what) -> LogicalResult {
       if (requested < 0 || requested % unit != 0)
-        return emitError(getOperation().getLoc())
-               << "a tile of " << requested << " " << what << " is no multiple of " << unit << "; use " << unit
-               << " or " << 2 * unit;
+        return emitError(getOperation().getLoc()) << "a tile of " << requested << " " << what << " is no multiple of "
+                                                  << unit << "; use " << unit << " or " << 2 * unit;
       if (requested)
         size = requested;
       return success();

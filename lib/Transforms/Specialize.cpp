@@ -19,8 +19,8 @@ namespace attn {
 namespace {
 
 bool isDivisor(Operation *op, Value value) {
-  return isa<arith::DivSIOp, arith::DivUIOp, arith::FloorDivSIOp, arith::CeilDivSIOp, arith::CeilDivUIOp, arith::RemSIOp,
-             arith::RemUIOp>(op) &&
+  return isa<arith::DivSIOp, arith::DivUIOp, arith::FloorDivSIOp, arith::CeilDivSIOp, arith::CeilDivUIOp,
+             arith::RemSIOp, arith::RemUIOp>(op) &&
          op->getOperand(1) == value;
 }
 
@@ -92,7 +92,8 @@ private:
 
   int64_t valueSize() const { return valueHeadSize ? valueHeadSize : headSize; }
 
-  //===-- Kernels ---------------------------------------------------------------------------------------------------===//
+  //===-- Kernels
+  //---------------------------------------------------------------------------------------------------===//
 
   /// A pattern that no attention names is a kernel: gives it a function of the same name.
   LogicalResult makeFunctions() {
@@ -148,7 +149,8 @@ private:
     return success();
   }
 
-  //===-- Inlining --------------------------------------------------------------------------------------------------===//
+  //===-- Inlining
+  //--------------------------------------------------------------------------------------------------===//
 
   /// An argument of the function that is passed on as a parameter is bound by what the parameter is.
   static void keepMinimum(func::FuncOp function, BlockArgument parameter, Value passed) {
@@ -158,7 +160,8 @@ private:
       return;
     auto known = function.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), argumentMinimum);
     if (!known || known.getInt() < *minimum)
-      function.setArgAttr(argument.getArgNumber(), argumentMinimum, Builder(passed.getContext()).getIndexAttr(*minimum));
+      function.setArgAttr(argument.getArgNumber(), argumentMinimum,
+                          Builder(passed.getContext()).getIndexAttr(*minimum));
   }
 
   /// Maps the parameters that no argument is given for to new arguments of the function.
@@ -222,7 +225,8 @@ private:
     return success();
   }
 
-  //===-- Types -----------------------------------------------------------------------------------------------------===//
+  //===-- Types
+  //-----------------------------------------------------------------------------------------------------===//
 
   /// The element type for !attn.element, and `columns` where the number of columns is open.
   static Type specialized(Type type, Type element, int64_t columns) {
@@ -244,8 +248,8 @@ private:
     if (function.isExternal())
       return success();
     Operation *terminator = function.getBody().front().getTerminator();
-    function.setType(FunctionType::get(&getContext(), function.getBody().getArgumentTypes(),
-                                       terminator->getOperandTypes()));
+    function.setType(
+        FunctionType::get(&getContext(), function.getBody().getArgumentTypes(), terminator->getOperandTypes()));
     for (AttentionOp op : ops)
       if (failed(mlir::verify(op)))
         return failure();

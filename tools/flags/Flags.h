@@ -38,17 +38,16 @@ struct KernelFlags {
                                     llvm::cl::value_desc("NAME")};
   llvm::cl::opt<std::string> machine{"machine", llvm::cl::desc("Target description: host (default)"),
                                      llvm::cl::init("host"), llvm::cl::value_desc("NAME")};
-  llvm::cl::opt<std::string> score{"score", llvm::cl::desc("Score of the file, of scores/ beside it, or of another file"),
+  llvm::cl::opt<std::string> score{"score",
+                                   llvm::cl::desc("Score of the file, of scores/ beside it, or of another file"),
                                    llvm::cl::value_desc("NAME|FILE")};
   llvm::cl::opt<std::string> element{"element", llvm::cl::desc("f32 (default), bf16 or f16"), llvm::cl::init("f32"),
                                      llvm::cl::value_desc("TYPE")};
   WholeNumber headSize{"head-size", llvm::cl::desc("Columns of query and key (64)"), llvm::cl::init(64)};
   WholeNumber valueHeadSize{"value-head-size", llvm::cl::desc("Columns of value and output (head-size)"),
-                                       llvm::cl::init(0)};
-  WholeNumber tileRows{"tile-rows", llvm::cl::desc("Query rows of a tile (the planner's choice)"),
-                                  llvm::cl::init(0)};
-  WholeNumber tileKeys{"tile-keys", llvm::cl::desc("Keys of a tile (the planner's choice)"),
-                                  llvm::cl::init(0)};
+                            llvm::cl::init(0)};
+  WholeNumber tileRows{"tile-rows", llvm::cl::desc("Query rows of a tile (the planner's choice)"), llvm::cl::init(0)};
+  WholeNumber tileKeys{"tile-keys", llvm::cl::desc("Keys of a tile (the planner's choice)"), llvm::cl::init(0)};
 
   attn::CompileOptions options() const;
 };
@@ -63,7 +62,8 @@ struct SizeFlags {
   WholeNumber queryOffset{"query-offset", llvm::cl::desc("Position of query row 0 (the last rows side by side)")};
   WholeNumber keyOffset{"key-offset", llvm::cl::desc("Position of key row 0 (0)")};
   WholeNumber seed{"seed", llvm::cl::desc("Of everything that is drawn (0)")};
-  llvm::cl::list<std::string> arguments{"arg", llvm::cl::desc("An argument: name=value, name=v1,v2,... or name=file.npy"),
+  llvm::cl::list<std::string> arguments{"arg",
+                                        llvm::cl::desc("An argument: name=value, name=v1,v2,... or name=file.npy"),
                                         llvm::cl::value_desc("NAME=VALUE")};
 
   CallFlags flags() const;

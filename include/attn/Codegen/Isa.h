@@ -13,9 +13,9 @@ namespace attn {
 
 struct Isa {
   llvm::StringRef name;
-  int number;     // attn_isa
-  int64_t lanes;  // floats in a vector
-  int64_t rows;   // query rows of a micro-tile; divides the rows of a sub-tile
+  int number;      // attn_isa
+  int64_t lanes;   // floats in a vector
+  int64_t rows;    // query rows of a micro-tile; divides the rows of a sub-tile
   int64_t vectors; // vectors of keys, or of value columns, of a micro-tile
   bool hasFma;
   llvm::ArrayRef<llvm::StringRef> features; // of LLVM's x86-64 target

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The façade: a pattern file in, kernels out. The tools are thin over it. Errors are one complete line each, "FILE:LINE:
-// COL: error: ..." where a place is known and "error: ..." otherwise; notes may follow.
+// The façade: a pattern file in, kernels out. The tools are thin over it. Errors are one complete line each,
+// "FILE:LINE: COL: error: ..." where a place is known and "error: ..." otherwise; notes may follow.
 //
 //   auto compilation = Compilation::create("patterns/longformer.mlir", options);
 //   auto object = (*compilation)->emitObject();                // an ELF object with the C ABI of attn/Runtime/attn.h
@@ -33,15 +33,15 @@ namespace attn {
 bool isBuiltWithAddressSanitizer();
 
 struct CompileOptions {
-  std::string kernel;            // of a file that holds several; empty: all
-  std::string target = "cpu";    // cpu or sm_90a
-  std::string machine = "host";  // target description: host or h200
-  std::string element = "f32";   // f32, bf16 or f16
-  std::string score;             // a name in the file or in patterns/scores beside it, or a file; empty: none
+  std::string kernel;           // of a file that holds several; empty: all
+  std::string target = "cpu";   // cpu or sm_90a
+  std::string machine = "host"; // target description: host or h200
+  std::string element = "f32";  // f32, bf16 or f16
+  std::string score;            // a name in the file or in patterns/scores beside it, or a file; empty: none
   int64_t headSize = 64;
-  int64_t valueHeadSize = 0;     // 0: as headSize
+  int64_t valueHeadSize = 0;          // 0: as headSize
   int64_t tileRows = 0, tileKeys = 0; // 0: the planner's choice
-  std::vector<std::string> isas; // avx512, avx2, generic; empty: all
+  std::vector<std::string> isas;      // avx512, avx2, generic; empty: all
   /// Instruments the kernels with AddressSanitizer, for processes that are instrumented themselves.
   bool sanitizeAddress = false;
 };

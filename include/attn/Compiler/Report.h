@@ -13,7 +13,7 @@ namespace attn {
 /// The numbers of one call for one batch. Scalars and tables are numbered as in KernelLayout.
 struct CallNumbers {
   int64_t length = 0, kvLength = 0, queryOffset = 0, keyOffset = 0, topLeftOffset = 0;
-  int64_t batch = 0, head = 0;                        // for regions that ask
+  int64_t batch = 0, head = 0; // for regions that ask
   std::vector<attn_scalar> scalars;
   std::function<std::vector<int32_t>(unsigned tensor)> tensor; // run-time data of this batch
 };

@@ -50,7 +50,7 @@ struct Box {
 };
 
 struct Phase {
-  unsigned queries = 0;                 // index into Plan::orders
+  unsigned queries = 0;                  // index into Plan::orders
   llvm::SmallVector<unsigned, 2> except; // rows of these orders belong to an earlier phase
   std::vector<Box> boxes;
 };

@@ -4,7 +4,8 @@
 //
 //   specialize   patterns                  ==> typed functions of attn ops; no pattern value crosses a function
 //   plan         attn.attention            ==> attn.plan: phases, orders, boxes
-//   emit-cpu     attn.plan                 ==> pack and tile functions of scf, memref, vector, arith and math, one set for
+//   emit-cpu     attn.plan                 ==> pack and tile functions of scf, memref, vector, arith and math, one set
+//   for
 //                                              each instruction set, and llvm.mlir.global constants that describe them
 //   lower-cpu    scf, memref, vector, ...  ==> the llvm dialect only
 

@@ -34,8 +34,7 @@ bool hasFeature(Operation *op, StringRef feature) {
 }
 
 /// f(x) = g(x * before) * after.
-template <typename F, typename G>
-struct Rescale : OpRewritePattern<F> {
+template <typename F, typename G> struct Rescale : OpRewritePattern<F> {
   Rescale(MLIRContext *context, double before, double after)
       : OpRewritePattern<F>(context), before(before), after(after) {}
 
@@ -65,8 +64,7 @@ struct FmaWithoutInstruction : OpRewritePattern<math::FmaOp> {
 };
 
 /// Floats of 2^23 and more are whole. Smaller ones go through i32, and keep their sign: -0 stays -0.
-template <typename Op>
-struct RoundWithoutInstruction : OpRewritePattern<Op> {
+template <typename Op> struct RoundWithoutInstruction : OpRewritePattern<Op> {
   using OpRewritePattern<Op>::OpRewritePattern;
 
   LogicalResult matchAndRewrite(Op op, PatternRewriter &b) const override {

@@ -32,8 +32,8 @@ struct EmitCPUPass : attn::impl::AttnEmitCPUBase<EmitCPUPass> {
         emitKernel(*function.getOps<PlanOp>().begin(), *layout, *isa);
       function.erase();
     }
-    numFunctions += std::distance(getOperation().getOps<func::FuncOp>().begin(),
-                                  getOperation().getOps<func::FuncOp>().end());
+    numFunctions +=
+        std::distance(getOperation().getOps<func::FuncOp>().begin(), getOperation().getOps<func::FuncOp>().end());
   }
 
 private:

@@ -22,20 +22,20 @@ inline constexpr int64_t neverRank = 0x7fffffff;
 
 /// Arrays that a worker's scratch memory holds while it computes a query tile. Rows are those of the tile.
 enum class ScratchArray {
-  Query,     // f32 [rows][head size], scaled
-  Output,    // f32 [rows][value stride], not normalised
-  Sum,       // f32 [rows][lanes], partial sums of exp2
-  Maximum,   // f32 [rows], in units of log2
-  Total,     // f32 [rows], the whole sum
-  Lse,       // f32 [rows]
-  Scores,    // f32 [rows of a micro-tile][keys of a tile, and a little]
-  Row,       // index [rows], the query row that a rank stands for
-  Owned,     // i32 [rows], whether the phase writes this row
-  Lower,     // i32 [rows], the box's first key rank
-  Upper,     // i32 [rows], the one after its last
+  Query,      // f32 [rows][head size], scaled
+  Output,     // f32 [rows][value stride], not normalised
+  Sum,        // f32 [rows][lanes], partial sums of exp2
+  Maximum,    // f32 [rows], in units of log2
+  Total,      // f32 [rows], the whole sum
+  Lse,        // f32 [rows]
+  Scores,     // f32 [rows of a micro-tile][keys of a tile, and a little]
+  Row,        // index [rows], the query row that a rank stands for
+  Owned,      // i32 [rows], whether the phase writes this row
+  Lower,      // i32 [rows], the box's first key rank
+  Upper,      // i32 [rows], the one after its last
   GroupLower, // i32 [sub-tiles], their extremes
   GroupUpper,
-  Tests,     // i32 [rows][keys of a tile], what the residual test says
+  Tests, // i32 [rows][keys of a tile], what the residual test says
 };
 
 class Frame {
@@ -51,7 +51,8 @@ public:
   // Where this function finds the kernel's memory; set right after begin().
   Value views, symbols, scratch;
 
-  //===-- Memory ----------------------------------------------------------------------------------------------------===//
+  //===-- Memory
+  //----------------------------------------------------------------------------------------------------===//
   /// View `index` as memref<?x?x?x?xT>; `unitColumns`: its last stride is 1.
   Value view(unsigned index, mlir::Type element, bool unitColumns = true);
   /// The data pointer of a view.
@@ -74,7 +75,8 @@ public:
   void copyRow(Value from, mlir::SmallVector<Value> fromIndices, Value to, mlir::SmallVector<Value> toIndices,
                int64_t columns, llvm::function_ref<Value(Value)> change);
 
-  //===-- Values ----------------------------------------------------------------------------------------------------===//
+  //===-- Values
+  //----------------------------------------------------------------------------------------------------===//
   Value index(int64_t value) { return mlir::arith::ConstantIndexOp::create(b, value); }
   Value number(double value);
   Value numbers(double value) { return splat(b, number(value), isa.lanes); }
@@ -105,14 +107,16 @@ public:
   /// One number of all lanes.
   Value reduce(Value vector, llvm::function_ref<Value(Value, Value)> combine);
 
-  //===-- The call --------------------------------------------------------------------------------------------------===//
+  //===-- The call
+  //--------------------------------------------------------------------------------------------------===//
   Value symbol(unsigned index);
   Value numberSymbol(unsigned index);
   /// An argument of the kernel's function: what a region captured.
   Value argument(Value outer);
   Value evaluate(const Expr &expr, Value row);
 
-  //===-- Loops -----------------------------------------------------------------------------------------------------===//
+  //===-- Loops
+  //-----------------------------------------------------------------------------------------------------===//
   using Body = llvm::function_ref<mlir::SmallVector<Value>(Value, ValueRange)>;
   /// for iv in [begin, end) by step, carrying values; returns what is carried out.
   mlir::SmallVector<Value> loop(Value begin, Value end, int64_t step, ValueRange carried, Body body);

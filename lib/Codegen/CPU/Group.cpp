@@ -25,8 +25,8 @@ Value attn::cpu::keyRowsAt(Frame &f, Value table, Value rank, Value count) {
   Value memref = f.memrefAt(table, MemRefType::get({ShapedType::kDynamic}, f.b.getI32Type()));
   Value present = f.greatest(f.index(0), f.sub(count, rank));
   Value mask = vector::CreateMaskOp::create(f.b, f.vectorType(f.b.getI1Type()), ValueRange{present});
-  Value rows = vector::MaskedLoadOp::create(f.b, f.vectorType(f.b.getI32Type()), memref, ValueRange{rank}, mask,
-                                            f.integers(0));
+  Value rows =
+      vector::MaskedLoadOp::create(f.b, f.vectorType(f.b.getI32Type()), memref, ValueRange{rank}, mask, f.integers(0));
   return arith::IndexCastOp::create(f.b, indices, rows);
 }
 
@@ -39,8 +39,9 @@ public:
 
   func::FuncOp write(StringRef name) {
     Type pointer = LLVM::LLVMPointerType::get(f.b.getContext()), index = f.b.getIndexType();
-    func::FuncOp function = f.begin(kernel.module, name, {pointer, pointer, pointer, pointer, pointer, index, index,
-                                                          index, index, index, index, index});
+    func::FuncOp function =
+        f.begin(kernel.module, name,
+                {pointer, pointer, pointer, pointer, pointer, index, index, index, index, index, index, index});
     auto a = f.arguments;
     f.symbols = a[0], f.scratch = a[1];
     const KernelLayout &layout = kernel.layout;
@@ -74,7 +75,8 @@ private:
     writeAccumulator(row);
   }
 
-  //===-- S = Q K^T -------------------------------------------------------------------------------------------------===//
+  //===-- S = Q K^T
+  //-------------------------------------------------------------------------------------------------===//
 
   /// Writes S and returns the rows' maxima, in lanes.
   SmallVector<Value> writeScores(Value row) {
@@ -142,11 +144,11 @@ private:
     if (plan.getScore().empty())
       return score;
     Value position = f.add(f.load(rows, {row}), f.symbol(QueryOffset));
-    Value keyPositions =
-        arith::AddIOp::create(f.b, keyRowsAt(f, listedKeys ? keyRows : Value(), key, count),
-                              splat(f.b, f.symbol(KeyOffset), f.isa.lanes));
-    RegionInliner inliner{f.b, f.isa.lanes, [&](Value outer) { return f.argument(outer); },
-                          [](Operation *, ValueRange) -> Value { llvm_unreachable("score regions are arith and math"); }};
+    Value keyPositions = arith::AddIOp::create(f.b, keyRowsAt(f, listedKeys ? keyRows : Value(), key, count),
+                                               splat(f.b, f.symbol(KeyOffset), f.isa.lanes));
+    RegionInliner inliner{
+        f.b, f.isa.lanes, [&](Value outer) { return f.argument(outer); },
+        [](Operation *, ValueRange) -> Value { llvm_unreachable("score regions are arith and math"); }};
     Value changed = inliner.inlineRegion(plan.getScore(), {score, batch, head, position, keyPositions});
     return arith::MulFOp::create(f.b, splat(f.b, changed, f.isa.lanes), f.numbers(log2e));
   }
@@ -168,7 +170,8 @@ private:
     return f.select(admitted, score, f.numbers(-std::numeric_limits<double>::infinity()));
   }
 
-  //===-- m' = max(m, rows of S) ------------------------------------------------------------------------------------===//
+  //===-- m' = max(m, rows of S)
+  //------------------------------------------------------------------------------------===//
 
   /// Updates the running maxima, rescales the state where one rose, and returns what scores are compared with.
   SmallVector<Value> writeMaximum(Value row, ArrayRef<Value> risen) {
@@ -208,7 +211,8 @@ private:
     f.loop(f.index(0), f.index(kernel.layout.valueStride()), f.isa.lanes, [&](Value column) { scale(output, column); });
   }
 
-  //===-- P = 2^(S - m'), O <- O + P V ------------------------------------------------------------------------------===//
+  //===-- P = 2^(S - m'), O <- O + P V
+  //------------------------------------------------------------------------------===//
 
   void writePowers(Value row, ArrayRef<Value> reference) {
     SmallVector<Value> sums;
@@ -292,7 +296,7 @@ func::FuncOp GroupEmitter::function(OpBuilder &b, Mask mask, bool listedKeys) {
 
 void GroupEmitter::call(Frame &f, Mask mask, bool listedKeys, const GroupCall &a) {
   func::FuncOp callee = function(f.b, mask, listedKeys);
-  Value arguments[] = {a.symbols, a.scratch, a.keys, a.values, a.keyRows, a.batch,
-                       a.head,    a.tile,    a.group, a.begin, a.end,     a.count};
+  Value arguments[] = {a.symbols, a.scratch, a.keys,  a.values, a.keyRows, a.batch,
+                       a.head,    a.tile,    a.group, a.begin,  a.end,     a.count};
   func::CallOp::create(f.b, callee, arguments);
 }

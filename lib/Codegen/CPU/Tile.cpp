@@ -54,7 +54,8 @@ private:
     return f.toIndex(f.load(table, {batch, f.index(0), f.index(0), at}));
   }
 
-  //===-- Rows ------------------------------------------------------------------------------------------------------===//
+  //===-- Rows
+  //------------------------------------------------------------------------------------------------------===//
 
   /// Q times the scale, an empty state, and which rows these are.
   void loadRows() {
@@ -103,7 +104,8 @@ private:
     return arith::CmpIOp::create(f.b, arith::CmpIPredicate::ne, flag, zero);
   }
 
-  //===-- Boxes -----------------------------------------------------------------------------------------------------===//
+  //===-- Boxes
+  //-----------------------------------------------------------------------------------------------------===//
 
   struct Hull {
     Value begin, end, fullBegin, fullEnd;
@@ -248,13 +250,13 @@ private:
       GroupCall arguments = call;
       arguments.tile = tile, arguments.group = group;
       arguments.begin = f.greatest(tile, low), arguments.end = f.least(tileEnd, high);
-      f.when(f.less(arguments.begin, arguments.end), [&] {
-        groups.call(f, mask, layout.orders[keyOrder].rowsView >= 0, arguments);
-      });
+      f.when(f.less(arguments.begin, arguments.end),
+             [&] { groups.call(f, mask, layout.orders[keyOrder].rowsView >= 0, arguments); });
     });
   }
 
-  //===-- Residual tests --------------------------------------------------------------------------------------------===//
+  //===-- Residual tests
+  //--------------------------------------------------------------------------------------------===//
 
   /// Asks every pair of the tile, keeps the answers, and returns whether there is a yes.
   Value emitTests(BoxOp box, Value tile, Value tileEnd) {
@@ -330,14 +332,15 @@ private:
       return branch.getResult(0);
     }
     Value is = inside(splat(f.b, f.index(0), f.isa.lanes), splat(f.b, size, f.isa.lanes));
-    Value values = vector::GatherOp::create(f.b, f.vectorType(f.b.getI32Type()), table,
-                                            ValueRange{batch, f.index(0), f.index(0), f.index(0)}, at, is,
-                                            f.integers(0));
+    Value values =
+        vector::GatherOp::create(f.b, f.vectorType(f.b.getI32Type()), table,
+                                 ValueRange{batch, f.index(0), f.index(0), f.index(0)}, at, is, f.integers(0));
     Value wide = arith::ExtSIOp::create(f.b, f.vectorType(f.b.getI64Type()), values);
     return f.select(is, wide, splat(f.b, missing, f.isa.lanes));
   }
 
-  //===-- Output ----------------------------------------------------------------------------------------------------===//
+  //===-- Output
+  //----------------------------------------------------------------------------------------------------===//
 
   void storeRows() {
     Value total = f.scratchArray(ScratchArray::Total), lse = f.scratchArray(ScratchArray::Lse);
@@ -351,17 +354,15 @@ private:
       f.storeVector(f.fma(f.loadVector(maximum, {r}), f.numbers(0.6931471805599453), logarithm), lse, {r});
     });
     Value out = f.view(OutputTensor, f.b.getF32Type());
-    f.loop(f.index(0), valid, 1, [&](Value r) {
-      f.when(isOne(f.load(owned, {r})), [&] { storeRow(r, f.load(total, {r}), out); });
-    });
+    f.loop(f.index(0), valid, 1,
+           [&](Value r) { f.when(isOne(f.load(owned, {r})), [&] { storeRow(r, f.load(total, {r}), out); }); });
     Value isWanted = LLVM::ICmpOp::create(f.b, LLVM::ICmpPredicate::ne, f.viewData(LseTensor),
                                           LLVM::ZeroOp::create(f.b, LLVM::LLVMPointerType::get(f.b.getContext())));
     f.when(isWanted, [&] {
       Value target = f.view(LseTensor, f.b.getF32Type(), /*unitColumns=*/false);
       f.loop(f.index(0), valid, 1, [&](Value r) {
-        f.when(isOne(f.load(owned, {r})), [&] {
-          f.store(f.load(lse, {r}), target, {batch, head, f.load(rows, {r}), f.index(0)});
-        });
+        f.when(isOne(f.load(owned, {r})),
+               [&] { f.store(f.load(lse, {r}), target, {batch, head, f.load(rows, {r}), f.index(0)}); });
       });
     });
   }

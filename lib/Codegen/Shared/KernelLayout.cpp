@@ -88,8 +88,8 @@ void KernelLayout::addSymbols(PlanOp plan, func::FuncOp function) {
     if (isa<LengthsType>(value.getType()))
       symbols.push_back({NamedSymbol::Entry, tensorsByArgument.lookup(number)});
     else
-      symbols.push_back({value.getType().isF32() ? NamedSymbol::Number : NamedSymbol::Index,
-                         scalarsByArgument.lookup(number)});
+      symbols.push_back(
+          {value.getType().isF32() ? NamedSymbol::Number : NamedSymbol::Index, scalarsByArgument.lookup(number)});
   };
   // The plan's own come first: expressions number them by their place there.
   for (Value symbol : plan.getSymbols())

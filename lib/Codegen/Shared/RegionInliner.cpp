@@ -34,8 +34,7 @@ struct ExprWriter {
       return {x, y};
     return {splat(b, x, lanes()), splat(b, y, lanes())};
   }
-  template <typename Op>
-  Value binary(Value x, Value y) {
+  template <typename Op> Value binary(Value x, Value y) {
     auto [a, c] = matched(x, y);
     return Op::create(b, a, c);
   }
