@@ -49,6 +49,25 @@ void attn::printOrderRef(AsmPrinter &printer, Operation *, OrderAttr order) {
     printer << '(' << order.getTable() << ')';
 }
 
+ParseResult attn::parseOrderRefs(OpAsmParser &parser, ArrayAttr &orders) {
+  SmallVector<Attribute> list;
+  auto parseOne = [&]() -> ParseResult {
+    OrderAttr order;
+    if (parseOrderRef(parser, order))
+      return failure();
+    list.push_back(order);
+    return success();
+  };
+  if (parser.parseCommaSeparatedList(parseOne))
+    return failure();
+  orders = parser.getBuilder().getArrayAttr(list);
+  return success();
+}
+
+void attn::printOrderRefs(OpAsmPrinter &printer, Operation *op, ArrayAttr orders) {
+  llvm::interleaveComma(orders, printer, [&](Attribute order) { printOrderRef(printer, op, cast<OrderAttr>(order)); });
+}
+
 Attribute OrderAttr::parse(AsmParser &parser, Type) {
   OrderAttr order;
   if (parser.parseLess() || parseOrderRef(parser, order) || parser.parseGreater())

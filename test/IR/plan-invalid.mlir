@@ -102,7 +102,7 @@ func.func @missing_table(%q: !rows) {
 func.func @listed_table(%q: !rows, %ids: !attn.segments) {
   attn.plan %q, %q, %q tables(%ids : !attn.segments) tile [64, 64, 8, 32] {
     // expected-error@+1 {{'attn.phase' op order listed needs a table of type !attn.tokens, table 0 has type '!attn.segments'}}
-    attn.phase queries(all) except [#attn.order<listed(0)>] {
+    attn.phase queries(all) except(listed(0)) {
     }
   } : !rows, !rows, !rows -> !rows, !lse
   return

@@ -32,15 +32,15 @@ func.func @orders(%q: !rows, %k: !rows, %v: !rows, %left: index, %lengths: !attn
       // CHECK-NEXT: attn.box keys(all) rows [max(0, i - s0), s1) columns [0, length)
       attn.box keys(all) rows [max(0, i - s0), s1) columns [0, length)
     }
-    // CHECK: attn.phase queries(sorted(1)) except [#attn.order<listed(0)>] {
-    attn.phase queries(sorted(1)) except [#attn.order<listed(0)>] {
+    // CHECK: attn.phase queries(sorted(1)) except(listed(0)) {
+    attn.phase queries(sorted(1)) except(listed(0)) {
       // CHECK-NEXT: attn.box keys(sorted(1)) same_segment rows [0, kv_length) columns [0, length)
       attn.box keys(sorted(1)) same_segment rows [0, kv_length) columns [0, length)
       // CHECK-NEXT: attn.box keys(listed(0)) rows
       attn.box keys(listed(0)) rows [0, kv_length) columns [0, length)
     }
-    // CHECK: attn.phase queries(all) except [#attn.order<listed(0)>, #attn.order<sorted(1)>] {
-    attn.phase queries(all) except [#attn.order<listed(0)>, #attn.order<sorted(1)>] {
+    // CHECK: attn.phase queries(all) except(listed(0), sorted(1)) {
+    attn.phase queries(all) except(listed(0), sorted(1)) {
     }
   } : !rows, !rows, !rows -> !rows, !lse
   return

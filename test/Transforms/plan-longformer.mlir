@@ -12,7 +12,7 @@
 // CHECK-NEXT: attn.phase queries(listed(0)) {
 // CHECK-NEXT: attn.box keys(all) rows [0, kv_length) columns [0, length){{$}}
 // CHECK-NEXT: }
-// CHECK-NEXT: attn.phase queries(all) except [#attn.order<listed(0)>] {
+// CHECK-NEXT: attn.phase queries(all) except(listed(0)) {
 // CHECK-NEXT: attn.box keys(all) rows [max(0, [[FIRST:i \+ query_offset - key_offset - s0]]), min(kv_length, [[END:i \+ query_offset - key_offset \+ s1 \+ 1]]))
 // CHECK-NEXT: attn.box keys(listed(0)) rows [0, min(kv_length, [[FIRST]]))
 // CHECK-NEXT: attn.box keys(listed(0)) rows [max(0, {{.*}}[[END]]), kv_length)

@@ -119,7 +119,7 @@ attn.pattern @padded(%lengths: !attn.lengths) {
 // CHECK-NEXT: attn.phase queries(listed(0)) {
 // CHECK-NEXT: attn.box keys(all) rows [0, kv_length) columns [0, length){{$}}
 // CHECK-NEXT: }
-// CHECK-NEXT: attn.phase queries(all) except [#attn.order<listed(0)>] {
+// CHECK-NEXT: attn.phase queries(all) except(listed(0)) {
 // CHECK-NEXT: }
 attn.pattern @global_rows(%tokens: !attn.tokens = [0]) {
   %hub = attn.global rows %tokens
@@ -139,7 +139,7 @@ attn.pattern @global_columns(%tokens: !attn.tokens = [0]) {
 // CHECK: attn.phase queries(listed(0)) {
 // CHECK-NEXT: attn.box keys(all) rows [0, kv_length) columns [0, length){{$}}
 // CHECK-NEXT: }
-// CHECK-NEXT: attn.phase queries(all) except [#attn.order<listed(0)>] {
+// CHECK-NEXT: attn.phase queries(all) except(listed(0)) {
 // CHECK-NEXT: attn.box keys(listed(0)) rows [0, kv_length) columns [0, length){{$}}
 // CHECK-NEXT: }
 attn.pattern @global_both(%tokens: !attn.tokens = [0]) {

@@ -39,7 +39,7 @@ def Attn_PhaseOp : Attn_Op<"phase", [HasParent<"PlanOp">, NoTerminator, SingleBl
   }];
   let arguments = (ins Attn_OrderAttr:$queries, OptionalAttr<TypedArrayAttrBase<Attn_OrderAttr, "orders">>:$except);
   let regions = (region SizedRegion<1>:$boxes);
-  let assemblyFormat = "`queries` `(` custom<OrderRef>($queries) `)` (`except` $except^)? $boxes attr-dict";
+  let assemblyFormat = "`queries` `(` custom<OrderRef>($queries) `)` (`except` `(` custom<OrderRefs>($except)^ `)`)? $boxes attr-dict";
   let hasVerifier = 1;
 }
 

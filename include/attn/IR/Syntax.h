@@ -52,6 +52,8 @@ void printPatternUse(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::Fla
                      mlir::OperandRange arguments, mlir::TypeRange types, mlir::Region &pairs);
 mlir::ParseResult parseOrderRef(mlir::AsmParser &parser, OrderAttr &order);
 void printOrderRef(mlir::AsmPrinter &printer, mlir::Operation *op, OrderAttr order);
+mlir::ParseResult parseOrderRefs(mlir::OpAsmParser &parser, mlir::ArrayAttr &orders);
+void printOrderRefs(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::ArrayAttr orders);
 mlir::ParseResult parseBounds(mlir::OpAsmParser &parser, ExprAttr &lower, ExprAttr &upper);
 void printBounds(mlir::OpAsmPrinter &printer, mlir::Operation *op, ExprAttr lower, ExprAttr upper);
 mlir::ParseResult parseBareExpr(mlir::OpAsmParser &parser, ExprAttr &expr);

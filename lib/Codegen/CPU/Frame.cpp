@@ -91,6 +91,8 @@ static std::pair<SmallVector<int64_t>, char> scratchShape(ScratchArray array, co
     return {{rows + isa.lanes}, 'f'}; // read as vectors
   case ScratchArray::Scores:
     return {{isa.rows, keys + 16}, 'f'};
+  case ScratchArray::Risen:
+    return {{isa.rows, isa.lanes}, 'f'};
   case ScratchArray::Row:
     return {{rows}, 'x'};
   case ScratchArray::Owned:

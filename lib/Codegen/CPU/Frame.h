@@ -29,6 +29,7 @@ enum class ScratchArray {
   Total,      // f32 [rows], the whole sum
   Lse,        // f32 [rows]
   Scores,     // f32 [rows of a micro-tile][keys of a tile, and a little]
+  Risen,      // f32 [rows of a micro-tile][lanes], maxima of a tile's scores
   Row,        // index [rows], the query row that a rank stands for
   Owned,      // i32 [rows], whether the phase writes this row
   Lower,      // i32 [rows], the box's first key rank

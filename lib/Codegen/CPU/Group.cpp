@@ -80,19 +80,55 @@ private:
 
   /// Writes S and returns the rows' maxima, in lanes.
   SmallVector<Value> writeScores(Value row) {
-    SmallVector<Value> none(microRows(), f.numbers(-std::numeric_limits<double>::infinity()));
+    return kernel.op().getScore().empty() ? writePlainScores(row) : writeRegionScores(row);
+  }
+
+  Value lowest() { return f.numbers(-std::numeric_limits<double>::infinity()); }
+
+  SmallVector<Value> writePlainScores(Value row) {
+    SmallVector<Value> none(microRows(), lowest());
     return f.loop(begin, end, microKeys(), none, [&](Value key, ValueRange maxima) {
       SmallVector<Value> risen(maxima);
-      SmallVector<Value> products = writeProducts(row, key);
-      for (int64_t m = 0; m < microRows(); ++m)
-        for (int64_t n = 0; n < microVectors(); ++n) {
-          Value at = f.add(key, n * f.isa.lanes);
-          Value score = writeMask(f.add(row, m), at, writeScore(f.add(row, m), at, products[m * microVectors() + n]));
-          f.storeVector(score, scores, {f.index(m), f.sub(at, tile)});
-          risen[m] = f.maximum(score, risen[m]);
-        }
+      forEachProduct(row, key, [&](int64_t m, Value at, Value product) {
+        Value score = writeMask(f.add(row, m), at, product);
+        f.storeVector(score, scores, {f.index(m), f.sub(at, tile)});
+        risen[m] = f.maximum(score, risen[m]);
+      });
       return risen;
     });
+  }
+
+  /// With a score region the products are kept first and the region runs over them, row by row: it is written once, and
+  /// not for every accumulator.
+  SmallVector<Value> writeRegionScores(Value row) {
+    f.loop(begin, end, microKeys(), [&](Value key) {
+      forEachProduct(row, key, [&](int64_t m, Value at, Value product) {
+        f.storeVector(product, scores, {f.index(m), f.sub(at, tile)});
+      });
+    });
+    Value risen = f.scratchArray(ScratchArray::Risen);
+    f.loop(f.index(0), f.index(microRows()), 1, [&](Value m) {
+      Value highest = f.loop(begin, end, f.isa.lanes, lowest(), [&](Value key, ValueRange carried) -> SmallVector<Value> {
+        SmallVector<Value> place{m, f.sub(key, tile)};
+        Value score = writeScore(f.add(row, m), key, f.loadVector(scores, place));
+        score = writeMask(f.add(row, m), key, score);
+        f.storeVector(score, scores, place);
+        return {f.maximum(score, carried[0])};
+      })[0];
+      f.storeVector(highest, risen, {m, f.index(0)});
+    });
+    SmallVector<Value> maxima;
+    for (int64_t m = 0; m < microRows(); ++m)
+      maxima.push_back(f.loadVector(risen, {f.index(m), f.index(0)}));
+    return maxima;
+  }
+
+  /// Calls `use(m, key, product)` for the vectors of a micro-tile.
+  void forEachProduct(Value row, Value key, llvm::function_ref<void(int64_t, Value, Value)> use) {
+    SmallVector<Value> products = writeProducts(row, key);
+    for (int64_t m = 0; m < microRows(); ++m)
+      for (int64_t n = 0; n < microVectors(); ++n)
+        use(m, f.add(key, n * f.isa.lanes), products[m * microVectors() + n]);
   }
 
   /// A micro-tile of Q K^T: rows x vectors accumulators over the columns.
@@ -149,7 +185,7 @@ private:
     RegionInliner inliner{
         f.b, f.isa.lanes, [&](Value outer) { return f.argument(outer); },
         [](Operation *, ValueRange) -> Value { llvm_unreachable("score regions are arith and math"); }};
-    Value changed = inliner.inlineRegion(plan.getScore(), {score, batch, head, position, keyPositions});
+    Value changed = inliner.inlineRegion(kernel.op().getScore(), {score, batch, head, position, keyPositions});
     return arith::MulFOp::create(f.b, splat(f.b, changed, f.isa.lanes), f.numbers(log2e));
   }
 
