@@ -6,6 +6,7 @@
 #include "attn/Reference/RegionProgram.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
+#include <cmath>
 
 using namespace attn;
 using llvm::StringRef;
@@ -51,12 +52,6 @@ CallValues attn::bindCall(const KernelSource &kernel, const CallNumbers &numbers
 
 //===-- Report ----------------------------------------------------------------------------------------------------===//
 
-static double wasteOf(const PairCounts &pairs) {
-  return pairs.admitted ? static_cast<double>(pairs.computed) / static_cast<double>(pairs.admitted) : 0;
-}
-
-double Report::waste() const { return wasteOf(pairs); }
-
 static std::string nameOf(const KernelSource &kernel, const Order &order) {
   if (order.kind == OrderKind::All)
     return "all";
@@ -65,8 +60,7 @@ static std::string nameOf(const KernelSource &kernel, const Order &order) {
   return (order.kind == OrderKind::Listed ? "listed(" : "sorted(") + table + ")";
 }
 
-/// Bytes of the tables that the prologue makes for one batch.
-static int64_t planBytes(const KernelLayout &layout, const CallValues &values) {
+int64_t attn::planBytes(const KernelLayout &layout, const CallValues &values) {
   int64_t entries = 0;
   for (const OrderLayout &order : layout.orders)
     entries += values.rows(order.side) * ((order.rowsView >= 0) + (order.flagsView >= 0));
@@ -74,53 +68,86 @@ static int64_t planBytes(const KernelLayout &layout, const CallValues &values) {
   return entries * sizeof(int32_t);
 }
 
-Report attn::makeReport(const KernelSource &kernel, StringRef target, const CallValues &values) {
-  const KernelLayout &layout = kernel.layout;
-  Target machine = Target::cpu();
-  Report report;
-  report.kernel = layout.name, report.target = target.str(), report.length = values.length();
-  report.planBytes = planBytes(layout, values);
-  report.tested = kernel.plan.tested;
-  std::vector<PairCounts> counts = countPairs(kernel.plan, values);
-  double columns = layout.headSize + layout.valueHeadSize, element = 4;
-  for (auto [phase, pairs] : llvm::zip_equal(kernel.plan.phases, counts)) {
-    PhaseReport part;
-    part.pairs = pairs;
-    part.queryOrder = nameOf(kernel, kernel.plan.orders[phase.queries]);
-    for (const Box &box : phase.boxes) {
-      std::string keys = nameOf(kernel, kernel.plan.orders[box.keys]);
-      if (part.keyOrder.find(keys) == std::string::npos)
-        part.keyOrder += (part.keyOrder.empty() ? "" : ", ") + keys;
-    }
-    part.clause = phase.except.empty() ? "its rows" : "the other rows";
-    BoundOrder rows(kernel.plan.orders[phase.queries], values);
-    part.flops = 2 * columns * static_cast<double>(pairs.computed);
-    part.bytes = element * columns * static_cast<double>(rows.size() + values.kvLength());
-    part.predictedMs = 1e3 * std::max(part.flops / machine.flopsPerSecond, part.bytes / machine.bytesPerSecond);
-    report.pairs += pairs;
-    report.flops += part.flops, report.bytes += part.bytes, report.predictedMs += part.predictedMs;
-    report.phases.push_back(std::move(part));
+static PhaseReport describePhase(const KernelSource &kernel, const Phase &phase) {
+  PhaseReport report;
+  report.queryOrder = nameOf(kernel, kernel.plan.orders[phase.queries]);
+  report.clause = phase.except.empty() ? "its rows" : "the other rows";
+  for (const Box &box : phase.boxes) {
+    std::string keys = nameOf(kernel, kernel.plan.orders[box.keys]);
+    if (report.keyOrder.find(keys) == std::string::npos)
+      report.keyOrder += (report.keyOrder.empty() ? "" : ", ") + keys;
   }
   return report;
 }
 
-static llvm::json::Object pairsToJson(const PairCounts &pairs, double bytes, double flops, double predictedMs) {
-  return llvm::json::Object{{"admitted_pairs", pairs.admitted},
-                            {"computed_pairs", pairs.computed},
-                            {"waste", wasteOf(pairs)},
-                            {"bytes", bytes},
-                            {"flops", flops},
-                            {"predicted_ms", predictedMs},
-                            {"estimated", pairs.estimated}};
+/// What a phase costs in one batch.
+static Cost costOf(const KernelSource &kernel, const Phase &phase, const PairCounts &pairs, const CallValues &values) {
+  Target machine = Target::cpu();
+  double columns = kernel.layout.headSize + kernel.layout.valueHeadSize, elementBytes = 4;
+  BoundOrder rows(kernel.plan.orders[phase.queries], values);
+  Cost cost;
+  cost.admittedPairs = static_cast<double>(pairs.admitted), cost.computedPairs = static_cast<double>(pairs.computed);
+  cost.estimated = pairs.estimated;
+  cost.flops = 2 * columns * cost.computedPairs;
+  cost.bytes = elementBytes * columns * static_cast<double>(rows.size() + values.kvLength());
+  cost.predictedMs = 1e3 * std::max(cost.flops / machine.flopsPerSecond, cost.bytes / machine.bytesPerSecond);
+  return cost;
+}
+
+static void add(Cost &sum, const Cost &cost) {
+  sum.admittedPairs += cost.admittedPairs, sum.computedPairs += cost.computedPairs;
+  sum.bytes += cost.bytes, sum.flops += cost.flops, sum.predictedMs += cost.predictedMs;
+  sum.estimated |= cost.estimated;
+}
+
+static void divide(Cost &cost, double by) {
+  cost.admittedPairs /= by, cost.computedPairs /= by;
+  cost.bytes /= by, cost.flops /= by, cost.predictedMs /= by;
+}
+
+Report attn::makeReport(const KernelSource &kernel, StringRef target, llvm::ArrayRef<CallValues> batches) {
+  Report report;
+  report.kernel = kernel.layout.name, report.target = target.str();
+  report.tested = kernel.plan.tested;
+  for (const Phase &phase : kernel.plan.phases)
+    report.phases.push_back(describePhase(kernel, phase));
+  for (const CallValues &values : batches) {
+    report.length = values.length();
+    report.planBytes = std::max(report.planBytes, planBytes(kernel.layout, values));
+    for (auto [phase, pairs, part] : llvm::zip_equal(kernel.plan.phases, countPairs(kernel.plan, values), report.phases))
+      add(part.cost, costOf(kernel, phase, pairs, values));
+  }
+  for (PhaseReport &phase : report.phases) {
+    divide(phase.cost, static_cast<double>(batches.size()));
+    add(report.cost, phase.cost);
+  }
+  return report;
+}
+
+/// A mean is a whole number unless batches differ.
+static llvm::json::Value countToJson(double mean) {
+  double whole = std::round(mean);
+  return std::abs(mean - whole) < 1e-9 * std::max(1.0, whole) ? llvm::json::Value(static_cast<int64_t>(whole))
+                                                                      : llvm::json::Value(mean);
+}
+
+static llvm::json::Object toJson(const Cost &cost) {
+  return llvm::json::Object{{"admitted_pairs", countToJson(cost.admittedPairs)},
+                            {"computed_pairs", countToJson(cost.computedPairs)},
+                            {"waste", cost.waste()},
+                            {"bytes", cost.bytes},
+                            {"flops", cost.flops},
+                            {"predicted_ms", cost.predictedMs},
+                            {"estimated", cost.estimated}};
 }
 
 llvm::json::Value attn::toJson(const Report &report) {
-  llvm::json::Object object = pairsToJson(report.pairs, report.bytes, report.flops, report.predictedMs);
+  llvm::json::Object object = ::toJson(report.cost);
   object["kernel"] = report.kernel, object["target"] = report.target, object["length"] = report.length;
   object["plan_bytes"] = report.planBytes, object["workspace_bytes"] = report.workspaceBytes;
   llvm::json::Array phases;
   for (const PhaseReport &phase : report.phases) {
-    llvm::json::Object part = pairsToJson(phase.pairs, phase.bytes, phase.flops, phase.predictedMs);
+    llvm::json::Object part = ::toJson(phase.cost);
     part["query_order"] = phase.queryOrder, part["key_order"] = phase.keyOrder, part["clause"] = phase.clause;
     phases.push_back(std::move(part));
   }
@@ -130,21 +157,20 @@ llvm::json::Value attn::toJson(const Report &report) {
 }
 
 void attn::printText(const Report &report, llvm::raw_ostream &os) {
+  const Cost &cost = report.cost;
   os << "kernel " << report.kernel << " for " << report.target << ", length " << report.length << ", one head\n"
-     << llvm::format("  pairs admitted    %14lld%s\n", static_cast<long long>(report.pairs.admitted),
-                     report.pairs.estimated ? "  (estimated: sampled)" : "")
-     << llvm::format("  pairs multiplied  %14lld  waste %.3f\n", static_cast<long long>(report.pairs.computed),
-                     report.waste())
+     << llvm::format("  pairs admitted    %14.0f%s\n", cost.admittedPairs,
+                     cost.estimated ? "  (estimated: sampled)" : "")
+     << llvm::format("  pairs multiplied  %14.0f  waste %.3f\n", cost.computedPairs, cost.waste())
      << llvm::format("  plan              %14lld bytes of tables, no mask\n", static_cast<long long>(report.planBytes))
      << llvm::format("  workspace         %14lld bytes for the whole call\n",
                      static_cast<long long>(report.workspaceBytes))
-     << llvm::format("  predicted         %14.3f ms: %.3g FLOP, %.3g bytes\n", report.predictedMs, report.flops,
-                     report.bytes);
+     << llvm::format("  predicted         %14.3f ms: %.3g FLOP, %.3g bytes\n", cost.predictedMs, cost.flops, cost.bytes);
   for (auto [i, phase] : llvm::enumerate(report.phases))
     os << llvm::format("  phase %d: ", static_cast<int>(i)) << phase.clause << " in order " << phase.queryOrder
        << ", keys " << phase.keyOrder
-       << llvm::format(": %lld of %lld pairs, %.3f ms\n", static_cast<long long>(phase.pairs.admitted),
-                       static_cast<long long>(phase.pairs.computed), phase.predictedMs);
+       << llvm::format(": %.0f of %.0f pairs, %.3f ms\n", phase.cost.admittedPairs, phase.cost.computedPairs,
+                       phase.cost.predictedMs);
   for (const std::string &clause : report.tested)
     os << "  tested pair by pair: " << clause << '\n';
 }

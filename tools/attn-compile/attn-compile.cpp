@@ -90,10 +90,15 @@ int describe(Compilation &compilation, const attn::KernelSource &kernel, const F
     return fail(arguments.message());
   if (std::string fault = explainArguments(*arguments); !fault.empty())
     return fail(fault);
-  attn::CallValues values = attn::bindCall(kernel, numbersOf(*arguments, 0));
+  if (arguments->batch == 0)
+    return fail("--batch is 0: there is nothing to describe; give at least 1");
+  std::vector<attn::CallValues> batches;
+  for (int64_t b = 0; b < arguments->batch; ++b)
+    batches.push_back(attn::bindCall(kernel, numbersOf(*arguments, b)));
+  const attn::CallValues &values = batches.front(); // what is drawn or listed
   switch (flags.what()) {
   case Emit::Report: {
-    attn::Report report = attn::makeReport(kernel, flags.kernel.target, values);
+    attn::Report report = attn::makeReport(kernel, flags.kernel.target, batches);
     llvm::Expected<int64_t> workspace = workspaceOf(compilation, *arguments);
     if (!workspace)
       return fail(workspace.takeError());

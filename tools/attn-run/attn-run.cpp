@@ -99,10 +99,9 @@ void count(Run &run) {
   const CallArguments &arguments = *run.arguments;
   for (int64_t b = 0; b < arguments.batch; ++b) {
     attn::CallValues values = attn::bindCall(run.source(), numbersOf(arguments, b));
-    attn::Report report = attn::makeReport(run.source(), "cpu", values);
-    for (int64_t h = 0; h < arguments.heads; ++h)
-      run.pairs += report.pairs;
-    run.planBytes = std::max(run.planBytes, report.planBytes);
+    for (attn::PairCounts phase : attn::countPairs(run.source().plan, values))
+      run.pairs += {phase.admitted * arguments.heads, phase.computed * arguments.heads, phase.estimated};
+    run.planBytes = std::max(run.planBytes, attn::planBytes(run.source().layout, values));
   }
 }
 

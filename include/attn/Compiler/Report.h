@@ -21,27 +21,34 @@ struct CallNumbers {
 /// Puts a call's numbers into the form that walks read. `kernel` has to outlive the result.
 CallValues bindCall(const KernelSource &kernel, const CallNumbers &numbers);
 
-struct PhaseReport {
-  std::string queryOrder, keyOrder, clause;
-  PairCounts pairs;
+/// Of one head, in the mean over batches.
+struct Cost {
+  double admittedPairs = 0, computedPairs = 0;
   double bytes = 0, flops = 0, predictedMs = 0;
+  bool estimated = false; // residual tests were sampled
+
+  double waste() const { return admittedPairs > 0 ? computedPairs / admittedPairs : 0; }
 };
 
-/// Of one head.
+struct PhaseReport {
+  std::string queryOrder, keyOrder, clause;
+  Cost cost;
+};
+
 struct Report {
   std::string kernel, target;
   int64_t length = 0;
-  PairCounts pairs;
-  int64_t planBytes = 0;      // tables that the prologue makes of run-time data
+  Cost cost;
+  int64_t planBytes = 0;      // the most that a batch needs
   int64_t workspaceBytes = 0; // of the whole call; filled in by the caller
-  double bytes = 0, flops = 0, predictedMs = 0;
   std::vector<PhaseReport> phases;
   std::vector<std::string> tested;
-
-  double waste() const;
 };
 
-Report makeReport(const KernelSource &kernel, llvm::StringRef target, const CallValues &values);
+/// `batches` are the values of each batch of the call, at least one.
+Report makeReport(const KernelSource &kernel, llvm::StringRef target, llvm::ArrayRef<CallValues> batches);
+/// Bytes of the tables that the prologue makes of run-time data for one batch.
+int64_t planBytes(const KernelLayout &layout, const CallValues &values);
 llvm::json::Value toJson(const Report &report);
 void printText(const Report &report, llvm::raw_ostream &os);
 
