@@ -31,45 +31,62 @@ void attn::printMaskAscii(const KernelSource &kernel, const CallValues &values, 
 
 //===-- SVG -------------------------------------------------------------------------------------------------------===//
 
+// Coordinates are rows and keys; the view box scales them.
+
 /// Visited tiles lie behind the pairs: what shows of them is waste. Only orders of all rows have a place in the
 /// picture.
-static void drawTiles(const KernelSource &kernel, const CallValues &values, double scale, llvm::raw_ostream &os) {
+static void drawTiles(const KernelSource &kernel, const CallValues &values, llvm::raw_ostream &os) {
   walkByQuery(kernel.plan, values, [&](const Visit &visit) {
     const Phase &phase = kernel.plan.phases[visit.phase];
     auto isAll = [&](unsigned order) { return kernel.plan.orders[order].kind == OrderKind::All; };
     if (!isAll(phase.queries) || !isAll(phase.boxes[visit.box].keys))
       return;
-    os << "<rect class=\"" << (visit.full ? "full" : "boundary") << "\" x=\"" << visit.keyBegin * scale << "\" y=\""
-       << visit.queryBegin * scale << "\" width=\"" << (visit.keyEnd - visit.keyBegin) * scale << "\" height=\""
-       << (visit.queryEnd - visit.queryBegin) * scale << "\"/>\n";
+    os << "<rect class=\"" << (visit.full ? "full" : "boundary") << "\" x=\"" << visit.keyBegin << "\" y=\""
+       << visit.queryBegin << "\" width=\"" << visit.keyEnd - visit.keyBegin << "\" height=\""
+       << visit.queryEnd - visit.queryBegin << "\"/>\n";
   });
 }
 
-/// The runs of admitted keys of each row.
-static void drawPairs(const KernelSource &kernel, const CallValues &values, double scale, llvm::raw_ostream &os) {
+using Runs = std::vector<std::pair<int64_t, int64_t>>;
+
+/// The runs [begin, end) of keys that a query row admits.
+static Runs runsOf(const KernelSource &kernel, const CallValues &values, int64_t i) {
+  Runs runs;
+  for (int64_t j = 0; j < values.kvLength(); ++j) {
+    if (!admits(kernel, values, i, j))
+      continue;
+    if (runs.empty() || runs.back().second != j)
+      runs.push_back({j, j});
+    runs.back().second = j + 1;
+  }
+  return runs;
+}
+
+/// Rows that admit the same keys are drawn together.
+static void drawPairs(const KernelSource &kernel, const CallValues &values, llvm::raw_ostream &os) {
   os << "<path class=\"pairs\" d=\"";
-  for (int64_t i = 0; i < values.length(); ++i)
-    for (int64_t j = 0; j < values.kvLength(); ++j) {
-      int64_t begin = j;
-      while (j < values.kvLength() && admits(kernel, values, i, j))
-        ++j;
-      if (begin < j)
-        os << 'M' << begin * scale << ' ' << i * scale << 'h' << (j - begin) * scale << 'v' << scale << 'H'
-           << begin * scale << 'z';
-    }
+  for (int64_t top = 0, bottom; top < values.length(); top = bottom) {
+    Runs runs = runsOf(kernel, values, top);
+    bottom = top + 1;
+    while (bottom < values.length() && runsOf(kernel, values, bottom) == runs)
+      ++bottom;
+    for (auto [begin, end] : runs)
+      os << 'M' << begin << ' ' << top << 'H' << end << 'V' << bottom << 'H' << begin << 'z';
+  }
   os << "\"/>\n";
 }
 
 void attn::printMaskSvg(const KernelSource &kernel, const CallValues &values, llvm::raw_ostream &os) {
-  double scale = 256.0 / std::max<int64_t>(1, std::max(values.length(), values.kvLength()));
-  double width = values.kvLength() * scale, height = values.length() * scale;
-  os << "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-1 -1 " << width + 2 << ' ' << height + 2 << "\" width=\""
-     << width + 2 << "\" height=\"" << height + 2 << "\">\n"
-     << "<title>" << kernel.layout.name << ": " << values.length() << " query rows down, " << values.kvLength()
+  int64_t n = values.length(), m = values.kvLength();
+  os << "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-1 -1 " << m + 2 << ' ' << n + 2
+     << "\" width=\"256\" height=\"256\">\n"
+     << "<title>" << kernel.layout.name << ": " << n << " query rows down, " << m
      << " key rows across; tinted: visited tiles</title>\n"
-     << "<style>.frame{fill:#fff;stroke:#999}.full{fill:#cfe8cf}.boundary{fill:#f6e3c3}.pairs{fill:#1f4e79}</style>\n"
-     << "<rect class=\"frame\" x=\"0\" y=\"0\" width=\"" << width << "\" height=\"" << height << "\"/>\n";
-  drawTiles(kernel, values, scale, os);
-  drawPairs(kernel, values, scale, os);
+     << "<style>.frame{fill:#fff;stroke:#999;vector-effect:non-scaling-stroke}.full{fill:#cfe8cf}.boundary{fill:#"
+        "f6e3c3}"
+     << ".pairs{fill:#1f4e79}</style>\n"
+     << "<rect class=\"frame\" x=\"0\" y=\"0\" width=\"" << m << "\" height=\"" << n << "\"/>\n";
+  drawTiles(kernel, values, os);
+  drawPairs(kernel, values, os);
   os << "</svg>\n";
 }

@@ -114,7 +114,8 @@ Report attn::makeReport(const KernelSource &kernel, StringRef target, llvm::Arra
   for (const CallValues &values : batches) {
     report.length = values.length();
     report.planBytes = std::max(report.planBytes, planBytes(kernel.layout, values));
-    for (auto [phase, pairs, part] : llvm::zip_equal(kernel.plan.phases, countPairs(kernel.plan, values), report.phases))
+    for (auto [phase, pairs, part] :
+         llvm::zip_equal(kernel.plan.phases, countPairs(kernel.plan, values), report.phases))
       add(part.cost, costOf(kernel, phase, pairs, values));
   }
   for (PhaseReport &phase : report.phases) {
@@ -128,7 +129,7 @@ Report attn::makeReport(const KernelSource &kernel, StringRef target, llvm::Arra
 static llvm::json::Value countToJson(double mean) {
   double whole = std::round(mean);
   return std::abs(mean - whole) < 1e-9 * std::max(1.0, whole) ? llvm::json::Value(static_cast<int64_t>(whole))
-                                                                      : llvm::json::Value(mean);
+                                                              : llvm::json::Value(mean);
 }
 
 static llvm::json::Object toJson(const Cost &cost) {
@@ -165,7 +166,8 @@ void attn::printText(const Report &report, llvm::raw_ostream &os) {
      << llvm::format("  plan              %14lld bytes of tables, no mask\n", static_cast<long long>(report.planBytes))
      << llvm::format("  workspace         %14lld bytes for the whole call\n",
                      static_cast<long long>(report.workspaceBytes))
-     << llvm::format("  predicted         %14.3f ms: %.3g FLOP, %.3g bytes\n", cost.predictedMs, cost.flops, cost.bytes);
+     << llvm::format("  predicted         %14.3f ms: %.3g FLOP, %.3g bytes\n", cost.predictedMs, cost.flops,
+                     cost.bytes);
   for (auto [i, phase] : llvm::enumerate(report.phases))
     os << llvm::format("  phase %d: ", static_cast<int>(i)) << phase.clause << " in order " << phase.queryOrder
        << ", keys " << phase.keyOrder

@@ -149,7 +149,7 @@ def Attn_WhereOp : Attn_Atom<"where", [SingleBlock]> {
   let summary = "pairs for which a region says so";
   let description = [{
     The escape hatch: a pure region from batch, head, query position and key position to i1. Nothing is derived from it;
-    it is asked pair by pair, and reports sample its cost.
+    it is asked pair by pair, and reports sample its cost. An integer division by 0 gives 0.
 
     ```mlir
     %even = attn.where (%b, %h, %i, %j) {

@@ -108,13 +108,14 @@ private:
     });
     Value risen = f.scratchArray(ScratchArray::Risen);
     f.loop(f.index(0), f.index(microRows()), 1, [&](Value m) {
-      Value highest = f.loop(begin, end, f.isa.lanes, lowest(), [&](Value key, ValueRange carried) -> SmallVector<Value> {
-        SmallVector<Value> place{m, f.sub(key, tile)};
-        Value score = writeScore(f.add(row, m), key, f.loadVector(scores, place));
-        score = writeMask(f.add(row, m), key, score);
-        f.storeVector(score, scores, place);
-        return {f.maximum(score, carried[0])};
-      })[0];
+      Value highest =
+          f.loop(begin, end, f.isa.lanes, lowest(), [&](Value key, ValueRange carried) -> SmallVector<Value> {
+            SmallVector<Value> place{m, f.sub(key, tile)};
+            Value score = writeScore(f.add(row, m), key, f.loadVector(scores, place));
+            score = writeMask(f.add(row, m), key, score);
+            f.storeVector(score, scores, place);
+            return {f.maximum(score, carried[0])};
+          })[0];
       f.storeVector(highest, risen, {m, f.index(0)});
     });
     SmallVector<Value> maxima;

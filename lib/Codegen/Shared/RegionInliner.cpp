@@ -95,6 +95,27 @@ Value attn::writeExpr(ImplicitLocOpBuilder &builder, const Expr &expr, Value row
 
 //===-- Regions ---------------------------------------------------------------------------------------------------===//
 
+static bool isIntegerDivision(Operation *op) {
+  return isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp, arith::FloorDivSIOp, arith::CeilDivSIOp,
+             arith::CeilDivUIOp>(op);
+}
+
+/// Writes a division that gives 0 where the divisor is 0, as the reference does, and not a trap.
+static Value writeDivision(ImplicitLocOpBuilder &b, OperationState &state) {
+  Value divisor = state.operands[1];
+  auto constant = [&](int64_t value) -> Value {
+    Type type = divisor.getType();
+    IntegerAttr scalar = b.getIntegerAttr(getElementTypeOrSelf(type), value);
+    if (auto vector = dyn_cast<VectorType>(type))
+      return arith::ConstantOp::create(b, DenseElementsAttr::get(vector, scalar.getValue()));
+    return arith::ConstantOp::create(b, scalar);
+  };
+  Value zero = constant(0);
+  Value isZero = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, divisor, zero);
+  state.operands[1] = arith::SelectOp::create(b, isZero, constant(1), divisor);
+  return arith::SelectOp::create(b, isZero, zero, b.create(state)->getResult(0));
+}
+
 Value RegionInliner::inlineRegion(Region &region, ValueRange arguments) {
   IRMapping mapping;
   mapping.map(region.getArguments(), arguments);
@@ -116,7 +137,8 @@ Value RegionInliner::inlineRegion(Region &region, ValueRange arguments) {
     for (Type type : op.getResultTypes())
       state.addTypes(overLanes ? VectorType::get({lanes}, type) : type);
     state.addAttributes(op.getAttrs());
-    mapping.map(op.getResult(0), builder.create(state)->getResult(0));
+    mapping.map(op.getResult(0),
+                isIntegerDivision(&op) ? writeDivision(builder, state) : builder.create(state)->getResult(0));
   }
   return valueOf(region.front().getTerminator()->getOperand(0));
 }
