@@ -70,10 +70,10 @@ LogicalResult AttentionOp::verifyRegions() {
   return verifyScoreRegion(*this, getScore());
 }
 
-LogicalResult AttentionOp::verifySymbolUses(SymbolTableCollection &symbols) {
+LogicalResult AttentionOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
   if (!getPattern())
     return success();
-  auto pattern = symbols.lookupNearestSymbolFrom<PatternOp>(*this, getPatternAttr());
+  auto pattern = symbolTable.lookupNearestSymbolFrom<PatternOp>(*this, getPatternAttr());
   if (!pattern)
     return emitOpError() << "unknown pattern '@" << *getPattern() << "'; define it with attn.pattern in this file";
   TypeRange expected = pattern.getBody().getArgumentTypes(), given = getPatternArguments().getTypes();

@@ -25,7 +25,7 @@ BoundOrder::BoundOrder(const Order &order, const CallValues &values) {
       if (token >= 0 && token >= offset && token - offset < total)
         rows.push_back(token - offset);
     llvm::sort(rows);
-    rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+    rows.erase(llvm::unique(rows), rows.end());
   } else {
     int64_t positions = table.size();
     auto hasId = [&](int64_t row) { return row + offset >= 0 && row + offset < positions; };
@@ -63,7 +63,7 @@ int64_t BoundOrder::rankOf(int64_t row, int64_t begin, int64_t end) const {
 bool BoundOrder::containsRow(int64_t row) const {
   if (rows.empty())
     return row >= 0 && row < count;
-  return isAscending ? std::binary_search(rows.begin(), rows.end(), row) : llvm::is_contained(rows, row);
+  return isAscending ? llvm::binary_search(rows, row) : llvm::is_contained(rows, row);
 }
 
 //===-- Intervals -------------------------------------------------------------------------------------------------===//

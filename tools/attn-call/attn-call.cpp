@@ -3,6 +3,7 @@
 // Runs a kernel out of an emitted shared object, where LLVM is not installed: attn-run without the compiler. An object
 // lists its kernels in the symbol attn_kernels.
 #include "common/Element.h"
+#include "common/Memory.h"
 #include "common/RunCall.h"
 
 #include <cstdio>
@@ -291,6 +292,7 @@ static int fail(const std::string &message) {
 }
 
 int main(int argc, char **argv) {
+  refuseWhenOutOfMemory();
   Result<CommandLine> line = parseCommandLine(argc, argv);
   if (!line)
     return fail(line.message());

@@ -2,6 +2,7 @@
 //
 // Compiles a pattern file, up to any stage, and says what the kernel will do.
 #include "attn/Codegen/Isa.h"
+#include "common/Memory.h"
 #include "common/RunCall.h"
 #include "flags/Flags.h"
 
@@ -92,8 +93,10 @@ int describe(Compilation &compilation, const attn::KernelSource &kernel, const F
     return fail(fault);
   if (arguments->batch == 0)
     return fail("--batch is 0: there is nothing to describe; give at least 1");
+  // Without run-time data all batches are alike.
+  bool areAlike = kernel.layout.tensors.size() == attn::FirstDataTensor;
   std::vector<attn::CallValues> batches;
-  for (int64_t b = 0; b < arguments->batch; ++b)
+  for (int64_t b = 0; b < (areAlike ? 1 : arguments->batch); ++b)
     batches.push_back(attn::bindCall(kernel, numbersOf(*arguments, b)));
   const attn::CallValues &values = batches.front(); // what is drawn or listed
   switch (flags.what()) {
@@ -162,6 +165,7 @@ int emit(Compilation &compilation, const Flags &flags) {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  refuseWhenOutOfMemory();
   hideForeignOptions();
   Flags flags;
   if (Outcome parsed = parseCommandLine(argc, argv, "Compiles attention patterns to kernels\n"); !parsed)

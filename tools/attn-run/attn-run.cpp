@@ -4,6 +4,7 @@
 #include "attn/Codegen/Isa.h"
 #include "attn/Reference/Reference.h"
 #include "common/Element.h"
+#include "common/Memory.h"
 #include "common/RunCall.h"
 #include "flags/Flags.h"
 
@@ -232,6 +233,7 @@ void printText(const Run &run, const CallFlags &flags) {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  refuseWhenOutOfMemory();
   hideForeignOptions();
   Flags flags;
   if (Outcome parsed = parseCommandLine(argc, argv, "Compiles, runs and checks an attention kernel\n"); !parsed)

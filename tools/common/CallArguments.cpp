@@ -357,6 +357,9 @@ static Integers drawNumbers(Random &random, int64_t count, int64_t least, int64_
   return integers;
 }
 
+/// The most numbers that are drawn for one argument: 2 GiB of them.
+static constexpr int64_t kMostDrawn = int64_t(1) << 29;
+
 Outcome CallArguments::drawData(const CallFlags &flags) {
   int64_t positions = positionCount();
   for (int32_t i = ATTN_LSE + 1; i < kernelInfo->tensor_count; ++i) {
@@ -366,6 +369,9 @@ Outcome CallArguments::drawData(const CallFlags &flags) {
     if (positions > INT32_MAX)
       return Failure{std::string("cannot draw ") + info.name + " for " + number(positions) +
                      " positions; use a smaller --length"};
+    if (batch > kMostDrawn / (info.role == ATTN_SEGMENTS ? std::max<int64_t>(positions, 1) : 1))
+      return Failure{std::string("cannot draw ") + info.name + " for " + number(batch) +
+                     " batches; give them with --arg or use a smaller --batch"};
     Random random(flags.seed, i);
     Integers drawn = info.role == ATTN_SEGMENTS ? drawSegments(random, batch, positions)
                      : info.role == ATTN_LENGTHS
