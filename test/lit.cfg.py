@@ -70,6 +70,7 @@ llvm_config.add_tool_substitutions(
         "attn-compile",
         "attn-run",
         "attn-call",
+        "llvm-nm",
         "split-file",
         ToolSubst("python3", config.attn_python, unresolved="fatal"),
     ],
