@@ -34,8 +34,8 @@ bool isBuiltWithAddressSanitizer();
 
 struct CompileOptions {
   std::string kernel;           // of a file that holds several; empty: all
-  std::string target = "cpu";   // cpu or sm_90a
-  std::string machine = "host"; // target description: host or h200
+  std::string target = "cpu";   // cpu is the only one yet
+  std::string machine = "host"; // target description; host is the only one yet
   std::string element = "f32";  // f32, bf16 or f16
   std::string score;            // a name in the file or in patterns/scores beside it, or a file; empty: none
   int64_t headSize = 64;
