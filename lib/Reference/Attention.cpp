@@ -248,6 +248,14 @@ Result attn::reference::evaluate(AttentionOp op, const Problem &problem) {
   return Evaluator(op, problem, *mask).run();
 }
 
+Verdict attn::reference::judge(const Result &expected, const Problem &problem, const std::vector<float> &output,
+                               const std::vector<float> &lse) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  if (!expected.complete)
+    return {false, infinity, infinity, infinity};
+  return judge(expected, problem.element, output, lse);
+}
+
 void attn::reference::roundTo(Element element, MutableArrayRef<float> values) {
   if (element == Element::BF16)
     for (float &value : values)

@@ -2,9 +2,10 @@
 //
 // Judges a kernel's output: it may be wrong by about as much as eager attention in the same element type is.
 
-#include "attn/Reference/Reference.h"
+#include "attn/Reference/Judge.h"
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
 using namespace attn::reference;
@@ -25,7 +26,7 @@ static FloatFormat formatOf(Element element) {
   case Element::F16:
     return {10, -14};
   }
-  llvm_unreachable("all element types are listed");
+  std::abort(); // all element types are listed
 }
 
 /// The step from `magnitude` to the next larger number of the format.
@@ -45,37 +46,36 @@ static double errorOf(double x, double exact) {
 
 /// k * max|eager - f64| + 2 ulp at max|f64|, over the places where both are finite: where an f16 score of eager
 /// attention overflows, its error says nothing.
-static double tolerance(llvm::ArrayRef<double> exact, llvm::ArrayRef<float> eager, double k, FloatFormat format) {
+static double tolerance(const std::vector<double> &exact, const std::vector<float> &eager, double k,
+                        FloatFormat format) {
   double largest = 0, eagerError = 0;
-  for (auto [wanted, rounded] : llvm::zip_equal(exact, eager)) {
-    if (!std::isfinite(wanted))
+  for (size_t i = 0; i < exact.size(); ++i) {
+    if (!std::isfinite(exact[i]))
       continue;
-    largest = std::max(largest, std::fabs(wanted));
-    if (std::isfinite(rounded))
-      eagerError = std::max(eagerError, std::fabs(rounded - wanted));
+    largest = std::max(largest, std::fabs(exact[i]));
+    if (std::isfinite(eager[i]))
+      eagerError = std::max(eagerError, std::fabs(eager[i] - exact[i]));
   }
   return k * eagerError + 2 * ulpAt(largest, format);
 }
 
-static double maxError(llvm::ArrayRef<double> exact, llvm::ArrayRef<float> given) {
+static double maxError(const std::vector<double> &exact, const std::vector<float> &given) {
   if (given.size() != exact.size())
     return infinity;
   double error = 0;
-  for (auto [wanted, x] : llvm::zip_equal(exact, given))
-    error = std::max(error, errorOf(x, wanted));
+  for (size_t i = 0; i < exact.size(); ++i)
+    error = std::max(error, errorOf(given[i], exact[i]));
   return error;
 }
 
-Verdict attn::reference::judge(const Result &expected, const Problem &problem, llvm::ArrayRef<float> output,
-                               llvm::ArrayRef<float> lse) {
-  if (!expected.complete)
-    return {false, infinity, infinity, infinity};
-  double k = problem.element == Element::F32 ? 10 : 1.1;
-  FloatFormat element = formatOf(problem.element), f32 = formatOf(Element::F32);
+Verdict attn::reference::judge(const Expected &expected, Element element, const std::vector<float> &output,
+                               const std::vector<float> &lse) {
+  double k = element == Element::F32 ? 10 : 1.1;
   Verdict verdict;
   verdict.maxError = maxError(expected.output, output);
-  verdict.lseErrorRatio = maxError(expected.lse, lse) / tolerance(expected.lse, expected.eagerLse, k, f32);
-  double outputRatio = verdict.maxError / tolerance(expected.output, expected.eagerOutput, k, element);
+  verdict.lseErrorRatio =
+      maxError(expected.lse, lse) / tolerance(expected.lse, expected.eagerLse, k, formatOf(Element::F32));
+  double outputRatio = verdict.maxError / tolerance(expected.output, expected.eagerOutput, k, formatOf(element));
   verdict.errorRatio = std::max(outputRatio, verdict.lseErrorRatio);
   verdict.ok = verdict.errorRatio <= 1;
   return verdict;

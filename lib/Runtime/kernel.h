@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
- * What the compiler tells the entry point about one kernel. The entry point (entry.c) and the prologue (prologue.c) are
- * compiled to bitcode once, when the compiler is built; every emitted object carries them with internal linkage beside
- * its own tile functions and one constant attn_kernel. So all checking and set-up of a call is plain C that can be read
- * and tested by itself, and the emitter writes loops only.
+ * What the compiler tells the entry point about one kernel. The entry points (cpu.c, gpu.c) and what they stand on are
+ * compiled to bitcode once, when the compiler is built; every emitted object carries those of its target with internal
+ * linkage beside its own code and one constant attn_kernel. So all checking and set-up of a call is plain C that can be
+ * read and tested by itself, and the emitters write loops only.
  *
- * A call runs in four steps:
- *   check     everything that can be wrong with the call, before anything is written
- *   prologue  for each batch: sort tokens and segments into orders (lists of rows)
- *   pack      for each (key order, batch, key head, block of keys): copy K and V into panels
- *   tiles     for each (phase, batch, head, query tile): the fused loop over the phase's boxes
+ * attn_kernel says what is true of a kernel on every target; one of its two last fields says the rest. gpu.h tells how
+ * a GPU call runs. A CPU call runs in four steps: check     everything that can be wrong with the call, before anything
+ * is written prologue  for each batch: sort tokens and segments into orders (lists of rows) pack      for each (key
+ * order, batch, key head, block of keys): copy K and V into panels tiles     for each (phase, batch, head, query tile):
+ * the fused loop over the phase's boxes
  *
- * Emitted functions see memory through *views* (descriptors of rank 4, laid out as an MLIR memref descriptor) and
+ * Emitted CPU functions see memory through *views* (descriptors of rank 4, laid out as an MLIR memref descriptor) and
  * whole numbers through *symbols*. The indices of both are chosen by the compiler and written here.
  */
 #ifndef ATTN_LIB_RUNTIME_KERNEL_H
@@ -73,7 +73,7 @@ typedef struct attn_order {
   int32_t rows_view;    /* int32 [batch, 1, 1, capacity]: the order itself */
   int32_t flags_view;   /* int32 [batch, 1, 1, rows of its side]: 1 where the row is in the order */
   int32_t count_symbol; /* how many ranks it has in this batch; every order has this symbol */
-  int32_t key_view;     /* packed keys of this order, see attn_kernel.panel_keys; -1 for a query order */
+  int32_t key_view;     /* packed keys of this order, see attn_cpu_code.panel_keys; -1 for a query order */
   int32_t value_view;
 } attn_order;
 
@@ -105,8 +105,21 @@ typedef struct attn_version {
 
 typedef struct attn_phase {
   int32_t query_order;
-  int32_t tile_rows;
+  int32_t tile_rows; /* on the CPU; a GPU phase has its own */
 } attn_phase;
+
+/* How a kernel runs on the CPU. */
+typedef struct attn_cpu_code {
+  int32_t version_count;
+  int32_t panel_keys;   /* keys of a panel: K is packed [panels][panel_stride] with [column][panel_keys] in a panel */
+  int64_t panel_stride; /* in elements; a little more than head_size * panel_keys, so that panels do not alias */
+  int64_t value_stride; /* in elements: V is packed [keys][value_stride], zero beyond value_head_size */
+  int32_t key_granule;  /* the number of packed keys is rounded up to this; keys past the order's count are zeros */
+  int32_t pack_keys;    /* keys a pack item handles; a multiple of key_granule */
+  const attn_version *versions; /* best first */
+} attn_cpu_code;
+
+struct attn_gpu_code; /* gpu.h */
 
 typedef struct attn_kernel {
   const attn_kernel_info *info;
@@ -120,25 +133,20 @@ typedef struct attn_kernel {
   int32_t order_count;
   int32_t match_count;
   int32_t phase_count;
-  int32_t version_count;
-  int32_t panel_keys;   /* keys of a panel: K is packed [panels][panel_stride] with [column][panel_keys] in a panel */
-  int64_t panel_stride; /* in elements; a little more than head_size * panel_keys, so that panels do not alias */
-  int64_t value_stride; /* in elements: V is packed [keys][value_stride], zero beyond value_head_size */
-  int32_t key_granule;  /* the number of packed keys is rounded up to this; keys past the order's count are zeros */
-  int32_t pack_keys;    /* keys a pack item handles; a multiple of key_granule */
   const attn_symbol *symbols; /* [named_symbol_count]: symbols ATTN_FIXED_SYMBOLS + i */
   const attn_order *orders;
   const attn_match *matches;
   const attn_phase *phases;
-  const attn_version *versions; /* best first */
+  const attn_cpu_code *cpu; /* exactly one of the two is set */
+  const struct attn_gpu_code *gpu;
 } attn_kernel;
 
-/* The three entry points; the emitted NAME, NAME_workspace_bytes and NAME_isa pass their constant. Packed views are
- * float32 [batch, kv_heads, panels, panel_stride] and [batch, kv_heads, keys, value_stride], both rounded up and held
- * in the workspace at multiples of 64 bytes. */
-int attn_kernel_run(const attn_kernel *kernel, const attn_call *call);
-size_t attn_kernel_workspace_bytes(const attn_kernel *kernel, const attn_call *call); /* 0 for a call that is wrong */
-int attn_kernel_isa(const attn_kernel *kernel, const attn_call *call);                /* 0 where no version runs */
+/* The entry points of a CPU kernel; the emitted NAME, NAME_workspace_bytes and NAME_isa pass their constant. Packed
+ * views are float32 [batch, kv_heads, panels, panel_stride] and [batch, kv_heads, keys, value_stride], both rounded up
+ * and held in the workspace at multiples of 64 bytes. */
+int attn_cpu_run(const attn_kernel *kernel, const attn_call *call);
+size_t attn_cpu_workspace_bytes(const attn_kernel *kernel, const attn_call *call); /* 0 for a call that is wrong */
+int attn_cpu_isa(const attn_kernel *kernel, const attn_call *call);                /* 0 where no version runs */
 
 #ifdef __cplusplus
 }

@@ -4,7 +4,7 @@
  */
 #include "problem.h"
 
-#include "processor.h"
+#include <string.h>
 
 /* Sizes and offsets up to 2^40 and at most 2^48 elements a tensor keep every sum and product of them inside 64 bits. */
 static const int64_t max_extent = (int64_t)1 << 40;
@@ -53,22 +53,45 @@ int64_t attn_capacity_of(const attn_problem *p, const attn_order *order) {
   return order->kind == ATTN_ORDER_LISTED ? least(rows, attn_values_of(p, order->tensor).size) : rows;
 }
 
-const attn_version *attn_choose_version(const attn_kernel *kernel, int32_t max_isa) {
-  for (int32_t i = 0; i < kernel->version_count; ++i) {
-    const attn_version *version = &kernel->versions[i];
-    int is_allowed = max_isa == ATTN_ISA_BEST || version->isa <= max_isa;
-    if (is_allowed && (attn_processor_isas() >> version->isa & 1))
-      return version;
+/*===---- Symbols -------------------------------------------------------------------------------------------------===*/
+
+static int64_t bits_of(double number) {
+  float narrow = (float)number;
+  uint32_t bits;
+  memcpy(&bits, &narrow, sizeof(bits));
+  return bits;
+}
+
+static int64_t named_symbol(const attn_problem *p, attn_symbol symbol) {
+  switch (symbol.kind) {
+  case ATTN_SYMBOL_INDEX:
+    return attn_scalar_of(p, symbol.source).index;
+  case ATTN_SYMBOL_NUMBER:
+    return bits_of(attn_scalar_of(p, symbol.source).number);
+  default:
+    return 0;
   }
-  return NULL;
+}
+
+void attn_write_symbols(const attn_problem *p, int64_t *symbols) {
+  const attn_call *call = p->call;
+  double scale = call->flags & ATTN_HAS_SCALE ? call->scale : 1.0 / __builtin_sqrt(p->info->head_size);
+  memset(symbols, 0, (size_t)p->kernel->symbol_count * sizeof(int64_t));
+  symbols[ATTN_SYMBOL_LENGTH] = p->length;
+  symbols[ATTN_SYMBOL_KV_LENGTH] = p->kv_length;
+  symbols[ATTN_SYMBOL_QUERY_OFFSET] = p->query_offset;
+  symbols[ATTN_SYMBOL_KEY_OFFSET] = p->key_offset;
+  symbols[ATTN_SYMBOL_TOP_LEFT_OFFSET] = call->flags & ATTN_HAS_QUERY_OFFSET ? call->query_offset : 0;
+  symbols[ATTN_SYMBOL_SCALE] = bits_of(scale);
+  symbols[ATTN_SYMBOL_HEADS_PER_KV_HEAD] = p->heads / p->kv_heads;
+  for (int32_t i = 0; i < p->kernel->named_symbol_count; ++i)
+    symbols[ATTN_FIXED_SYMBOLS + i] = named_symbol(p, p->kernel->symbols[i]);
 }
 
 /*===---- Versions and counts -----------------------------------------------------------------------------------===*/
 
 static int check_version(attn_problem *p) {
-  const attn_call *call = p->call;
-  int is_right = call && call->size == sizeof(attn_call) && call->version == ATTN_ABI_VERSION &&
-                 p->info->version == ATTN_ABI_VERSION;
+  int is_right = attn_is_of_this_version(p->call) && p->info->version == ATTN_ABI_VERSION;
   return is_right ? ATTN_OK : ATTN_ERROR_VERSION;
 }
 
@@ -94,7 +117,7 @@ static int32_t element_of(const attn_problem *p, int32_t tensor) {
 
 static int64_t element_bytes(int32_t element) { return element == ATTN_BF16 || element == ATTN_F16 ? 2 : 4; }
 
-static int has_elements(const attn_tensor *tensor) {
+int attn_has_elements(const attn_tensor *tensor) {
   for (int32_t axis = 0; axis < tensor->rank && axis < ATTN_MAX_RANK; ++axis)
     if (tensor->shape[axis] <= 0)
       return 0;
@@ -103,7 +126,7 @@ static int has_elements(const attn_tensor *tensor) {
 
 static int check_data_is_there(attn_problem *p) {
   for (int32_t i = 0; i < p->info->tensor_count; ++i)
-    if (attn_is_given(p, i) && !p->call->tensors[i].data && has_elements(&p->call->tensors[i]))
+    if (attn_is_given(p, i) && !p->call->tensors[i].data && attn_has_elements(&p->call->tensors[i]))
       return ATTN_ERROR_NULL_DATA;
   return ATTN_OK;
 }
@@ -234,7 +257,7 @@ static int check_rows(attn_problem *p) {
   return p->length <= max_rows && p->kv_length <= max_rows ? ATTN_OK : ATTN_ERROR_SHAPE;
 }
 
-/*===---- Scalars and run-time data -----------------------------------------------------------------------------===*/
+/*===---- Scalars and segments ------------------------------------------------------------------------------------===*/
 
 static int check_scalars(attn_problem *p) {
   for (int32_t i = 0; i < p->call->scalar_count; ++i) {
@@ -249,72 +272,26 @@ static int check_kv_length(attn_problem *p) {
   return p->info->same_length && p->kv_length != p->length ? ATTN_ERROR_KV_LENGTH : ATTN_OK;
 }
 
-/* A shard meets tokens of other shards and passes them over; so does any call with defaults, which no caller chose. */
-static int check_tokens(const attn_problem *p, int32_t index) {
-  attn_values tokens = attn_values_of(p, index);
-  int is_whole = !(p->call->flags & ATTN_HAS_QUERY_OFFSET) && p->key_offset == 0;
-  int64_t last = is_whole && attn_is_given(p, index) ? p->positions - 1 : INT32_MAX;
-  for (int64_t b = 0; b < (tokens.batch_stride ? p->batch : 1); ++b)
-    for (int64_t t = 0; t < tokens.size; ++t)
-      if (!is_within(attn_row_of(tokens, b)[t], -1, last))
-        return ATTN_ERROR_TOKEN;
-  return ATTN_OK;
-}
-
-static int check_segments(const attn_problem *p, int32_t index) {
-  return attn_values_of(p, index).size < p->positions ? ATTN_ERROR_SEGMENTS : ATTN_OK;
-}
-
-static int check_lengths(const attn_problem *p, int32_t index) {
-  attn_values lengths = attn_values_of(p, index);
-  int64_t most = greatest(p->key_offset + p->kv_length, 0);
-  for (int64_t b = 0; b < p->batch; ++b)
-    if (!is_within(*attn_row_of(lengths, b), 0, most))
-      return ATTN_ERROR_LENGTH;
-  return ATTN_OK;
-}
-
-static int check_values(const attn_problem *p, int32_t index) {
-  switch (p->info->tensors[index].role) {
-  case ATTN_TOKENS:
-    return check_tokens(p, index);
-  case ATTN_SEGMENTS:
-    return check_segments(p, index);
-  case ATTN_LENGTHS:
-    return check_lengths(p, index);
-  default:
+static int check_segments(attn_problem *p) {
+  if (!attn_has_rows(p))
     return ATTN_OK;
-  }
-}
-
-static int check_run_time_data(attn_problem *p) {
-  for (int32_t i = ATTN_LSE + 1; i < p->info->tensor_count; ++i) {
-    int status = check_values(p, i);
-    if (status != ATTN_OK)
-      return status;
-  }
+  for (int32_t i = ATTN_LSE + 1; i < p->info->tensor_count; ++i)
+    if (p->info->tensors[i].role == ATTN_SEGMENTS && attn_values_of(p, i).size < p->positions)
+      return ATTN_ERROR_SEGMENTS;
   return ATTN_OK;
-}
-
-static int check_isa(attn_problem *p) {
-  p->version = attn_choose_version(p->kernel, p->call->max_isa);
-  return p->version ? ATTN_OK : ATTN_ERROR_ISA;
 }
 
 /*===---- The lists of checks: the first that fails decides -----------------------------------------------------===*/
 
 typedef int (*check)(attn_problem *p);
 
-static const check layout_checks[] = {check_version, check_counts, check_forms,   check_head_sizes,
-                                      check_heads,   check_shapes, check_batches, check_offsets,
-                                      check_rows,    check_isa,    NULL};
+static const check layout_checks[] = {check_version, check_counts,  check_forms,   check_head_sizes, check_heads,
+                                      check_shapes,  check_batches, check_offsets, check_rows,       NULL};
 
 static const check call_checks[] = {
-    check_version, check_counts,  check_data_is_there, check_forms, check_alignment, check_head_sizes, check_heads,
-    check_shapes,  check_batches, check_offsets,       check_rows,  check_scalars,   check_kv_length,  NULL};
-
-/* A call without rows reads no data and runs no version. */
-static const check row_checks[] = {check_run_time_data, check_isa, NULL};
+    check_version,    check_counts,  check_data_is_there, check_forms,    check_alignment,
+    check_head_sizes, check_heads,   check_shapes,        check_batches,  check_offsets,
+    check_rows,       check_scalars, check_kv_length,     check_segments, NULL};
 
 static int pass(attn_problem *p, const check *checks) {
   for (; *checks; ++checks) {
@@ -332,6 +309,5 @@ int attn_check_layout(const attn_kernel *kernel, const attn_call *call, attn_pro
 
 int attn_check_call(const attn_kernel *kernel, const attn_call *call, attn_problem *p) {
   *p = (attn_problem){.kernel = kernel, .info = kernel->info, .call = call};
-  int status = pass(p, call_checks);
-  return status == ATTN_OK && attn_has_rows(p) ? pass(p, row_checks) : status;
+  return pass(p, call_checks);
 }

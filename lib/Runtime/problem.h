@@ -17,7 +17,6 @@ typedef struct attn_problem {
   const attn_kernel *kernel;
   const attn_kernel_info *info;
   const attn_call *call;
-  const attn_version *version; /* the one that runs; NULL where none does */
   int64_t batch, heads, kv_heads, length, kv_length;
   int64_t query_offset, key_offset;
   int64_t positions; /* no row stands at or past this position */
@@ -27,13 +26,16 @@ typedef struct attn_problem {
  * in the problem; returns an attn_status. */
 int attn_check_layout(const attn_kernel *kernel, const attn_call *call, attn_problem *problem);
 
-/* Checks everything but the workspace: version, counts, missing data; of each tensor the element, rank, stride and
- * extents; alignment, head sizes, heads, shapes, offsets, scalars, kv_length; and, where there are rows to compute,
- * run-time data and instruction set. The first that is wrong decides. Fills in the problem; returns an attn_status. */
+/* Checks everything that is the same on every target: version, counts, missing data; of each tensor the element, rank,
+ * stride and extents; alignment, head sizes, heads, shapes, offsets, scalars, kv_length and, where there are rows to
+ * compute, the number of segment ids. Reads nothing behind the tensors' pointers. The first that is wrong decides.
+ * Fills in the problem; returns an attn_status. */
 int attn_check_call(const attn_kernel *kernel, const attn_call *call, attn_problem *problem);
 
-/* The best version that the processor runs and max_isa allows, or NULL. */
-const attn_version *attn_choose_version(const attn_kernel *kernel, int32_t max_isa);
+/* Whether the call was built against this attn.h. */
+static inline int attn_is_of_this_version(const attn_call *call) {
+  return call && call->size == sizeof(attn_call) && call->version == ATTN_ABI_VERSION;
+}
 
 /* Whether there is any output. */
 static inline int attn_has_rows(const attn_problem *p) { return p->batch > 0 && p->heads > 0 && p->length > 0; }
@@ -44,6 +46,9 @@ static inline int attn_is_run_time_data(const attn_problem *p, int32_t tensor) {
 
 /* Whether the call brings this tensor: the first four always, lse unless its data is NULL, run-time data of a rank. */
 int attn_is_given(const attn_problem *p, int32_t tensor);
+
+/* Whether there is anything behind the tensor's pointer. */
+int attn_has_elements(const attn_tensor *tensor);
 
 /* Run-time data as a matrix: batch b has data[b * batch_stride + 0 .. size - 1], and stride 0 where all batches share
  * one row. Lengths are a column: size is 1. */
@@ -66,6 +71,30 @@ attn_scalar attn_scalar_of(const attn_problem *p, int32_t scalar);
 /* The rows of attn_side `side`. */
 attn_rows attn_side_of(const attn_problem *p, int32_t side);
 
+/* A call over a whole sequence has every token's row; a shard meets tokens of other shards and passes them over. */
+static inline int attn_is_whole(const attn_problem *p) {
+  return !(p->call->flags & ATTN_HAS_QUERY_OFFSET) && p->key_offset == 0;
+}
+
+/* The largest token that the tensor may hold in this call. Defaults may stand anywhere: no caller chose them. */
+static inline int64_t attn_last_token(const attn_problem *p, int32_t tensor) {
+  return attn_is_whole(p) && attn_is_given(p, tensor) ? p->positions - 1 : INT32_MAX;
+}
+
+/* The largest length that a batch may have: the position after the last key. */
+static inline int64_t attn_most_keys(const attn_problem *p) {
+  int64_t end = p->key_offset + p->kv_length;
+  return end > 0 ? end : 0;
+}
+
+/* Writes the symbols of every batch at once. Entries of run-time data, and the counts of orders, are left 0. */
+void attn_write_symbols(const attn_problem *p, int64_t *symbols);
+
+/* Whether all batches share the order's run-time data, and so its tables. */
+static inline int attn_is_shared(const attn_problem *p, const attn_order *order) {
+  return attn_values_of(p, order->tensor).batch_stride == 0;
+}
+
 /* Whether the order is held in tables; otherwise rank r is row r. */
 static inline int attn_is_tabled(const attn_order *order) { return order->kind != ATTN_ORDER_ALL; }
 
@@ -74,6 +103,20 @@ int64_t attn_capacity_of(const attn_problem *p, const attn_order *order);
 
 static inline int64_t attn_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static inline int64_t attn_round_up(int64_t a, int64_t b) { return attn_ceil_div(a, b) * b; }
+
+/* The order of a phase's query rows. */
+static inline const attn_order *attn_queries_of(const attn_problem *p, int32_t phase) {
+  return &p->kernel->orders[p->kernel->phases[phase].query_order];
+}
+
+static inline int attn_is_listed_phase(const attn_problem *p, int32_t phase) {
+  return attn_queries_of(p, phase)->kind == ATTN_ORDER_LISTED;
+}
+
+/* How many tiles of so many query rows a phase has at most. */
+static inline int64_t attn_tiles_of(const attn_problem *p, int32_t phase, int32_t tile_rows) {
+  return attn_ceil_div(attn_capacity_of(p, attn_queries_of(p, phase)), tile_rows);
+}
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
- * Lays out the workspace of a call; workspace.h lists its sections.
+ * Lays out the workspace of a CPU call; workspace.h lists its sections.
  */
 #include "workspace.h"
 
@@ -94,15 +94,15 @@ static void take_packed(const attn_problem *p, attn_workspace *w, int32_t view, 
 }
 
 static void take_order(const attn_problem *p, attn_workspace *w, int32_t index) {
-  const attn_kernel *kernel = p->kernel;
-  const attn_order *order = &kernel->orders[index];
+  const attn_cpu_code *cpu = p->kernel->cpu;
+  const attn_order *order = &p->kernel->orders[index];
   if (attn_is_tabled(order))
     take_order_tables(p, w, index);
   if (order->key_view < 0)
     return;
-  int64_t keys = attn_round_up(attn_capacity_of(p, order), kernel->key_granule);
-  take_packed(p, w, order->key_view, attn_ceil_div(keys, kernel->panel_keys), kernel->panel_stride);
-  take_packed(p, w, order->value_view, keys, kernel->value_stride);
+  int64_t keys = attn_round_up(attn_capacity_of(p, order), cpu->key_granule);
+  take_packed(p, w, order->key_view, attn_ceil_div(keys, cpu->panel_keys), cpu->panel_stride);
+  take_packed(p, w, order->value_view, keys, cpu->value_stride);
 }
 
 static int64_t sorted_rows(const attn_problem *p) {
@@ -119,7 +119,7 @@ static int32_t workers_of(const attn_executor *executor) {
   return executor && executor->parallel_for && executor->workers > 1 ? executor->workers : 1;
 }
 
-attn_workspace attn_lay_out(const attn_problem *p, void *base) {
+attn_workspace attn_lay_out(const attn_problem *p, const attn_version *version, void *base) {
   const attn_kernel *kernel = p->kernel;
   attn_workspace w = {.base = base};
   w.views = take(&w, kernel->view_count, sizeof(attn_view));
@@ -133,7 +133,7 @@ attn_workspace attn_lay_out(const attn_problem *p, void *base) {
   for (int32_t i = 0; i < kernel->match_count; ++i)
     take_match_tables(p, &w, i);
   w.sort_scratch = take(&w, sorted_rows(p), sizeof(int32_t));
-  w.worker_stride = attn_round_up(p->version->scratch_bytes, ATTN_SECTION_ALIGNMENT);
+  w.worker_stride = attn_round_up(version->scratch_bytes, ATTN_SECTION_ALIGNMENT);
   w.worker_scratch = take(&w, workers_of(p->call->executor), w.worker_stride);
   return w;
 }

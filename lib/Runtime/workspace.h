@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
- * The workspace of one call: its sections, and the views that emitted functions read them through.
+ * The workspace of one CPU call: its sections, and the views that emitted functions read them through.
  *
  *   views, symbols           what emitted functions are handed
  *   orders, matches          where the prologue finds its tables
@@ -52,18 +52,13 @@ typedef struct attn_workspace {
 
 /* Lays out the workspace from its base on and writes all views; without a base, counts. `used` is then how many bytes
  * the workspace has to have; SIZE_MAX where no memory is large enough. */
-attn_workspace attn_lay_out(const attn_problem *problem, void *base);
+attn_workspace attn_lay_out(const attn_problem *problem, const attn_version *version, void *base);
 
 static inline int64_t *attn_symbols_of(const attn_problem *p, const attn_workspace *w, int64_t batch) {
   return w->symbols + batch * p->kernel->symbol_count;
 }
 
 static inline int32_t *attn_table_row(attn_table table, int64_t batch) { return table.data + batch * table.stride; }
-
-/* Whether all batches share the order's run-time data, and so its tables. */
-static inline int attn_is_shared(const attn_problem *p, const attn_order *order) {
-  return attn_values_of(p, order->tensor).batch_stride == 0;
-}
 
 #ifdef __cplusplus
 }

@@ -3,13 +3,16 @@
 // Runs a kernel out of an emitted shared object, where LLVM is not installed: attn-run without the compiler. An object
 // lists its kernels in the symbol attn_kernels.
 #include "common/Element.h"
+#include "common/Expectation.h"
 #include "common/Memory.h"
 #include "common/RunCall.h"
 
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <dlfcn.h>
 #include <getopt.h>
+#include <limits>
 
 using namespace attn_tools;
 
@@ -28,15 +31,17 @@ Runs a kernel of a shared object that attn-compile --emit=so wrote. Arrays are .
   --query-offset N       position of the first query row (the last one stands beside the last key row)
   --key-offset N         position of the first key row (0)
   --arg NAME=VALUE       an argument of the pattern: a number, v1,v2,... or a .npy file; may be repeated
+  --expect DIR           takes the call from a folder that attn-run --expect wrote, and judges what the kernel gives
   --out, --lse FILE      where to write output and lse
   --seed N               seed of what is drawn (0)
   --repeat N             timed runs; the median is reported (1)
-  --threads N            workers (1)
+  --threads N            workers of a CPU kernel (1)
   --max-isa NAME         amx, avx512fp16, avx512bf16, avx512, avx2 or generic: the best instruction set to use
+  --device N             which GPU a GPU kernel runs on (0)
   --json                 report as JSON
   --help                 this text
 
-Exit codes: 0 right, 2 bad usage or input, or the machine lacks what the kernel needs.
+Exit codes: 0 right, 1 not what --expect says, 2 bad usage or input, or the machine lacks what the kernel needs.
 )";
 
 //===----------------------------------------------------------------------------------------------------------===//
@@ -48,6 +53,7 @@ namespace {
 struct CommandLine {
   std::string object;
   std::string kernel;
+  std::string expectation; // a folder; empty: nothing is judged
   CallFlags flags;
   bool isJson = false;
   bool isHelp = false;
@@ -72,6 +78,8 @@ enum Flag {
   kRepeat,
   kThreads,
   kMaxIsa,
+  kDevice,
+  kExpect,
   kJson,
   kHelp
 };
@@ -96,6 +104,8 @@ static const option options[] = {{"kernel", required_argument, nullptr, kKernel}
                                  {"repeat", required_argument, nullptr, kRepeat},
                                  {"threads", required_argument, nullptr, kThreads},
                                  {"max-isa", required_argument, nullptr, kMaxIsa},
+                                 {"device", required_argument, nullptr, kDevice},
+                                 {"expect", required_argument, nullptr, kExpect},
                                  {"json", no_argument, nullptr, kJson},
                                  {"help", no_argument, nullptr, kHelp},
                                  {}};
@@ -162,6 +172,11 @@ static Outcome parseFlag(CommandLine &line, int flag, const std::string &name, c
     return store(flags.threads, parseSmall(name, text));
   case kMaxIsa:
     return store(flags.maxIsa, parseIsa(text));
+  case kDevice:
+    return store(flags.device, parseSmall(name, text));
+  case kExpect:
+    line.expectation = text;
+    break;
   case kJson:
     line.isJson = true;
     break;
@@ -238,8 +253,25 @@ static Result<const attn_kernel_info *> loadKernel(const CommandLine &line) {
 // Reports
 //===----------------------------------------------------------------------------------------------------------===//
 
+namespace {
+
+struct Run {
+  const CommandLine &line;
+  const CallArguments &arguments;
+  RunReport report;
+  std::optional<Verdict> verdict; // with --expect
+};
+
+} // namespace
+
+/// JSON has no infinity: what is infinitely wrong is as wrong as a number can say.
+static void printError(const char *key, double error, const char *after) {
+  std::printf("\"%s\": %.6g%s", key, std::isfinite(error) ? error : std::numeric_limits<double>::max(), after);
+}
+
 /// Names of kernels and targets need no escapes: they are identifiers.
-static void printJson(const CallArguments &a, const CallFlags &flags, const RunReport &report) {
+static void printJson(const Run &run) {
+  const CallArguments &a = run.arguments;
   const attn_kernel_info &info = a.info();
   auto text = [](const char *key, const char *value) { std::printf("\"%s\": \"%s\", ", key, value); };
   auto whole = [](const char *key, int64_t value) { std::printf("\"%s\": %lld, ", key, (long long)value); };
@@ -256,34 +288,60 @@ static void printJson(const CallArguments &a, const CallFlags &flags, const RunR
   whole("key_offset", a.keyOffset);
   whole("head_size", info.head_size);
   whole("value_head_size", info.value_head_size);
-  whole("threads", flags.threads);
-  whole("workspace_bytes", report.workspaceBytes);
-  std::printf("\"ms\": %.6g, \"isa\": \"%s\"}\n", report.milliseconds, nameOfIsa(report.isa));
+  whole("threads", run.line.flags.threads);
+  whole("workspace_bytes", run.report.workspaceBytes);
+  text("isa", nameOfIsa(run.report.isa));
+  if (run.verdict) {
+    std::printf("\"ok\": %s, ", run.verdict->ok ? "true" : "false");
+    printError("max_error", run.verdict->maxError, ", ");
+    printError("error_ratio", run.verdict->errorRatio, ", ");
+    printError("lse_error_ratio", run.verdict->lseErrorRatio, ", ");
+  } else {
+    std::printf("\"ok\": true, \"max_error\": null, \"error_ratio\": null, \"lse_error_ratio\": null, ");
+  }
+  std::printf("\"ms\": %.6g}\n", run.report.milliseconds());
 }
 
-static void printText(const CallArguments &a, const CallFlags &flags, const RunReport &report) {
+static void printText(const Run &run) {
+  const CallArguments &a = run.arguments;
   const attn_kernel_info &info = a.info();
+  const int32_t threads = run.line.flags.threads;
   std::printf("%s %s, %s: batch %lld, heads %lld (%lld), length %lld (%lld), head size %d (%d)\n", info.name,
-              nameOfElement(info.element), nameOfIsa(report.isa), (long long)a.batch, (long long)a.heads,
+              nameOfElement(info.element), nameOfIsa(run.report.isa), (long long)a.batch, (long long)a.heads,
               (long long)a.kvHeads, (long long)a.length, (long long)a.kvLength, info.head_size, info.value_head_size);
-  std::printf("%.4g ms on %d thread%s, workspace %zu bytes\n", report.milliseconds, flags.threads,
-              flags.threads == 1 ? "" : "s", report.workspaceBytes);
+  std::printf("%.4g ms", run.report.milliseconds());
+  if (!info.load)
+    std::printf(" on %d thread%s", threads, threads == 1 ? "" : "s");
+  std::printf(", workspace %zu bytes\n", run.report.workspaceBytes);
+  if (run.verdict)
+    std::printf("%s\n", describe(*run.verdict).c_str());
 }
 
-static Outcome runTool(const CommandLine &line) {
+/// Whether the kernel gave what was expected, or nothing was.
+static Result<bool> runTool(CommandLine &line) {
   Result<const attn_kernel_info *> info = loadKernel(line);
   if (!info)
     return info.takeFailure();
+  const bool isJudged = !line.expectation.empty();
+  if (Outcome taken = isJudged ? takeInputs(line.expectation, **info, line.flags) : Success(); !taken)
+    return taken.takeFailure();
   Result<CallArguments> arguments = CallArguments::create(**info, line.flags);
   if (!arguments)
     return arguments.takeFailure();
   Result<RunReport> report = runCall(*arguments, line.flags);
   if (!report)
     return report.takeFailure();
+  Run run = {line, *arguments, *report, std::nullopt};
+  if (isJudged) {
+    Result<Verdict> verdict = judgeOutputs(line.expectation, *arguments);
+    if (!verdict)
+      return verdict.takeFailure();
+    run.verdict = *verdict;
+  }
   if (Outcome written = writeOutputs(*arguments, line.flags); !written)
-    return written;
-  (line.isJson ? printJson : printText)(*arguments, line.flags, *report);
-  return Success();
+    return written.takeFailure();
+  (line.isJson ? printJson : printText)(run);
+  return !run.verdict || run.verdict->ok;
 }
 
 static int fail(const std::string &message) {
@@ -300,6 +358,6 @@ int main(int argc, char **argv) {
     std::fputs(usage, stdout);
     return 0;
   }
-  Outcome outcome = runTool(*line);
-  return outcome ? 0 : fail(outcome.message());
+  Result<bool> isRight = runTool(*line);
+  return isRight ? !*isRight : fail(isRight.message());
 }

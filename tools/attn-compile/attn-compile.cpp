@@ -21,11 +21,13 @@ struct Flags {
   KernelFlags kernel;
   SizeFlags sizes;
   cl::opt<std::string> emit{"emit",
-                            cl::desc("attn, plan, loops, llvm, asm, obj (default), so, header, report, visits or mask"),
+                            cl::desc("attn, plan, loops (CPU), tiles (GPU), llvm, asm, ptx (GPU), cubin (GPU), obj "
+                                     "(default), so, header, report, visits or mask"),
                             cl::init("obj"), cl::value_desc("WHAT")};
   cl::opt<std::string> output{"o", cl::desc("Output; - is standard output, where text goes by default"),
                               cl::value_desc("OUT")};
   cl::opt<bool> json{"json", cl::desc("Prints report and visits as JSON")};
+  cl::opt<bool> ptxasInfo{"ptxas-info", cl::desc("Prints what ptxas says of the GPU code, to stderr")};
   cl::opt<bool> byKey{"by-key", cl::desc("Lists visits key tile by key tile")};
 
   Emit what() const {
@@ -58,9 +60,11 @@ int writeText(llvm::Expected<std::string> text, const Flags &flags) {
 int writeObject(Compilation &compilation, const Flags &flags) {
   if (flags.output.empty())
     return fail("--emit=" + flags.emit + " writes a file; name it with -o");
-  auto object = compilation.emitObject();
+  auto object = flags.what() == Emit::Cubin ? compilation.emitCubin() : compilation.emitObject();
   if (!object)
     return fail(object.takeError());
+  if (flags.ptxasInfo)
+    attn::printText(compilation.ptxasReport(), llvm::errs());
   if (flags.what() == Emit::So) {
     llvm::Error error = attn::linkSharedLibrary(**object, flags.output);
     return error ? fail(std::move(error)) : 0;
@@ -135,7 +139,18 @@ int describeAll(Compilation &compilation, const Flags &flags) {
   return writeText(std::move(text), flags);
 }
 
+/// Whether the target has no such stage.
+bool isForeign(Emit what, bool isForGpu) {
+  if (what == Emit::Loops)
+    return isForGpu;
+  return !isForGpu && (what == Emit::Tiles || what == Emit::Ptx || what == Emit::Cubin);
+}
+
 int emit(Compilation &compilation, const Flags &flags) {
+  const bool isForGpu = flags.kernel.target != "cpu";
+  if (isForeign(flags.what(), isForGpu))
+    return fail("--emit=" + flags.emit + " is for " + (isForGpu ? "CPU" : "GPU") + " targets; the target is " +
+                flags.kernel.target);
   switch (flags.what()) {
   case Emit::Attn:
     return writeText(compilation.print(Compilation::Stage::Attn), flags);
@@ -143,19 +158,20 @@ int emit(Compilation &compilation, const Flags &flags) {
     return writeText(compilation.print(Compilation::Stage::Plan), flags);
   case Emit::Loops:
     return writeText(compilation.print(Compilation::Stage::Loops), flags);
+  case Emit::Tiles:
+    return writeText(compilation.print(Compilation::Stage::Tiles), flags);
   case Emit::LLVM:
     return writeText(compilation.emitLLVM(), flags);
   case Emit::Asm:
     return writeText(compilation.emitAssembly(), flags);
+  case Emit::Ptx:
+    return writeText(compilation.emitPtx(), flags);
+  case Emit::Cubin:
   case Emit::Obj:
   case Emit::So:
     return writeObject(compilation, flags);
   case Emit::Header:
     return writeText(compilation.emitHeader(), flags);
-  case Emit::Tiles:
-  case Emit::Ptx:
-  case Emit::Cubin:
-    return fail("--emit=" + flags.emit + " is for GPU targets; the target is " + flags.kernel.target);
   default:
     return describeAll(compilation, flags);
   }
@@ -172,7 +188,7 @@ int main(int argc, char **argv) {
     return fail(parsed.message());
   if (flags.what() == Emit::None)
     return fail("unknown --emit '" + flags.emit +
-                "'; use attn, plan, loops, llvm, asm, obj, so, header, report, visits or mask");
+                "'; use attn, plan, loops, tiles, llvm, asm, ptx, cubin, obj, so, header, report, visits or mask");
   attn::CompileOptions options = flags.kernel.options();
   if (flags.what() == Emit::Report) // it asks the kernel for its workspace, as this machine would run it
     options.isas = {attn::Isa::bestOfHost(ATTN_ISA_BEST).name.str()};

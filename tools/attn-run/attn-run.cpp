@@ -4,6 +4,7 @@
 #include "attn/Codegen/Isa.h"
 #include "attn/Reference/Reference.h"
 #include "common/Element.h"
+#include "common/Expectation.h"
 #include "common/Memory.h"
 #include "common/RunCall.h"
 #include "flags/Flags.h"
@@ -31,6 +32,10 @@ struct Flags {
   WholeNumber threads{"threads", cl::desc("Worker threads (1)"), cl::init(1)};
   cl::opt<std::string> maxIsa{"max-isa", cl::desc("amx, avx512fp16, avx512bf16, avx512, avx2 or generic (the best)"),
                               cl::value_desc("NAME")};
+  WholeNumber device{"device", cl::desc("The GPU, for GPU targets (0)"), cl::init(0)};
+  cl::opt<std::string> expect{
+      "expect", cl::desc("Runs nothing; writes inputs and what they should give, for attn-call --expect elsewhere"),
+      cl::value_desc("DIR")};
   cl::opt<bool> json{"json", cl::desc("Prints one JSON object")};
 
   Result<CallFlags> call() const {
@@ -41,7 +46,11 @@ struct Flags {
       return Failure{"--threads is " + std::to_string(threads) + "; give 1 to 1024"};
     if (repeat < 1)
       return Failure{"--repeat is " + std::to_string(repeat) + "; give at least 1"};
-    flags.repeat = repeat, flags.threads = static_cast<int32_t>(threads);
+    if (device < 0 || device > INT32_MAX)
+      return Failure{"--device is " + std::to_string(device) + "; give the number of a GPU, from 0"};
+    if (!expect.empty() && (check || json || !out.empty() || !lse.empty()))
+      return Failure{"--expect runs nothing; drop --check, --json, --out and --lse"};
+    flags.repeat = repeat, flags.threads = static_cast<int32_t>(threads), flags.device = static_cast<int32_t>(device);
     if (!maxIsa.empty()) {
       Result<int32_t> isa = parseIsa(maxIsa);
       if (!isa)
@@ -70,8 +79,8 @@ double millisecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
-llvm::Error compile(const Flags &flags, const CallFlags &call, Run &run) {
-  auto start = std::chrono::steady_clock::now();
+/// Reads and plans the one kernel that is meant.
+llvm::Error open(const Flags &flags, const CallFlags &call, Run &run) {
   attn::CompileOptions options = flags.kernel.options();
   options.isas = {attn::Isa::bestOfHost(call.maxIsa).name.str()};
   options.sanitizeAddress = attn::isBuiltWithAddressSanitizer();
@@ -85,6 +94,13 @@ llvm::Error compile(const Flags &flags, const CallFlags &call, Run &run) {
       names += (names.empty() ? "'" : ", '") + kernel.layout.name + "'";
     return llvm::createStringError("error: the file holds the kernels " + names + "; name one with --kernel");
   }
+  return llvm::Error::success();
+}
+
+llvm::Error compile(const Flags &flags, const CallFlags &call, Run &run) {
+  auto start = std::chrono::steady_clock::now();
+  if (llvm::Error error = open(flags, call, run))
+    return error;
   auto object = run.compilation->emitObject();
   if (!object)
     return object.takeError();
@@ -110,14 +126,6 @@ void count(Run &run) {
 // Check
 //===----------------------------------------------------------------------------------------------------------===//
 
-std::vector<float> floatsOf(const attn_tensor &tensor) {
-  int64_t elements = 1;
-  for (int32_t axis = 0; axis < tensor.rank; ++axis)
-    elements *= tensor.shape[axis];
-  const float *data = static_cast<const float *>(tensor.data);
-  return std::vector<float>(data, data + elements);
-}
-
 /// The value of an argument of the kernel's function.
 reference::Argument argumentOf(const Run &run, mlir::BlockArgument argument) {
   const CallArguments &arguments = *run.arguments;
@@ -133,9 +141,11 @@ reference::Argument argumentOf(const Run &run, mlir::BlockArgument argument) {
   return table;
 }
 
-llvm::Error check(Run &run) {
+/// The call as the reference takes it.
+reference::Problem problemOf(const Run &run) {
   const CallArguments &a = *run.arguments;
   reference::Problem problem;
+  problem.element = referenceElementOf(a.info().element);
   problem.batch = a.batch, problem.heads = a.heads, problem.kvHeads = a.kvHeads;
   problem.length = a.length, problem.kvLength = a.kvLength;
   problem.headSize = a.info().head_size, problem.valueHeadSize = a.info().value_head_size;
@@ -144,15 +154,40 @@ llvm::Error check(Run &run) {
   problem.scale = 1 / std::sqrt(static_cast<double>(problem.headSize));
   problem.query = floatsOf(a.tensors[ATTN_QUERY]), problem.key = floatsOf(a.tensors[ATTN_KEY]);
   problem.value = floatsOf(a.tensors[ATTN_VALUE]);
-  attn::AttentionOp attention = run.source().attention;
-  auto function = attention->getParentOfType<mlir::func::FuncOp>();
   problem.arguments.assign(3, std::monostate());
+  auto function = run.source().attention->getParentOfType<mlir::func::FuncOp>();
   for (mlir::BlockArgument argument : function.getArguments().drop_front(3))
     problem.arguments.push_back(argumentOf(run, argument));
+  return problem;
+}
+
+llvm::Error check(Run &run) {
+  const CallArguments &a = *run.arguments;
+  const reference::Problem problem = problemOf(run);
   return run.compilation->collectErrors([&] {
-    run.verdict = reference::judge(reference::evaluate(attention, problem), problem, floatsOf(a.tensors[ATTN_OUTPUT]),
-                                   floatsOf(a.tensors[ATTN_LSE]));
+    run.verdict = reference::judge(reference::evaluate(run.source().attention, problem), problem,
+                                   floatsOf(a.tensors[ATTN_OUTPUT]), floatsOf(a.tensors[ATTN_LSE]));
   });
+}
+
+/// --expect: the reference instead of a run.
+int expect(const Flags &flags, const CallFlags &call) {
+  Run run;
+  if (llvm::Error error = open(flags, call, run))
+    return fail(std::move(error));
+  attn::KernelInfo info(run.source().layout, flags.kernel.target);
+  Result<CallArguments> arguments = CallArguments::create(info.get(), call);
+  if (!arguments)
+    return fail(arguments.message());
+  if (std::string fault = explainArguments(*arguments); !fault.empty())
+    return fail(fault);
+  run.arguments.emplace(std::move(*arguments));
+  reference::Result expected;
+  if (llvm::Error error = run.compilation->collectErrors(
+          [&] { expected = reference::evaluate(run.source().attention, problemOf(run)); }))
+    return fail(std::move(error));
+  Outcome written = writeExpectation(flags.expect, *run.arguments, expected);
+  return written ? 0 : fail(written.message());
 }
 
 //===----------------------------------------------------------------------------------------------------------===//
@@ -162,7 +197,7 @@ llvm::Error check(Run &run) {
 double gflops(const Run &run) {
   const attn_kernel_info &info = run.arguments->info();
   double flops = 2.0 * (info.head_size + info.value_head_size) * static_cast<double>(run.pairs.admitted);
-  return flops / (run.report.milliseconds * 1e6);
+  return flops / (run.report.milliseconds() * 1e6);
 }
 
 double waste(const Run &run) {
@@ -192,7 +227,7 @@ void printJson(const Run &run, const CallFlags &flags) {
                             {"plan_bytes", run.planBytes},
                             {"workspace_bytes", static_cast<int64_t>(run.report.workspaceBytes)},
                             {"compile_ms", run.compileMs},
-                            {"ms", run.report.milliseconds},
+                            {"ms", run.report.milliseconds()},
                             {"gflops", gflops(run)},
                             {"isa", nameOfIsa(run.report.isa)},
                             {"max_error", nullptr},
@@ -211,12 +246,14 @@ void printJson(const Run &run, const CallFlags &flags) {
 void printText(const Run &run, const CallFlags &flags) {
   const CallArguments &a = *run.arguments;
   const attn_kernel_info &info = a.info();
-  llvm::outs() << info.name << " on " << info.target << " (" << nameOfIsa(run.report.isa) << ", " << flags.threads
-               << (flags.threads == 1 ? " thread" : " threads") << "), " << nameOfElement(info.element) << ", batch "
-               << a.batch << ", heads " << a.heads << "/" << a.kvHeads << ", length " << a.length << " x " << a.kvLength
-               << ", head size " << info.head_size << "/" << info.value_head_size << '\n'
+  llvm::outs() << info.name << " on " << info.target << " (" << nameOfIsa(run.report.isa);
+  if (!info.load)
+    llvm::outs() << ", " << flags.threads << (flags.threads == 1 ? " thread" : " threads");
+  llvm::outs() << "), " << nameOfElement(info.element) << ", batch " << a.batch << ", heads " << a.heads << "/"
+               << a.kvHeads << ", length " << a.length << " x " << a.kvLength << ", head size " << info.head_size << "/"
+               << info.value_head_size << '\n'
                << llvm::format("  time     %.3f ms, %.1f GFLOP/s over admitted pairs (compiled in %.0f ms)\n",
-                               run.report.milliseconds, gflops(run), run.compileMs)
+                               run.report.milliseconds(), gflops(run), run.compileMs)
                << llvm::format("  pairs    %lld admitted, %lld multiplied, waste %.3f%s\n",
                                static_cast<long long>(run.pairs.admitted), static_cast<long long>(run.pairs.computed),
                                waste(run), run.pairs.estimated ? " (estimated)" : "")
@@ -224,9 +261,7 @@ void printText(const Run &run, const CallFlags &flags) {
                                static_cast<long long>(run.planBytes),
                                static_cast<long long>(run.report.workspaceBytes));
   if (run.verdict)
-    llvm::outs() << llvm::format("  check    %s: error %.2e, %.3f of what is allowed (lse %.3f)\n",
-                                 run.verdict->ok ? "right" : "WRONG", run.verdict->maxError, run.verdict->errorRatio,
-                                 run.verdict->lseErrorRatio);
+    llvm::outs() << "  check    " << describe(*run.verdict) << '\n';
 }
 
 } // namespace
@@ -241,6 +276,8 @@ int main(int argc, char **argv) {
   Result<CallFlags> call = flags.call();
   if (!call)
     return fail(call.message());
+  if (!flags.expect.empty())
+    return expect(flags, *call);
   Run run;
   if (llvm::Error error = compile(flags, *call, run))
     return fail(std::move(error));

@@ -61,6 +61,36 @@ static bool isNpy(const std::string &text) {
   return text.size() > ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
 }
 
+static Result<NpyArray> readScalar(const std::string &what, const std::string &path) {
+  Result<NpyArray> array = readNpy(path);
+  if (array && array->elementCount() != 1)
+    return Failure{quoted(path) + " has shape " + describeShape(array->shape) + ", " + what +
+                   " is one number; save it alone"};
+  return array;
+}
+
+Result<int64_t> readInteger(const std::string &what, const std::string &path) {
+  Result<NpyArray> array = readScalar(what, path);
+  if (!array)
+    return array.takeFailure();
+  if (array->type == NpyType::I64)
+    return *array->data<int64_t>();
+  if (array->type == NpyType::I32)
+    return *array->data<int32_t>();
+  return Failure{quoted(path) + " holds " + nameOf(array->type) + ", " + what + " is a whole number; save it as <i8"};
+}
+
+Result<double> readNumber(const std::string &what, const std::string &path) {
+  Result<NpyArray> array = readScalar(what, path);
+  if (!array)
+    return array.takeFailure();
+  if (array->type == NpyType::F64)
+    return *array->data<double>();
+  if (array->type == NpyType::F32)
+    return *array->data<float>();
+  return Failure{quoted(path) + " holds " + nameOf(array->type) + ", " + what + " is a number; save it as <f8"};
+}
+
 static Result<Integers> readIntegers(const std::string &path) {
   Result<NpyArray> array = readNpy(path);
   if (!array)
@@ -196,9 +226,12 @@ static Bytes allocateRows(const std::vector<int64_t> &shape, int32_t element) {
 }
 
 /// The elements of a file as the kernel takes them: its own type as it is, f32 and f64 rounded.
-static Result<Bytes> takeElements(NpyArray &array, int32_t element, const std::string &path) {
+static Result<Bytes> takeElements(NpyArray &array, int32_t element, const std::string &path, bool keepElements) {
   if (array.type == npyTypeOf(element))
     return std::move(array.bytes);
+  if (keepElements)
+    return Failure{quoted(path) + " holds " + nameOf(array.type) + ", the kernel takes " + nameOfElement(element) +
+                   "; write the folder with attn-run --expect --element=" + nameOfElement(element)};
   if (array.type != NpyType::F32 && array.type != NpyType::F64)
     return Failure{quoted(path) + " holds " + nameOf(array.type) + ", the kernel takes " + nameOfElement(element) +
                    "; save it as <f4" + (element == ATTN_F32 ? "" : std::string(" or ") + nameOf(npyTypeOf(element)))};
@@ -233,7 +266,7 @@ Outcome CallArguments::addRows(int32_t tensor, int64_t headCount, int64_t rows, 
     return addTensor(tensor, element, shape, nullptr);
   if (file) {
     const std::string *paths[] = {&flags.queryFile, &flags.keyFile, &flags.valueFile};
-    Result<Bytes> bytes = takeElements(*file, element, *paths[tensor]);
+    Result<Bytes> bytes = takeElements(*file, element, *paths[tensor], flags.keepElements);
     return bytes ? addTensor(tensor, element, shape, std::move(*bytes)) : bytes.takeFailure();
   }
   Bytes bytes = allocateRows(shape, element);
@@ -294,14 +327,15 @@ Outcome CallArguments::addIntegers(int32_t tensor, const Integers &integers) {
 }
 
 static Outcome setScalar(const attn_scalar_info &info, const NamedText &argument, attn_scalar &scalar) {
+  const bool isFile = isNpy(argument.text);
   if (info.is_number) {
-    Result<double> value = parseNumber(nameOf(argument), argument.text);
+    Result<double> value = (isFile ? readNumber : parseNumber)(nameOf(argument), argument.text);
     if (!value)
       return value.takeFailure();
     scalar.number = *value;
     return Success();
   }
-  Result<int64_t> value = parseInteger(nameOf(argument), argument.text);
+  Result<int64_t> value = (isFile ? readInteger : parseInteger)(nameOf(argument), argument.text);
   if (!value)
     return value.takeFailure();
   scalar.index = *value;

@@ -25,9 +25,11 @@ struct CallFlags {
   std::vector<std::string> arguments; // of --arg: name=value, name=v1,v2,... or name=file.npy
   std::string queryFile, keyFile, valueFile, outputFile, lseFile;
   uint64_t seed = 0;
-  bool dataOnly = false; // shapes, run-time data and scalars only: query, key, value and outputs get no memory
+  bool keepElements = false; // files of another element type than the kernel's are refused, not rounded
+  bool dataOnly = false;     // shapes, run-time data and scalars only: query, key, value and outputs get no memory
   int64_t repeat = 1;
   int32_t threads = 1;
+  int32_t device = 0; // the GPU, for kernels that run on one
   int32_t maxIsa = ATTN_ISA_BEST;
 };
 
@@ -50,6 +52,10 @@ Result<Integers> parseIntegers(const NamedText &argument);
 /// A whole number, all of the text; `what` is named in the message: "--length" or "argument 'left'".
 Result<int64_t> parseInteger(const std::string &what, const std::string &text);
 Result<double> parseNumber(const std::string &what, const std::string &text);
+
+/// The same out of a .npy file that holds one number.
+Result<int64_t> readInteger(const std::string &what, const std::string &path);
+Result<double> readNumber(const std::string &what, const std::string &path);
 
 /// Everything that a call points to. May be moved, not copied.
 class CallArguments {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Names of element types and instruction sets, and rounding to 16 bits.
+// Names of element types and instruction sets, and 16-bit numbers.
 #include "common/Element.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -36,7 +37,11 @@ NpyType npyTypeOf(int32_t element) {
 
 static constexpr const char *isaNames[] = {"none", "generic", "avx2", "avx512", "avx512bf16", "avx512fp16", "amx"};
 
-const char *nameOfIsa(int32_t isa) { return isa >= 0 && isa <= ATTN_ISA_AMX ? isaNames[isa] : "none"; }
+const char *nameOfIsa(int32_t isa) {
+  if (isa == ATTN_ISA_SM_90A)
+    return "sm_90a";
+  return isa >= 0 && isa <= ATTN_ISA_AMX ? isaNames[isa] : "none";
+}
 
 Result<int32_t> parseIsa(const std::string &name) {
   for (int32_t isa = ATTN_ISA_GENERIC; isa <= ATTN_ISA_AMX; ++isa)
@@ -67,11 +72,38 @@ uint16_t roundToF16(float value) {
   return static_cast<uint16_t>(sign + ((exponent + 14) << 10) + steps);
 }
 
+float widenBf16(uint16_t bits) {
+  uint32_t wide = uint32_t(bits) << 16;
+  float value;
+  std::memcpy(&value, &wide, sizeof(value));
+  return value;
+}
+
+float widenF16(uint16_t bits) {
+  const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+  float magnitude = exponent == 31  ? (fraction ? NAN : INFINITY)
+                    : exponent == 0 ? std::ldexp(float(fraction), -24)
+                                    : std::ldexp(float(1024 + fraction), exponent - 25);
+  return bits & 0x8000 ? -magnitude : magnitude;
+}
+
 void storeElement(void *data, int32_t element, int64_t index, float value) {
   if (element == ATTN_F32)
     static_cast<float *>(data)[index] = value;
   else
     static_cast<uint16_t *>(data)[index] = element == ATTN_BF16 ? roundToBf16(value) : roundToF16(value);
+}
+
+std::vector<float> floatsOf(const attn_tensor &tensor) {
+  const int64_t count = countElements({tensor.shape, tensor.shape + tensor.rank});
+  if (tensor.element == ATTN_F32) {
+    const float *data = static_cast<const float *>(tensor.data);
+    return std::vector<float>(data, data + count);
+  }
+  const uint16_t *data = static_cast<const uint16_t *>(tensor.data);
+  std::vector<float> floats(count);
+  std::transform(data, data + count, floats.begin(), tensor.element == ATTN_BF16 ? widenBf16 : widenF16);
+  return floats;
 }
 
 } // namespace attn_tools

@@ -5,6 +5,7 @@
 
 #include "attn/Runtime/pool.h"
 #include "common/Element.h"
+#include "common/RunOnGpu.h"
 
 #include <algorithm>
 #include <chrono>
@@ -154,10 +155,11 @@ static double timeRun(const attn_kernel_info &info, const attn_call &call, int &
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
 }
 
-static double medianOf(std::vector<double> times) {
-  std::sort(times.begin(), times.end());
-  size_t middle = times.size() / 2;
-  return times.size() % 2 ? times[middle] : (times[middle - 1] + times[middle]) / 2;
+double RunReport::milliseconds() const {
+  std::vector<double> sorted = times;
+  std::sort(sorted.begin(), sorted.end());
+  size_t middle = sorted.size() / 2;
+  return sorted.size() % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 static Outcome checkFlags(const CallFlags &flags) {
@@ -168,9 +170,7 @@ static Outcome checkFlags(const CallFlags &flags) {
   return Success();
 }
 
-Result<RunReport> runCall(const CallArguments &arguments, const CallFlags &flags) {
-  if (Outcome outcome = checkFlags(flags); !outcome)
-    return outcome.takeFailure();
+static Result<RunReport> runOnCpu(const CallArguments &arguments, const CallFlags &flags, int64_t untimed) {
   Pool pool(attn_pool_create(flags.threads));
   if (!pool)
     return Failure{"cannot start " + number(flags.threads) + " threads; give a smaller --threads"};
@@ -187,7 +187,6 @@ Result<RunReport> runCall(const CallArguments &arguments, const CallFlags &flags
   call.workspace = workspace.get();
 
   std::vector<double> times;
-  const int64_t untimed = flags.repeat > 1 ? 1 : 0;
   for (int64_t i = 0; i < untimed + flags.repeat; ++i) {
     int status;
     double milliseconds = timeRun(info, call, status);
@@ -196,7 +195,14 @@ Result<RunReport> runCall(const CallArguments &arguments, const CallFlags &flags
     if (i >= untimed)
       times.push_back(milliseconds);
   }
-  return RunReport{call.workspace_bytes, info.isa(&call), medianOf(std::move(times))};
+  return RunReport{call.workspace_bytes, info.isa(&call), std::move(times)};
+}
+
+Result<RunReport> runCall(const CallArguments &arguments, const CallFlags &flags) {
+  if (Outcome outcome = checkFlags(flags); !outcome)
+    return outcome.takeFailure();
+  const int64_t untimed = flags.repeat > 1 ? 1 : 0;
+  return (arguments.info().load ? runOnGpu : runOnCpu)(arguments, flags, untimed);
 }
 
 //===----------------------------------------------------------------------------------------------------------===//

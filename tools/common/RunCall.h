@@ -15,12 +15,15 @@ namespace attn_tools {
 
 struct RunReport {
   size_t workspaceBytes = 0;
-  int32_t isa = 0;         // attn_isa
-  double milliseconds = 0; // the median of the timed runs
+  int32_t isa = 0;           // attn_isa
+  std::vector<double> times; // milliseconds of each timed run
+
+  /// The median.
+  double milliseconds() const;
 };
 
-/// Runs the call flags.repeat times with flags.threads workers and takes the median time. More than one run is preceded
-/// by one that is not timed.
+/// Runs the call flags.repeat times, with flags.threads workers or on the GPU flags.device, and times them.
+/// More than one run is preceded by one that is not timed. On a GPU, runs follow each other without a pause.
 Result<RunReport> runCall(const CallArguments &arguments, const CallFlags &flags);
 
 /// What a status other than ATTN_OK means for this call: the value at fault and the cure.

@@ -34,10 +34,10 @@ struct KernelFlags {
   llvm::cl::opt<std::string> file{llvm::cl::Positional, llvm::cl::desc("FILE"), llvm::cl::Required};
   llvm::cl::opt<std::string> kernel{"kernel", llvm::cl::desc("Kernel of the file; all of them if not given"),
                                     llvm::cl::value_desc("NAME")};
-  llvm::cl::opt<std::string> target{"target", llvm::cl::desc("cpu (default)"), llvm::cl::init("cpu"),
+  llvm::cl::opt<std::string> target{"target", llvm::cl::desc("cpu (default) or sm_90a"), llvm::cl::init("cpu"),
                                     llvm::cl::value_desc("NAME")};
-  llvm::cl::opt<std::string> machine{"machine", llvm::cl::desc("Target description: host (default)"),
-                                     llvm::cl::init("host"), llvm::cl::value_desc("NAME")};
+  llvm::cl::opt<std::string> machine{"machine", llvm::cl::desc("Target description: host or h200 (the target's own)"),
+                                     llvm::cl::value_desc("NAME")};
   llvm::cl::opt<std::string> score{"score",
                                    llvm::cl::desc("Score of the file, of scores/ beside it, or of another file"),
                                    llvm::cl::value_desc("NAME|FILE")};

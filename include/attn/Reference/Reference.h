@@ -8,6 +8,7 @@
 #define ATTN_REFERENCE_REFERENCE_H
 
 #include "attn/IR/Attn.h"
+#include "attn/Reference/Judge.h"
 #include "llvm/ADT/ArrayRef.h"
 #include <cstdint>
 #include <functional>
@@ -15,8 +16,6 @@
 #include <vector>
 
 namespace attn::reference {
-
-enum class Element { F32, BF16, F16 };
 
 /// Rounds values to what the element type can hold: to nearest, halves to even. f32 stays as it is.
 void roundTo(Element element, llvm::MutableArrayRef<float> values);
@@ -41,11 +40,7 @@ struct Problem {
   std::vector<Argument> arguments;
 };
 
-struct Result {
-  std::vector<double> output;     // [batch, heads, length, value head size], float64
-  std::vector<double> lse;        // [batch, heads, length]
-  std::vector<float> eagerOutput; // what a framework's eager attention gives: rounded where PyTorch rounds
-  std::vector<float> eagerLse;
+struct Result : Expected {
   int64_t admittedPairs = 0; // over batch and query heads
   bool complete = true;      // false if something could not be evaluated: an error said what, and no output is right
 };
@@ -72,18 +67,9 @@ Result evaluate(AttentionOp op, const Problem &problem);
 double evaluateRegion(mlir::Region &region, llvm::ArrayRef<double> arguments,
                       llvm::function_ref<double(mlir::Value)> lookup, bool roundToFloat);
 
-/// The verdict of the tolerance rule: a kernel may be wrong by about as much as eager attention is. An error ratio is
-///   max|x - f64| / (k * max|eager - f64| + 2 ulp at max|f64|),  k = 1.1 for 16-bit element types, 10 for f32,
-/// over the whole tensor, with ulps of the element type for the output and of f32 for lse. NaN and infinities have to
-/// stand exactly where the float64 result has them; one elsewhere, or a missing row, makes the ratio infinite. Where
-/// only eager attention is not finite (an f16 score overflows), its error does not count.
-struct Verdict {
-  bool ok = false;
-  double maxError = 0;   // of the output
-  double errorRatio = 0; // the larger of output and lse
-  double lseErrorRatio = 0;
-};
-Verdict judge(const Result &expected, const Problem &problem, llvm::ArrayRef<float> output, llvm::ArrayRef<float> lse);
+/// Judges by the tolerance rule; wrong, whatever the output is, if the reference is incomplete.
+Verdict judge(const Result &expected, const Problem &problem, const std::vector<float> &output,
+              const std::vector<float> &lse);
 
 } // namespace attn::reference
 

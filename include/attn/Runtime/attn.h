@@ -7,9 +7,14 @@
  *   int    NAME_isa(const attn_call *call);              the instruction set (attn_isa) that this call would use, or 0
  *   extern const attn_kernel_info NAME_info;             its arguments, for callers that were not compiled against it
  *
- * and a generated header NAME.h names its tensors and scalars. This file is all that a caller includes besides it; it
- * needs nothing to be linked. Kernels allocate nothing, throw nothing, keep no state but one idempotent word that
- * caches the processor's features, and may be called from any number of threads at a time.
+ * and, where NAME runs on a GPU,
+ *
+ *   int NAME_load(void **handle, int device);            make it ready on a GPU; returns an attn_status
+ *   int NAME_unload(void *handle);                       give back what NAME_load took; returns an attn_status
+ *
+ * A generated header NAME.h names its tensors and scalars. This file is all that a caller includes besides it; it needs
+ * nothing to be linked. Kernels allocate nothing, throw nothing, keep no state but what is found out once (the
+ * processor's features, the CUDA driver's functions), and may be called from any number of threads at a time.
  *
  * Shapes. query [batch, heads, length, head_size], key [batch, kv_heads, kv_length, head_size],
  * value [batch, kv_heads, kv_length, value_head_size], output [batch, heads, length, value_head_size], lse
@@ -20,6 +25,19 @@
  * Positions. Query row i stands at query_offset + i and key row j at key_offset + j; patterns speak of positions. By
  * default key_offset is 0 and the last query row stands beside the last key row:
  * query_offset = key_offset + kv_length - length.
+ *
+ * GPU kernels. NAME_load loads the code into the primary context of GPU `device` (a number of the CUDA driver) and may
+ * take as long as a compilation; one handle serves any number of calls, threads and streams until NAME_unload, before
+ * which the last of them has to have ended. A call puts its work on `stream` and returns: outputs, and the end of the
+ * call's use of its memory, follow the stream's order. Between load and unload nothing is allocated, nothing waits and
+ * nothing in the GPU's memory is read by the host, so a call can be captured in a CUDA graph; the graph then holds the
+ * call's pointers, shapes and scalars. All memory is that of the handle's GPU: query, key, value, output, lse, run-time
+ * data and the workspace. Concurrent calls need workspaces of their own.
+ *
+ * Since the host does not read run-time data, it cannot refuse tokens or lengths that are out of range: the GPU counts
+ * them as absent (a length past the end ends there, one below 0 at 0) and dereferences none. It raises a status for
+ * them, an int32 at the start of the workspace: ATTN_OK, ATTN_ERROR_TOKEN or ATTN_ERROR_LENGTH, to be read after the
+ * stream has got there. A kernel without run-time data needs no workspace and has no such word.
  */
 #ifndef ATTN_RUNTIME_ATTN_H
 #define ATTN_RUNTIME_ATTN_H
@@ -32,7 +50,7 @@ extern "C" {
 #endif
 
 /* Goes up whenever a struct below or the meaning of a field changes. */
-#define ATTN_ABI_VERSION 1u
+#define ATTN_ABI_VERSION 2u
 
 #define ATTN_MAX_RANK 4
 
@@ -46,7 +64,7 @@ typedef enum attn_status {
   ATTN_ERROR_ALIGNMENT,    /* a pointer is no multiple of its element size */
   ATTN_ERROR_RANK,         /* a tensor's rank is wrong */
   ATTN_ERROR_SHAPE,        /* shapes disagree, or a size is negative or too large (offsets: 2^40, rows: 2^31 - 4096) */
-  ATTN_ERROR_STRIDE,       /* the columns of a row are not contiguous */
+  ATTN_ERROR_STRIDE,       /* the columns of a row are not contiguous, or a GPU kernel wants multiples of 16 bytes */
   ATTN_ERROR_HEAD_SIZE,    /* the head size is not the one the kernel was compiled for */
   ATTN_ERROR_HEADS,        /* kv_heads does not divide heads */
   ATTN_ERROR_SCALAR,       /* a scalar argument is below its minimum (a negative window, a block of 0) or past 2^40 */
@@ -56,6 +74,13 @@ typedef enum attn_status {
   ATTN_ERROR_WORKSPACE,    /* the workspace is missing, not 64-byte aligned, or smaller than NAME_workspace_bytes */
   ATTN_ERROR_ISA,          /* no version of the kernel runs on this processor within max_isa */
   ATTN_ERROR_KV_LENGTH,    /* a pattern over one sequence was called with kv_length other than length */
+  /* Of GPU kernels alone. */
+  ATTN_ERROR_DRIVER,       /* the CUDA driver (libcuda.so.1) is missing, does not start, or is older than CUDA 12.0 */
+  ATTN_ERROR_DEVICE,       /* no GPU has this number */
+  ATTN_ERROR_ARCHITECTURE, /* the GPU is none that the kernel was compiled for */
+  ATTN_ERROR_HANDLE,       /* the handle is missing or another kernel's */
+  ATTN_ERROR_MEMORY,       /* a pointer leads to the host's memory or to another GPU's than the handle's */
+  ATTN_ERROR_LAUNCH,       /* the driver refused to load or to launch; part of a call may be on the stream */
   ATTN_STATUS_COUNT
 } attn_status;
 
@@ -70,7 +95,8 @@ typedef enum attn_isa {
   ATTN_ISA_AVX512 = 3,     /* AVX2's, avx512f, bw, dq, vl; zmm and mask registers */
   ATTN_ISA_AVX512BF16 = 4, /* AVX512's, avx512bf16 */
   ATTN_ISA_AVX512FP16 = 5, /* AVX512BF16's, avx512fp16 */
-  ATTN_ISA_AMX = 6         /* AVX512BF16's, amx-tile, amx-bf16, amx-int8; tile registers and permission to use them */
+  ATTN_ISA_AMX = 6,        /* AVX512BF16's, amx-tile, amx-bf16, amx-int8; tile registers and permission to use them */
+  ATTN_ISA_SM_90A = 90     /* GPUs of compute capability 9.0; what NAME_isa says of GPU kernels, max_isa or not */
 } attn_isa;
 
 typedef struct attn_tensor {
@@ -103,7 +129,7 @@ enum {
 };
 
 /* One call. Set it to ATTN_CALL_INIT (all fields zero but the first two), then fill in what differs. A status other
- * than ATTN_OK means that nothing was written. */
+ * than ATTN_OK means that nothing was written, now or later; ATTN_ERROR_LAUNCH alone promises nothing. */
 typedef struct attn_call {
   uint32_t size;    /* sizeof(attn_call) */
   uint32_t version; /* ATTN_ABI_VERSION */
@@ -119,10 +145,12 @@ typedef struct attn_call {
   void *workspace; /* 64-byte aligned, at least NAME_workspace_bytes(call); its content is lost */
   size_t workspace_bytes;
   const attn_executor *executor; /* CPU kernels; NULL runs in the calling thread */
-  void *stream;                  /* GPU kernels; a CUstream */
+  void *stream;                  /* GPU kernels; a CUstream, NULL for the default stream */
+  void *handle;                  /* GPU kernels; from NAME_load */
 } attn_call;
 
-#define ATTN_CALL_INIT {sizeof(attn_call), ATTN_ABI_VERSION, 0, 0, NULL, NULL, 0, 0, 0, 0, 0.0, NULL, 0, NULL, NULL}
+#define ATTN_CALL_INIT                                                                                                 \
+  {sizeof(attn_call), ATTN_ABI_VERSION, 0, 0, NULL, NULL, 0, 0, 0, 0, 0.0, NULL, 0, NULL, NULL, NULL}
 
 /* What a tensor argument is; the first five are also the places of those tensors in every kernel. Run-time data (tokens
  * and on) are int32, of shape [size] (shared by all batches) or [batch, size], a row's columns contiguous. -1 pads a
@@ -168,6 +196,8 @@ typedef struct attn_kernel_info {
   int (*run)(const attn_call *call);
   size_t (*workspace_bytes)(const attn_call *call);
   int (*isa)(const attn_call *call);
+  int (*load)(void **handle, int device); /* of GPU kernels; NULL for those of the CPU */
+  int (*unload)(void *handle);
 } attn_kernel_info;
 
 /* A status in words: one line, lower case, that names the cure. */
@@ -192,7 +222,7 @@ static inline const char *attn_error_string(int status) {
   case ATTN_ERROR_SHAPE:
     return "tensor shapes disagree, or a size or offset is out of range; see the shapes at the top of attn.h";
   case ATTN_ERROR_STRIDE:
-    return "the columns of a row are not contiguous; the last stride has to be 1";
+    return "strides do not fit; the last one has to be 1, and some GPU kernels want rows at multiples of 16 bytes";
   case ATTN_ERROR_HEAD_SIZE:
     return "the head size is not the one the kernel was compiled for; compile it with --head-size";
   case ATTN_ERROR_HEADS:
@@ -211,6 +241,18 @@ static inline const char *attn_error_string(int status) {
     return "no version of the kernel runs on this processor within max_isa; raise max_isa";
   case ATTN_ERROR_KV_LENGTH:
     return "this pattern is over one sequence: kv_length has to equal length";
+  case ATTN_ERROR_DRIVER:
+    return "no CUDA driver (libcuda.so.1) of CUDA 12.0 or newer starts on this machine; install or update it";
+  case ATTN_ERROR_DEVICE:
+    return "there is no GPU of this number; devices count from 0, see nvidia-smi and CUDA_VISIBLE_DEVICES";
+  case ATTN_ERROR_ARCHITECTURE:
+    return "the kernel was compiled for sm_90a and this GPU is another; use one of compute capability 9.0 (H100, H200)";
+  case ATTN_ERROR_HANDLE:
+    return "the handle is missing or another kernel's; set attn_call.handle to what NAME_load gave";
+  case ATTN_ERROR_MEMORY:
+    return "a pointer does not lead to memory of the handle's GPU; copy tensors, run-time data and workspace there";
+  case ATTN_ERROR_LAUNCH:
+    return "the CUDA driver refused to load or launch the kernel; look for an earlier CUDA error or a full GPU";
   default:
     return "unknown status";
   }

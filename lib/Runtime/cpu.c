@@ -1,45 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
- * Runs one call of a compiled kernel: check, prologue, pack, tiles. kernel.h says what the compiler promises and attn.h
- * what the caller does. This file and those it calls (problem.c, workspace.c, prologue.c, processor.c) become part of
- * every emitted object; they need memset and memcpy of their surroundings, nothing else.
+ * Runs one call of a CPU kernel: check, prologue, pack, tiles. kernel.h says what the compiler promises and attn.h what
+ * the caller does. This file and those it calls (problem.c, data.c, workspace.c, prologue.c, processor.c) become part
+ * of every emitted CPU object; they need memset and memcpy of their surroundings, nothing else.
  */
+#include "data.h"
+#include "processor.h"
 #include "workspace.h"
 
-#include <string.h>
+/*===---- Versions ------------------------------------------------------------------------------------------------===*/
+
+/* The best version that the processor runs and max_isa allows, or NULL. */
+static const attn_version *choose_version(const attn_kernel *kernel, int32_t max_isa) {
+  for (int32_t i = 0; i < kernel->cpu->version_count; ++i) {
+    const attn_version *version = &kernel->cpu->versions[i];
+    int is_allowed = max_isa == ATTN_ISA_BEST || version->isa <= max_isa;
+    if (is_allowed && (attn_processor_isas() >> version->isa & 1))
+      return version;
+  }
+  return NULL;
+}
 
 /*===---- Prologue ----------------------------------------------------------------------------------------------===*/
 
-static int64_t bits_of(double number) {
-  float narrow = (float)number;
-  uint32_t bits;
-  memcpy(&bits, &narrow, sizeof(bits));
-  return bits;
-}
-
-static int64_t named_symbol(const attn_problem *p, attn_symbol symbol, int64_t batch) {
-  switch (symbol.kind) {
-  case ATTN_SYMBOL_NUMBER:
-    return bits_of(attn_scalar_of(p, symbol.source).number);
-  case ATTN_SYMBOL_ENTRY:
-    return *attn_row_of(attn_values_of(p, symbol.source), batch);
-  default:
-    return attn_scalar_of(p, symbol.source).index;
-  }
-}
-
 static void write_symbols(const attn_problem *p, int64_t batch, int64_t *symbols) {
-  const attn_call *call = p->call;
-  double scale = call->flags & ATTN_HAS_SCALE ? call->scale : 1.0 / __builtin_sqrt(p->info->head_size);
-  symbols[ATTN_SYMBOL_LENGTH] = p->length;
-  symbols[ATTN_SYMBOL_KV_LENGTH] = p->kv_length;
-  symbols[ATTN_SYMBOL_QUERY_OFFSET] = p->query_offset;
-  symbols[ATTN_SYMBOL_KEY_OFFSET] = p->key_offset;
-  symbols[ATTN_SYMBOL_TOP_LEFT_OFFSET] = call->flags & ATTN_HAS_QUERY_OFFSET ? call->query_offset : 0;
-  symbols[ATTN_SYMBOL_SCALE] = bits_of(scale);
-  symbols[ATTN_SYMBOL_HEADS_PER_KV_HEAD] = p->heads / p->kv_heads;
-  for (int32_t i = 0; i < p->kernel->named_symbol_count; ++i)
-    symbols[ATTN_FIXED_SYMBOLS + i] = named_symbol(p, p->kernel->symbols[i], batch);
+  attn_write_symbols(p, symbols);
+  for (int32_t i = 0; i < p->kernel->named_symbol_count; ++i) {
+    attn_symbol symbol = p->kernel->symbols[i];
+    if (symbol.kind == ATTN_SYMBOL_ENTRY)
+      symbols[ATTN_FIXED_SYMBOLS + i] = *attn_row_of(attn_values_of(p, symbol.source), batch);
+  }
 }
 
 /* Fills the tables of one order for one batch and returns its count. Shared tables are filled for batch 0 alone. */
@@ -92,6 +82,7 @@ static void run_prologue(const attn_problem *p, const attn_workspace *w) {
 
 typedef struct work {
   const attn_problem *problem;
+  const attn_version *version;
   const attn_workspace *workspace;
 } work;
 
@@ -110,7 +101,7 @@ static void for_each(work *all, int64_t count, work_body body) {
 /* Pack items: (key order, batch, key head, block), the last runs fastest. */
 static int64_t blocks_of(const attn_problem *p, int32_t index) {
   const attn_order *order = &p->kernel->orders[index];
-  return order->key_view < 0 ? 0 : attn_ceil_div(attn_capacity_of(p, order), p->kernel->pack_keys);
+  return order->key_view < 0 ? 0 : attn_ceil_div(attn_capacity_of(p, order), p->kernel->cpu->pack_keys);
 }
 
 static int64_t pack_items(const attn_problem *p, int32_t order) { return p->batch * p->kv_heads * blocks_of(p, order); }
@@ -124,8 +115,8 @@ static void pack_item(void *argument, int64_t item, int32_t worker) {
     item -= pack_items(p, order);
   int64_t blocks = blocks_of(p, order);
   int64_t head = item / blocks % p->kv_heads, batch = item / blocks / p->kv_heads;
-  p->version->packs[order](all->workspace->views, attn_symbols_of(p, all->workspace, batch), batch, head,
-                           item % blocks);
+  all->version->packs[order](all->workspace->views, attn_symbols_of(p, all->workspace, batch), batch, head,
+                             item % blocks);
 }
 
 static void run_packs(work *all) {
@@ -138,13 +129,8 @@ static void run_packs(work *all) {
 
 /* Tile items: (phase, batch, head, tile), the last runs fastest. Phases over listed queries come first: each of their
  * few tiles looks at many keys, and a long item handed out last would leave the other workers idle. */
-static int is_listed(const attn_problem *p, int32_t phase) {
-  return p->kernel->orders[p->kernel->phases[phase].query_order].kind == ATTN_ORDER_LISTED;
-}
-
-static int64_t tiles_of(const attn_problem *p, int32_t index) {
-  const attn_phase *phase = &p->kernel->phases[index];
-  return attn_ceil_div(attn_capacity_of(p, &p->kernel->orders[phase->query_order]), phase->tile_rows);
+static int64_t tiles_of(const attn_problem *p, int32_t phase) {
+  return attn_tiles_of(p, phase, p->kernel->phases[phase].tile_rows);
 }
 
 static int64_t tile_items(const attn_problem *p, int32_t phase) { return p->batch * p->heads * tiles_of(p, phase); }
@@ -153,7 +139,7 @@ static int64_t tile_items(const attn_problem *p, int32_t phase) { return p->batc
 static int32_t find_phase(const attn_problem *p, int64_t *item) {
   for (int32_t listed = 1; listed >= 0; --listed)
     for (int32_t phase = 0; phase < p->kernel->phase_count; ++phase) {
-      if (is_listed(p, phase) != listed)
+      if (attn_is_listed_phase(p, phase) != listed)
         continue;
       if (*item < tile_items(p, phase))
         return phase;
@@ -169,8 +155,8 @@ static void tile_item(void *argument, int64_t item, int32_t worker) {
   int32_t phase = find_phase(p, &item);
   int64_t tiles = tiles_of(p, phase);
   int64_t head = item / tiles % p->heads, batch = item / tiles / p->heads;
-  p->version->tiles[phase](w->views, attn_symbols_of(p, w, batch), batch, head, item % tiles,
-                           w->worker_scratch + worker * w->worker_stride);
+  all->version->tiles[phase](w->views, attn_symbols_of(p, w, batch), batch, head, item % tiles,
+                             w->worker_scratch + worker * w->worker_stride);
 }
 
 static void run_tiles(work *all) {
@@ -183,37 +169,51 @@ static void run_tiles(work *all) {
 
 /*===---- Entry points ------------------------------------------------------------------------------------------===*/
 
-static int has_workspace(const attn_problem *p) {
+static int has_workspace(const attn_problem *p, const attn_version *version) {
   const attn_call *call = p->call;
   return call->workspace && (uintptr_t)call->workspace % ATTN_SECTION_ALIGNMENT == 0 &&
-         call->workspace_bytes >= attn_lay_out(p, NULL).used;
+         call->workspace_bytes >= attn_lay_out(p, version, NULL).used;
 }
 
-int attn_kernel_run(const attn_kernel *kernel, const attn_call *call) {
+/* A call without rows reads no data and runs no version. */
+static int check_rest(const attn_problem *p, const attn_version *version) {
+  int status = attn_check_data(p);
+  if (status != ATTN_OK)
+    return status;
+  if (!version)
+    return ATTN_ERROR_ISA;
+  return has_workspace(p, version) ? ATTN_OK : ATTN_ERROR_WORKSPACE;
+}
+
+int attn_cpu_run(const attn_kernel *kernel, const attn_call *call) {
   attn_problem problem;
   int status = attn_check_call(kernel, call, &problem);
   if (status != ATTN_OK || !attn_has_rows(&problem))
     return status;
-  if (!has_workspace(&problem))
-    return ATTN_ERROR_WORKSPACE;
+  const attn_version *version = choose_version(kernel, call->max_isa);
+  status = check_rest(&problem, version);
+  if (status != ATTN_OK)
+    return status;
 
-  attn_workspace workspace = attn_lay_out(&problem, call->workspace);
+  attn_workspace workspace = attn_lay_out(&problem, version, call->workspace);
   run_prologue(&problem, &workspace);
-  work all = {&problem, &workspace};
+  work all = {&problem, version, &workspace};
   run_packs(&all);
   run_tiles(&all);
   return ATTN_OK;
 }
 
-size_t attn_kernel_workspace_bytes(const attn_kernel *kernel, const attn_call *call) {
+size_t attn_cpu_workspace_bytes(const attn_kernel *kernel, const attn_call *call) {
   attn_problem problem;
-  int is_right = attn_check_layout(kernel, call, &problem) == ATTN_OK && attn_has_rows(&problem);
-  return is_right ? attn_lay_out(&problem, NULL).used : 0;
+  if (attn_check_layout(kernel, call, &problem) != ATTN_OK || !attn_has_rows(&problem))
+    return 0;
+  const attn_version *version = choose_version(kernel, call->max_isa);
+  return version ? attn_lay_out(&problem, version, NULL).used : 0;
 }
 
-int attn_kernel_isa(const attn_kernel *kernel, const attn_call *call) {
-  if (!call || call->size != sizeof(attn_call) || call->version != ATTN_ABI_VERSION)
+int attn_cpu_isa(const attn_kernel *kernel, const attn_call *call) {
+  if (!attn_is_of_this_version(call))
     return 0;
-  const attn_version *version = attn_choose_version(kernel, call->max_isa);
+  const attn_version *version = choose_version(kernel, call->max_isa);
   return version ? version->isa : 0;
 }

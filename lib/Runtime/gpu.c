@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ * Runs one call of a GPU kernel: check, prologue, phases. gpu.h says what the compiler promises and what a launch is
+ * handed, attn.h what the caller does. This file and those it calls (problem.c, driver.c, handle.c, frame.c, maps.c)
+ * become part of every emitted GPU object; they need libc of their surroundings, nothing else.
+ */
+#include "frame.h"
+#include "maps.h"
+
+#include <string.h>
+
+/* A call that is right so far. */
+typedef struct gpu_call {
+  const attn_problem *problem;
+  const attn_handle *handle;
+  attn_frame *frame;
+} gpu_call;
+
+static int status_of(int result) { return result == CUDA_SUCCESS ? ATTN_OK : ATTN_ERROR_LAUNCH; }
+
+/*===---- Check -------------------------------------------------------------------------------------------------===*/
+
+static int check_handle(const attn_problem *p) {
+  const attn_handle *handle = p->call->handle;
+  return handle && handle->kernel == p->kernel ? ATTN_OK : ATTN_ERROR_HANDLE;
+}
+
+static int check_workspace(const gpu_call *c) {
+  const attn_call *call = c->problem->call;
+  if (c->frame->used == 0)
+    return ATTN_OK;
+  int is_right = call->workspace && (uintptr_t)call->workspace % ATTN_FRAME_ALIGNMENT == 0 &&
+                 call->workspace_bytes >= c->frame->used;
+  return is_right ? ATTN_OK : ATTN_ERROR_WORKSPACE;
+}
+
+/* What the driver knows nothing of, it calls memory of type 0. */
+static int is_on_device(const gpu_call *c, const void *data) {
+  const attn_handle *h = c->handle;
+  int attributes[] = {CU_POINTER_ATTRIBUTE_MEMORY_TYPE, CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL};
+  unsigned type = 0;
+  int device = -1;
+  void *values[] = {&type, &device};
+  return h->driver->get_pointer_attributes(2, attributes, values, (attn_device_address)(uintptr_t)data) ==
+             CUDA_SUCCESS &&
+         type == CU_MEMORYTYPE_DEVICE && device == h->device;
+}
+
+static int check_memory(const gpu_call *c) {
+  const attn_problem *p = c->problem;
+  for (int32_t i = 0; i < p->info->tensor_count; ++i)
+    if (attn_is_given(p, i) && attn_has_elements(&p->call->tensors[i]) && !is_on_device(c, p->call->tensors[i].data))
+      return ATTN_ERROR_MEMORY;
+  return c->frame->used == 0 || is_on_device(c, p->call->workspace) ? ATTN_OK : ATTN_ERROR_MEMORY;
+}
+
+/* The blocks of a launch are counted in 31 bits. */
+static int check_items(const attn_problem *p, int32_t phase, const attn_gpu_function *function) {
+  if (!function->name)
+    return ATTN_OK;
+  int64_t tiles = attn_tiles_of(p, phase, function->tile_rows), items;
+  int is_right = !__builtin_mul_overflow(p->batch, p->heads, &items) &&
+                 !__builtin_mul_overflow(items, tiles > 0 ? tiles : 1, &items) && items <= INT32_MAX;
+  return is_right ? ATTN_OK : ATTN_ERROR_SHAPE;
+}
+
+/* A phase that has a strided version runs whatever the strides are. */
+static int check_strides(const gpu_call *c, const attn_gpu_phase *phase) {
+  attn_tensor_map maps[4];
+  return phase->strided.name || attn_encode_maps(c->problem, c->handle->driver, &phase->tiled, maps)
+             ? ATTN_OK
+             : ATTN_ERROR_STRIDE;
+}
+
+static int check_phases(const gpu_call *c) {
+  int status = ATTN_OK;
+  for (int32_t i = 0; i < c->problem->kernel->phase_count && status == ATTN_OK; ++i) {
+    const attn_gpu_phase *phase = &c->problem->kernel->gpu->phases[i];
+    status = check_items(c->problem, i, &phase->tiled);
+    if (status == ATTN_OK)
+      status = check_items(c->problem, i, &phase->strided);
+    if (status == ATTN_OK)
+      status = check_strides(c, phase);
+  }
+  return status;
+}
+
+/*===---- Prologue ----------------------------------------------------------------------------------------------===*/
+
+static int launch_jobs(const gpu_call *c) {
+  const attn_frame *f = c->frame;
+  void *stream = c->problem->call->stream, *parameters[] = {(void *)&f->jobs};
+  int result = c->handle->driver->set_words((attn_device_address)(uintptr_t)f->jobs.status, ATTN_OK, 1, stream);
+  if (result == CUDA_SUCCESS)
+    result =
+        c->handle->driver->launch(c->handle->run_jobs, (unsigned)f->jobs.batch, (unsigned)f->job_count, 1,
+                                  ATTN_PROLOGUE_THREADS, 1, 1, ATTN_PROLOGUE_SHARED_BYTES, stream, parameters, NULL);
+  return status_of(result);
+}
+
+static int launch_match(const gpu_call *c, const attn_match *match) {
+  const attn_problem *p = c->problem;
+  attn_match_job job = attn_match_job_of(p, c->frame, match);
+  void *parameters[] = {&job};
+  unsigned batches = job.begin.stride ? (unsigned)p->batch : 1;
+  return status_of(c->handle->driver->launch(c->handle->match, batches * (unsigned)job.blocks_per_batch, 1, 1,
+                                             ATTN_MATCH_THREADS, 1, 1, 0, p->call->stream, parameters, NULL));
+}
+
+static int launch_prologue(const gpu_call *c) {
+  int status = c->frame->job_count > 0 ? launch_jobs(c) : ATTN_OK;
+  for (int32_t i = 0; i < c->problem->kernel->match_count && status == ATTN_OK; ++i)
+    status = launch_match(c, &c->problem->kernel->matches[i]);
+  return status;
+}
+
+/*===---- Phases ------------------------------------------------------------------------------------------------===*/
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* Tile by tile the longest tiles of all heads come first, which evens out the end; but all heads' keys and values are
+ * read at a time, and should then stay in half of the cache. Head by head only few heads' have to. */
+static int goes_tile_by_tile(const gpu_call *c) {
+  const attn_problem *p = c->problem;
+  const int64_t element_bytes = 2, row_bytes = element_bytes * (p->info->head_size + p->info->value_head_size);
+  return p->batch * p->kv_heads <= c->handle->cache_bytes / 2 / (row_bytes * (p->kv_length > 0 ? p->kv_length : 1));
+}
+
+static int launch_function(const gpu_call *c, int32_t phase, const attn_gpu_function *function,
+                           const attn_loaded_function *loaded, attn_tensor_map *maps) {
+  const attn_problem *p = c->problem;
+  int64_t tiles = attn_tiles_of(p, phase, function->tile_rows), items = p->batch * p->heads * tiles;
+  if (items == 0)
+    return ATTN_OK;
+  void *parameters[] = {&maps[0], &maps[1], &maps[2], &maps[3], c->frame->words};
+  int64_t blocks = function->persistent ? least(items, loaded->resident_blocks) : items;
+  c->frame->words[p->kernel->symbol_count + ATTN_GPU_TILES] = tiles;
+  c->frame->words[p->kernel->symbol_count + ATTN_GPU_TILE_MAJOR] = goes_tile_by_tile(c);
+  return status_of(c->handle->driver->launch(loaded->function, (unsigned)blocks, 1, 1, (unsigned)function->threads, 1,
+                                             1, (unsigned)function->shared_bytes, p->call->stream, parameters, NULL));
+}
+
+static int launch_phase(const gpu_call *c, int32_t index) {
+  const attn_gpu_phase *phase = &c->problem->kernel->gpu->phases[index];
+  const attn_loaded_phase *loaded = &c->handle->phases[index];
+  attn_tensor_map maps[4];
+  if (phase->tiled.name && attn_encode_maps(c->problem, c->handle->driver, &phase->tiled, maps))
+    return launch_function(c, index, &phase->tiled, &loaded->tiled, maps);
+  memset(maps, 0, sizeof(maps));
+  return launch_function(c, index, &phase->strided, &loaded->strided, maps);
+}
+
+/* Phases over listed queries come first: each of their few tiles looks at many keys. */
+static int launch_phases(const gpu_call *c) {
+  int status = ATTN_OK;
+  for (int32_t listed = 1; listed >= 0; --listed)
+    for (int32_t i = 0; i < c->problem->kernel->phase_count && status == ATTN_OK; ++i)
+      if (attn_is_listed_phase(c->problem, i) == listed)
+        status = launch_phase(c, i);
+  return status;
+}
+
+/*===---- Entry points ------------------------------------------------------------------------------------------===*/
+
+/* In the handle's context, which is current. */
+static int check_and_launch(const gpu_call *c) {
+  int status = check_memory(c);
+  if (status == ATTN_OK)
+    status = check_phases(c);
+  if (status == ATTN_OK)
+    status = launch_prologue(c);
+  return status == ATTN_OK ? launch_phases(c) : status;
+}
+
+static int run_in_context(const gpu_call *c) {
+  const attn_handle *h = c->handle;
+  void *context;
+  if (h->driver->push_context(h->context) != CUDA_SUCCESS)
+    return ATTN_ERROR_LAUNCH;
+  int status = check_and_launch(c);
+  h->driver->pop_context(&context);
+  return status;
+}
+
+int attn_gpu_run(const attn_kernel *kernel, const attn_call *call) {
+  attn_problem problem;
+  attn_frame frame;
+  int status = attn_check_call(kernel, call, &problem);
+  if (status == ATTN_OK)
+    status = check_handle(&problem);
+  if (status != ATTN_OK || !attn_has_rows(&problem))
+    return status;
+  gpu_call c = {&problem, call->handle, &frame};
+  attn_fill_frame(&problem, (uintptr_t)call->workspace, c.handle->defaults, &frame);
+  status = check_workspace(&c);
+  return status == ATTN_OK ? run_in_context(&c) : status;
+}
+
+size_t attn_gpu_workspace_bytes(const attn_kernel *kernel, const attn_call *call) {
+  attn_problem problem;
+  attn_frame frame;
+  if (!attn_fits_launch(kernel) || attn_check_layout(kernel, call, &problem) != ATTN_OK || !attn_has_rows(&problem))
+    return 0;
+  attn_fill_frame(&problem, 0, 0, &frame);
+  return frame.used;
+}
+
+int attn_gpu_isa(const attn_kernel *kernel, const attn_call *call) {
+  (void)kernel;
+  return attn_is_of_this_version(call) ? ATTN_ISA_SM_90A : 0;
+}

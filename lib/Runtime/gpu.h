@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ * What the compiler tells the host about one GPU kernel, and what a launch hands to the GPU. A GPU object carries PTX
+ * and, where ptxas was found, a cubin; the host part of a call is plain C (gpu.c and what it includes), the prologue
+ * runs on the GPU (device/prologue.c).
+ *
+ * A call runs in three steps, all on the caller's stream and without waiting for it:
+ *   check     everything that can be wrong with the call, before anything is launched
+ *   prologue  one launch for all orders with tables and all lengths: list tokens, sort segments, check values; then one
+ *             for each match. A kernel without run-time data has none
+ *   phases    for each phase one launch over its items (query tile, head, batch)
+ *
+ * A phase is compiled in two versions that compute the same. The *tiled* one reads and writes through tensor maps and
+ * wants bases and strides of query, key, value and output to be multiples of 16 bytes; the *strided* one takes any.
+ *
+ * Kernel parameters of a phase: the tensor maps of query, key, value and output (128 bytes each, by value; zeros in the
+ * strided version), then `words`, an array of int64 by value:
+ *
+ *   [0, symbol_count)          the symbols. A scale of 0 is the least normal float instead, so that a masked score of
+ *                              -inf stays one. Counts of orders without tables are there; what differs from batch to
+ *                              batch is 0: the GPU reads lengths through their view, which may hold anything, and the
+ *                              other counts through ATTN_GPU_ORDERS
+ *   symbol_count + 0 ..        attn_gpu_word
+ *   symbol_count + ATTN_GPU_WORDS + 4 * v + f
+ *                              view v (numbered as attn_kernel.views): f = 0 its address on the GPU, f = 1, 2, 3 its
+ *                              strides in elements from batch to batch, head to head, row to row; of run-time data
+ *                              f = 2 is how many values a batch has. All are 0 for a missing lse and for packed keys
+ *                              and values, which a GPU kernel has none of. A view of flags is a bitmap, bit row % 32 of
+ *                              uint32 row / 32, its batch stride counted in these words
+ */
+#ifndef ATTN_LIB_RUNTIME_GPU_H
+#define ATTN_LIB_RUNTIME_GPU_H
+
+#include "kernel.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum attn_gpu_word {
+  ATTN_GPU_BATCH = 0,
+  ATTN_GPU_HEADS = 1,
+  ATTN_GPU_KV_HEADS = 2,
+  ATTN_GPU_TILES = 3,  /* query tiles of this phase, by the capacity of its query order */
+  ATTN_GPU_ORDERS = 4, /* address of attn_gpu_order [batch][order_count]; only orders with tables are written */
+  ATTN_GPU_STATUS = 5, /* address of the int32 that the GPU raises to an attn_status; 0 where there is no prologue */
+  ATTN_GPU_TILE_MAJOR = 6, /* 1: items go tile by tile, each through all heads; 0: head by head */
+  ATTN_GPU_WORDS = 8
+};
+
+/* A kernel has at most this many words, so that they and the tensor maps fit into the 4 KB of a launch's parameters. */
+enum { ATTN_GPU_MAX_WORDS = 448 };
+
+/* What the prologue finds out about one order with tables in one batch. */
+typedef struct attn_gpu_order {
+  int32_t count;       /* ranks */
+  int32_t is_identity; /* rank r stands for row r; the table of rows is then not written */
+} attn_gpu_order;
+
+/* One version of a phase. */
+typedef struct attn_gpu_function {
+  const char *name; /* in the module; NULL where this version does not exist */
+  int32_t threads;
+  int32_t shared_bytes; /* dynamic shared memory */
+  int32_t tile_rows;    /* query rows of an item; the box of the query's tensor map */
+  int32_t tile_keys;    /* keys of a tile; the box of the key's and value's tensor maps */
+  int32_t store_rows;   /* the box of the output's tensor map */
+  int32_t persistent;   /* 1: as many blocks as run at a time, which take items in turns; 0: a block for each item */
+} attn_gpu_function;
+
+typedef struct attn_gpu_phase {
+  attn_gpu_function tiled;
+  attn_gpu_function strided;
+} attn_gpu_phase;
+
+typedef struct attn_gpu_code {
+  const char *cubin;            /* an ELF image for sm_90a, or NULL */
+  const char *ptx;              /* zero-terminated; the driver compiles it where there is no cubin */
+  const attn_gpu_phase *phases; /* [phase_count of the kernel] */
+} attn_gpu_code;
+
+/* The entry points of a GPU kernel; the emitted NAME, NAME_workspace_bytes, NAME_isa, NAME_load and NAME_unload pass
+ * their constant. */
+int attn_gpu_run(const attn_kernel *kernel, const attn_call *call);
+size_t attn_gpu_workspace_bytes(const attn_kernel *kernel, const attn_call *call); /* 0 for a call that is wrong */
+int attn_gpu_isa(const attn_kernel *kernel, const attn_call *call);                /* 0 for a call that is wrong */
+int attn_gpu_load(const attn_kernel *kernel, void **handle, int ordinal);
+int attn_gpu_unload(const attn_kernel *kernel, void *handle);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* ATTN_LIB_RUNTIME_GPU_H */
