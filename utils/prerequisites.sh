@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# Installs what a build and its tests need, and only what is missing: Debian packages, and Python packages in build/venv.
+# Installs what a build and its tests need, and only what is missing: Debian packages, Python packages in build/venv, and
+# there, too, NVIDIA's assembler ptxas, unless PATH has one of the same release.
 # Extra Debian packages may follow as arguments. Where all is there, nothing is fetched.
 # Exit code 2: something is missing and could not be installed; the first line says what to do.
 
@@ -69,6 +70,21 @@ install_python_packages() {
   cp utils/requirements.txt "$stamp"
 }
 
+# The release is pinned, because registers and spills, which tests count, differ from one to the next. --no-deps: the
+# package asks for a compiler's other parts, which ptxas does without.
+install_ptxas() {
+  local pinned=utils/requirements-ptxas.txt release
+  release=$(sed -n 's/^nvidia-cuda-nvcc==\([0-9]*\.[0-9]*\).*/\1/p' "$pinned")
+  ptxas --version 2>/dev/null | grep -qF "release $release," && return
+  cmp -s "$pinned" build/venv/requirements-ptxas.txt && return
+  echo "Installing ptxas $release into build/venv"
+  build/venv/bin/python3 -m pip install --disable-pip-version-check --no-input --only-binary :all: --no-deps \
+    -r "$pinned" >build/venv.log 2>&1 </dev/null ||
+    fail "ptxas could not be installed into build/venv (see build/venv.log); put that of CUDA $release on PATH"
+  cp "$pinned" build/venv/requirements-ptxas.txt
+}
+
 mkdir -p build
 install_debian_packages
 install_python_packages
+install_ptxas

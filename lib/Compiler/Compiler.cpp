@@ -62,21 +62,38 @@ private:
 Compilation::Compilation() = default;
 Compilation::~Compilation() = default;
 
+/// Targets, and the machine that each is described by.
+static const std::pair<StringRef, StringRef> machines[] = {{"cpu", "host"}, {"sm_90a", "h200"}};
+
+static Error checkTarget(const CompileOptions &options) {
+  if (options.target == "sm_80")
+    return makeError("error: target sm_80 is not there yet; use sm_90a");
+  for (auto [target, machine] : machines) {
+    if (options.target != target)
+      continue;
+    if (!options.machine.empty() && options.machine != machine)
+      return makeError("error: unknown machine '" + options.machine + "' for target " + target + "; use " + machine);
+    return Error::success();
+  }
+  return makeError("error: unknown target '" + options.target + "'; use cpu or sm_90a");
+}
+
 Expected<std::unique_ptr<Compilation>> Compilation::create(StringRef path, const CompileOptions &options) {
+  if (Error error = checkTarget(options))
+    return error;
   std::unique_ptr<Compilation> compilation(new Compilation());
   compilation->opts = options;
   DialectRegistry registry;
   registerDialects(registry);
   compilation->context = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
   compilation->context->loadAllAvailableDialects();
-  if (options.target != "cpu")
-    return makeError("error: unknown target '" + options.target + "'; use cpu");
-  if (options.machine != "host")
-    return makeError("error: unknown machine '" + options.machine + "' for target cpu; use host");
   if (Error error = compilation->parse(path))
     return error;
   if (Error error = compilation->specialize())
     return error;
+  if (compilation->isForGpu())
+    if (Error error = compilation->checkForGpu())
+      return error;
   if (Error error = compilation->describeKernels())
     return error;
   return compilation;
@@ -155,6 +172,23 @@ Error Compilation::specialize() {
   return Error::success();
 }
 
+/// Refuses what no GPU kernel is written for.
+Error Compilation::checkForGpu() {
+  const int64_t largest = 256;
+  for (auto function : source->getOps<func::FuncOp>())
+    for (AttentionOp attention : function.getOps<AttentionOp>()) {
+      auto query = attention.getQuery().getType(), value = attention.getValue().getType();
+      if (query.getElementType().isF32())
+        return makeError("error: kernel '" + function.getSymName() + "' has element type f32, which target " +
+                         opts.target + " does not multiply; use bf16 or f16");
+      for (int64_t size : {query.getDimSize(3), value.getDimSize(3)})
+        if (size > largest)
+          return makeError("error: head size " + llvm::Twine(size) + " is too large for target " + opts.target +
+                           "; use at most " + llvm::Twine(largest));
+    }
+  return Error::success();
+}
+
 static bool isIdentifier(StringRef name) {
   return !name.empty() && !llvm::isDigit(name.front()) &&
          llvm::all_of(name, [](char c) { return llvm::isAlnum(c) || c == '_'; });
@@ -184,7 +218,6 @@ Error Compilation::describeKernels() {
   if (Error error = lowerTo(Stage::Plan))
     return error;
   DiagnosticLines diagnostics(context.get());
-  Target target = Target::cpu();
   for (auto function : source->getOps<func::FuncOp>()) {
     auto attentions = function.getOps<AttentionOp>();
     if (attentions.empty())
@@ -197,7 +230,9 @@ Error Compilation::describeKernels() {
       return diagnostics.take("kernel '" + function.getSymName() + "' cannot be compiled");
     if (Error error = checkArgumentNames(*layout))
       return error;
-    target.tile = {layout->tile[0], layout->tile[1], layout->tile[2], layout->tile[3]};
+    Target target = *findTarget(opts.target, *attentions.begin());
+    target.tile = layout->tileShape();
+    target.local.reset();
     auto plan = planAttention(*attentions.begin(), target);
     if (failed(plan))
       return diagnostics.take("kernel '" + function.getSymName() + "' cannot be planned");
@@ -206,25 +241,37 @@ Error Compilation::describeKernels() {
   return Error::success();
 }
 
+/// Adds the passes that lead to a stage from the one before.
+void Compilation::buildStage(Stage stage, OpPassManager &pm) const {
+  switch (stage) {
+  case Stage::Attn:
+    return;
+  case Stage::Plan: {
+    AttnPlanOptions options;
+    options.target = opts.target, options.tileRows = opts.tileRows, options.tileKeys = opts.tileKeys;
+    return buildPlan(pm, options);
+  }
+  case Stage::Loops: {
+    AttnEmitCPUOptions options;
+    options.isas.assign(opts.isas.begin(), opts.isas.end());
+    return buildEmitCPU(pm, options);
+  }
+  case Stage::Tiles:
+    return buildEmitGPU(pm);
+  case Stage::LLVMDialect:
+    return isForGpu() ? buildLowerGPU(pm) : buildLowerCPU(pm);
+  }
+}
+
 Error Compilation::lowerTo(Stage stage) {
-  while (reached < stage) {
-    Stage next = static_cast<Stage>(static_cast<int>(reached) + 1);
-    Error error = runStage(
-        [&](OpPassManager &pm) {
-          if (next == Stage::Plan) {
-            AttnPlanOptions options;
-            options.target = opts.target, options.tileRows = opts.tileRows, options.tileKeys = opts.tileKeys;
-            buildPlan(pm, options);
-          } else if (next == Stage::Loops) {
-            AttnEmitCPUOptions options;
-            options.isas.assign(opts.isas.begin(), opts.isas.end());
-            buildEmitCPU(pm, options);
-          } else {
-            buildLowerCPU(pm);
-          }
-        },
-        *work);
-    if (error)
+  const Stage path[] = {Stage::Attn, Stage::Plan, isForGpu() ? Stage::Tiles : Stage::Loops, Stage::LLVMDialect};
+  if (!llvm::is_contained(path, stage))
+    return makeError("error: target " + opts.target + " has no " + (isForGpu() ? "loops" : "tiles") + "; it has " +
+                     (isForGpu() ? "tiles" : "loops"));
+  for (Stage next : path) {
+    if (next <= reached || next > stage)
+      continue;
+    if (Error error = runStage([&](OpPassManager &pm) { buildStage(next, pm); }, *work))
       return error;
     reached = next;
   }

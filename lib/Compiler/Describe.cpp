@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Spells lib/Runtime/kernel.h's structs as LLVM constants, field by field in their order there.
+// Spells the structs of lib/Runtime/kernel.h and gpu.h as LLVM constants, field by field in their order there.
 
 #include "Describe.h"
 #include "../Codegen/CPU/Frame.h"
-#include "../Runtime/kernel.h"
+#include "../Runtime/device/prologue.h"
+#include "../Runtime/gpu.h"
 #include "attn/Codegen/Isa.h"
 #include "llvm/IR/IRBuilder.h"
 
@@ -20,25 +21,19 @@ public:
   Describer(llvm::Module &module, const KernelLayout &layout)
       : module(module), layout(layout), context(module.getContext()) {}
 
-  llvm::GlobalVariable *describe(StringRef target, ArrayRef<StringRef> isas) {
+  llvm::GlobalVariable *describeForCpu(StringRef target, ArrayRef<StringRef> isas) {
     llvm::GlobalVariable *info = declareInfo();
-    llvm::GlobalVariable *kernel = global("kernel", kernelConstant(info, isas));
-    llvm::Type *i32 = llvm::Type::getInt32Ty(context);
-    llvm::Function *run = entry("", "attn_kernel_run", i32, kernel);
-    llvm::Function *workspace =
-        entry("_workspace_bytes", "attn_kernel_workspace_bytes", llvm::Type::getInt64Ty(context), kernel);
-    llvm::Function *isa = entry("_isa", "attn_kernel_isa", i32, kernel);
-    const int sameLength = 0; // no pattern of today asks for kv_length = length
-    Constant *content =
-        structOf({int32(ATTN_ABI_VERSION), int32(elementNumber()), int32(layout.headSize), int32(layout.valueHeadSize),
-                  int32(sameLength), int32(layout.tensors.size()), int32(layout.scalars.size()), text(layout.name),
-                  text(target), tensors(), scalars(), run, workspace, isa});
-    auto *defined = new llvm::GlobalVariable(module, content->getType(), /*isConstant=*/true,
-                                             llvm::GlobalValue::ExternalLinkage, content);
-    defined->takeName(info);
-    info->replaceAllUsesWith(defined);
-    info->eraseFromParent();
-    return defined;
+    llvm::GlobalVariable *kernel = global("kernel", kernelConstant(info, cpuCode(isas), null()));
+    return defineInfo(info, infoConstant(target, "attn_cpu", kernel, null(), null()));
+  }
+
+  llvm::GlobalVariable *describeForGpu(StringRef target, const GpuCode &code) {
+    llvm::GlobalVariable *info = declareInfo();
+    llvm::GlobalVariable *kernel = global("kernel", kernelConstant(info, null(), gpuCode(code)));
+    llvm::Type *i32 = llvm::Type::getInt32Ty(context), *pointer = llvm::PointerType::get(context, 0);
+    llvm::Function *load = entry("_load", "attn_gpu_load", i32, {pointer, i32}, kernel);
+    llvm::Function *unload = entry("_unload", "attn_gpu_unload", i32, {pointer}, kernel);
+    return defineInfo(info, infoConstant(target, "attn_gpu", kernel, load, unload));
   }
 
 private:
@@ -72,6 +67,30 @@ private:
   llvm::GlobalVariable *declareInfo() {
     return new llvm::GlobalVariable(module, llvm::Type::getInt8Ty(context), true, llvm::GlobalValue::ExternalLinkage,
                                     nullptr, layout.name + "_info");
+  }
+
+  /// The info, with the entry points that every target has.
+  Constant *infoConstant(StringRef target, StringRef entries, Constant *kernel, Constant *load, Constant *unload) {
+    llvm::Type *i32 = llvm::Type::getInt32Ty(context), *i64 = llvm::Type::getInt64Ty(context);
+    llvm::Type *pointer = llvm::PointerType::get(context, 0);
+    llvm::Function *run = entry("", (entries + "_run").str(), i32, {pointer}, kernel);
+    llvm::Function *workspace = entry("_workspace_bytes", (entries + "_workspace_bytes").str(), i64, {pointer}, kernel);
+    llvm::Function *isa = entry("_isa", (entries + "_isa").str(), i32, {pointer}, kernel);
+    const int sameLength = 0; // no pattern of today asks for kv_length = length
+    return structOf({int32(ATTN_ABI_VERSION), int32(elementNumber()), int32(layout.headSize),
+                     int32(layout.valueHeadSize), int32(sameLength), int32(layout.tensors.size()),
+                     int32(layout.scalars.size()), text(layout.name), text(target), tensors(), scalars(), run,
+                     workspace, isa, load, unload});
+  }
+
+  /// Puts the content in the place of a declared info.
+  llvm::GlobalVariable *defineInfo(llvm::GlobalVariable *info, Constant *content) {
+    auto *defined = new llvm::GlobalVariable(module, content->getType(), /*isConstant=*/true,
+                                             llvm::GlobalValue::ExternalLinkage, content);
+    defined->takeName(info);
+    info->replaceAllUsesWith(defined);
+    info->eraseFromParent();
+    return defined;
   }
 
   Constant *tensors() {
@@ -124,8 +143,8 @@ private:
 
   Constant *phases() {
     std::vector<Constant *> all;
-    for (unsigned queries : layout.phaseQueries)
-      all.push_back(structOf({int32(queries), int32(layout.tile[0])}));
+    for (const PhaseLayout &phase : layout.phases)
+      all.push_back(structOf({int32(phase.queries), int32(layout.tile[0])}));
     return arrayOf("phases", all);
   }
 
@@ -139,7 +158,7 @@ private:
       for (unsigned i = 0; i < layout.orders.size(); ++i)
         packs.push_back(layout.orders[i].keyView < 0 ? null()
                                                      : function(layout.name + ".pack." + llvm::Twine(i) + "." + name));
-      for (unsigned i = 0; i < layout.phaseQueries.size(); ++i)
+      for (unsigned i = 0; i < layout.phases.size(); ++i)
         tiles.push_back(function(layout.name + ".tile." + llvm::Twine(i) + "." + name));
       all.push_back(structOf({int32(isa.number), int32(0), int64(cpu::Frame::scratchBytes(layout, isa)),
                               arrayOf("packs", packs), arrayOf("tiles", tiles)}));
@@ -147,22 +166,53 @@ private:
     return arrayOf("versions", all);
   }
 
-  Constant *kernelConstant(Constant *info, ArrayRef<StringRef> isas) {
-    return structOf({info, int32(layout.viewCount), int32(layout.symbolCount()), int32(layout.symbols.size()),
-                     int32(layout.orders.size()), int32(layout.matches.size()), int32(layout.phaseQueries.size()),
-                     int32(isas.size()), int32(KernelLayout::panelKeys), int64(layout.panelStride()),
-                     int64(layout.valueStride()), int32(layout.tile[3]), int32(layout.packKeys()), symbols(), orders(),
-                     matches(), phases(), versions(isas)});
+  Constant *cpuCode(ArrayRef<StringRef> isas) {
+    return global("cpu", structOf({int32(isas.size()), int32(KernelLayout::panelKeys), int64(layout.panelStride()),
+                                   int64(layout.valueStride()), int32(layout.tile[3]), int32(layout.packKeys()),
+                                   versions(isas)}));
   }
 
-  /// NAME<suffix>(call) { return function(&kernel, call); }
-  llvm::Function *entry(StringRef suffix, StringRef callee, llvm::Type *result, Constant *kernel) {
-    llvm::Type *pointer = llvm::PointerType::get(context, 0);
-    auto target = module.getOrInsertFunction(callee, llvm::FunctionType::get(result, {pointer, pointer}, false));
-    auto *function = llvm::Function::Create(llvm::FunctionType::get(result, {pointer}, false),
+  Constant *gpuFunction(const GpuFunctionInfo &function) {
+    return structOf({function.name.empty() ? null() : text(function.name), int32(function.threads),
+                     int32(function.sharedBytes), int32(function.tileRows), int32(function.tileKeys),
+                     int32(function.storeRows), int32(function.isPersistent)});
+  }
+
+  Constant *gpuCode(const GpuCode &code) {
+    std::vector<Constant *> all;
+    for (const GpuPhaseInfo &phase : code.phases)
+      all.push_back(structOf({gpuFunction(phase.tiled), gpuFunction(phase.strided)}));
+    return global(
+        "gpu", structOf({code.cubin.empty() ? null() : image(code.cubin), text(code.ptx), arrayOf("gpu_phases", all)}));
+  }
+
+  /// The bytes of an ELF file, aligned as such.
+  Constant *image(StringRef bytes) {
+    llvm::GlobalVariable *cubin =
+        global("cubin", llvm::ConstantDataArray::getString(context, bytes, /*AddNull=*/false));
+    cubin->setAlignment(llvm::Align(64));
+    return cubin;
+  }
+
+  Constant *kernelConstant(Constant *info, Constant *cpu, Constant *gpu) {
+    return structOf({info, int32(layout.viewCount), int32(layout.symbolCount()), int32(layout.symbols.size()),
+                     int32(layout.orders.size()), int32(layout.matches.size()), int32(layout.phases.size()), symbols(),
+                     orders(), matches(), phases(), cpu, gpu});
+  }
+
+  /// NAME<suffix>(arguments) { return callee(&kernel, arguments); }
+  llvm::Function *entry(StringRef suffix, StringRef callee, llvm::Type *result, ArrayRef<llvm::Type *> parameters,
+                        Constant *kernel) {
+    llvm::SmallVector<llvm::Type *> withKernel{kernel->getType()};
+    withKernel.append(parameters.begin(), parameters.end());
+    auto target = module.getOrInsertFunction(callee, llvm::FunctionType::get(result, withKernel, false));
+    auto *function = llvm::Function::Create(llvm::FunctionType::get(result, parameters, false),
                                             llvm::GlobalValue::ExternalLinkage, layout.name + suffix, module);
     llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context, "", function));
-    builder.CreateRet(builder.CreateCall(target, {kernel, function->getArg(0)}));
+    llvm::SmallVector<llvm::Value *> arguments{kernel};
+    for (llvm::Argument &argument : function->args())
+      arguments.push_back(&argument);
+    builder.CreateRet(builder.CreateCall(target, arguments));
     return function;
   }
 
@@ -175,7 +225,21 @@ private:
 
 llvm::GlobalVariable *attn::describeKernel(llvm::Module &module, const KernelLayout &layout, StringRef target,
                                            ArrayRef<StringRef> isas) {
-  return Describer(module, layout).describe(target, isas);
+  return Describer(module, layout).describeForCpu(target, isas);
+}
+
+llvm::GlobalVariable *attn::describeGpuKernel(llvm::Module &module, const KernelLayout &layout, StringRef target,
+                                              const GpuCode &code) {
+  return Describer(module, layout).describeForGpu(target, code);
+}
+
+llvm::SmallVector<StringRef> attn::prologueFunctions(const KernelLayout &layout) {
+  llvm::SmallVector<StringRef> names;
+  if (layout.tensors.size() > FirstDataTensor)
+    names.push_back(ATTN_PROLOGUE_RUN_JOBS);
+  if (!layout.matches.empty())
+    names.push_back(ATTN_PROLOGUE_MATCH);
+  return names;
 }
 
 void attn::listKernels(llvm::Module &module, ArrayRef<llvm::GlobalVariable *> infos) {

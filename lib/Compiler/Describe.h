@@ -5,15 +5,22 @@
 #ifndef ATTN_LIB_COMPILER_DESCRIBE_H
 #define ATTN_LIB_COMPILER_DESCRIBE_H
 
-#include "attn/Codegen/KernelLayout.h"
+#include "attn/Codegen/GpuKernel.h"
 #include "llvm/IR/Module.h"
 
 namespace attn {
 
-/// Adds NAME, NAME_workspace_bytes, NAME_isa and NAME_info for a kernel whose parts the module holds, written for
+/// Adds NAME, NAME_workspace_bytes, NAME_isa and NAME_info for a CPU kernel whose parts the module holds, written for
 /// `isas` (names, best first). Returns NAME_info.
 llvm::GlobalVariable *describeKernel(llvm::Module &module, const KernelLayout &layout, llvm::StringRef target,
                                      llvm::ArrayRef<llvm::StringRef> isas);
+
+/// The same for a GPU kernel, and NAME_load and NAME_unload. The host module gets the GPU's code as data.
+llvm::GlobalVariable *describeGpuKernel(llvm::Module &module, const KernelLayout &layout, llvm::StringRef target,
+                                        const GpuCode &code);
+
+/// The functions of lib/Runtime/device/prologue.c that a GPU kernel launches: its code has to hold them by these names.
+llvm::SmallVector<llvm::StringRef> prologueFunctions(const KernelLayout &layout);
 
 /// Adds the weak table `attn_kernels` by which attn-call finds the kernels of a shared library.
 void listKernels(llvm::Module &module, llvm::ArrayRef<llvm::GlobalVariable *> infos);

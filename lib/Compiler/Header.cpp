@@ -48,7 +48,7 @@ static std::string describeScalar(const ScalarArgument &scalar) {
   return text;
 }
 
-static void writeKernel(llvm::raw_ostream &os, const KernelLayout &layout) {
+static void writeKernel(llvm::raw_ostream &os, const KernelLayout &layout, bool isForGpu) {
   std::string upper = StringRef(layout.name).upper();
   std::string element;
   llvm::raw_string_ostream(element) << layout.element;
@@ -68,6 +68,9 @@ static void writeKernel(llvm::raw_ostream &os, const KernelLayout &layout) {
   os << "int " << layout.name << "(const attn_call *call);\n";
   os << "size_t " << layout.name << "_workspace_bytes(const attn_call *call);\n";
   os << "int " << layout.name << "_isa(const attn_call *call);\n";
+  if (isForGpu)
+    os << "int " << layout.name << "_load(void **handle, int device);\n"
+       << "int " << layout.name << "_unload(void *handle);\n";
   os << "extern const attn_kernel_info " << layout.name << "_info;\n\n";
 }
 
@@ -84,7 +87,7 @@ std::string Compilation::emitHeader() const {
         "again\"\n#endif\n\n";
   os << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
   for (const KernelSource &kernel : sources)
-    writeKernel(os, kernel.layout);
+    writeKernel(os, kernel.layout, opts.target != "cpu");
   os << "#ifdef __cplusplus\n}\n#endif\n#endif\n";
   return text;
 }
@@ -125,6 +128,8 @@ KernelInfo::KernelInfo(const KernelLayout &layout, StringRef targetName) : name(
           target.c_str(),
           tensors.data(),
           scalars.data(),
+          nullptr,
+          nullptr,
           nullptr,
           nullptr,
           nullptr};

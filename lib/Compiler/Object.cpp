@@ -3,21 +3,16 @@
 // From the llvm dialect to LLVM IR, assembly and objects. The entry point in C joins as bitcode; whatever is not part
 // of the C ABI gets internal linkage, so that any number of objects can be linked into one program.
 
+#include "CodeGeneration.h"
 #include "Describe.h"
 #include "attn/Codegen/Isa.h"
 #include "attn/Compiler/Compiler.h"
 #include "mlir/Target/LLVMIR/Export.h"
-#include "llvm/Bitcode/BitcodeReader.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/Linker/Linker.h"
-#include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/SmallVectorMemoryBuffer.h"
-#include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/ToolOutputFile.h"
-#include "llvm/Target/TargetMachine.h"
 #include "llvm/Transforms/Instrumentation/AddressSanitizer.h"
 
 using namespace mlir;
@@ -27,38 +22,26 @@ using llvm::Expected;
 
 extern "C" const unsigned char attnRuntimeBitcode[];
 extern "C" const size_t attnRuntimeBitcodeSize;
+extern "C" const unsigned char attnGpuRuntimeBitcode[];
+extern "C" const size_t attnGpuRuntimeBitcodeSize;
 
 static Error makeError(const llvm::Twine &message) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), "error: " + message);
 }
 
-static Expected<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine() {
-  LLVMInitializeX86TargetInfo();
-  LLVMInitializeX86Target();
-  LLVMInitializeX86TargetMC();
-  LLVMInitializeX86AsmPrinter();
-  LLVMInitializeX86AsmParser();
-  llvm::Triple triple("x86_64-pc-linux-gnu");
-  std::string message;
-  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, message);
-  if (!target)
-    return makeError(message);
-  // The base is plain x86-64: versions name the features that they use, function by function.
-  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
-      triple, "x86-64", "", llvm::TargetOptions(), llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+static StringRef bitcodeOfRuntime(bool isForGpu) {
+  if (isForGpu)
+    return {reinterpret_cast<const char *>(attnGpuRuntimeBitcode), attnGpuRuntimeBitcodeSize};
+  return {reinterpret_cast<const char *>(attnRuntimeBitcode), attnRuntimeBitcodeSize};
 }
 
 /// Adds the entry point and hides everything but the C ABI.
-static Error linkRuntime(llvm::Module &module, ArrayRef<KernelSource> kernels) {
-  StringRef bytes(reinterpret_cast<const char *>(attnRuntimeBitcode), attnRuntimeBitcodeSize);
-  auto runtime = llvm::parseBitcodeFile(llvm::MemoryBufferRef(bytes, "runtime"), module.getContext());
-  if (!runtime)
-    return runtime.takeError();
-  if (llvm::Linker::linkModules(module, std::move(*runtime), llvm::Linker::LinkOnlyNeeded))
-    return makeError("the entry point cannot be linked");
+static Error linkRuntime(llvm::Module &module, StringRef bitcode, ArrayRef<KernelSource> kernels) {
+  if (Error error = linkBitcode(module, bitcode, llvm::Linker::LinkOnlyNeeded))
+    return error;
   llvm::StringSet<> exported{"attn_kernels"};
   for (const KernelSource &kernel : kernels)
-    for (StringRef suffix : {"", "_workspace_bytes", "_isa", "_info"})
+    for (StringRef suffix : {"", "_workspace_bytes", "_isa", "_load", "_unload", "_info"})
       exported.insert((kernel.layout.name + suffix).str());
   for (llvm::GlobalValue &value : module.global_values()) {
     if (value.isDeclaration())
@@ -69,29 +52,6 @@ static Error linkRuntime(llvm::Module &module, ArrayRef<KernelSource> kernels) {
     value.setVisibility(llvm::GlobalValue::DefaultVisibility);
   }
   return Error::success();
-}
-
-/// Runs the passes that `build` makes.
-static void runPasses(llvm::Module &module, llvm::TargetMachine &machine,
-                      llvm::function_ref<llvm::ModulePassManager(llvm::PassBuilder &)> build) {
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager components;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(&machine);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
-  build(builder).run(module, modules);
-}
-
-/// Level 1 is enough: the emitter unrolls and vectorizes by itself.
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
-  runPasses(module, machine, [](llvm::PassBuilder &builder) {
-    return builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O1);
-  });
 }
 
 bool attn::isBuiltWithAddressSanitizer() {
@@ -113,38 +73,84 @@ static void instrument(llvm::Module &module, llvm::TargetMachine &machine) {
   });
 }
 
-Expected<std::unique_ptr<llvm::Module>> Compilation::translate(llvm::LLVMContext &llvmContext) {
+/// The CPU's kernels, and what describes them.
+Expected<std::unique_ptr<llvm::Module>> Compilation::translateKernels(llvm::LLVMContext &llvmContext, Infos &infos) {
   if (Error error = lowerTo(Stage::LLVMDialect))
     return error;
   std::unique_ptr<llvm::Module> module = translateModuleToLLVMIR(*work, llvmContext, "attn");
   if (!module)
     return makeError("the module cannot be translated to LLVM IR");
-  Expected<std::unique_ptr<llvm::TargetMachine>> machine = makeTargetMachine();
-  if (!machine)
-    return machine.takeError();
-  module->setDataLayout((*machine)->createDataLayout());
-  module->setTargetTriple((*machine)->getTargetTriple());
-
   SmallVector<StringRef> isas;
   for (const Isa &isa : Isa::all())
     if (opts.isas.empty() || llvm::is_contained(opts.isas, isa.name))
       isas.push_back(isa.name);
-  SmallVector<llvm::GlobalVariable *> infos;
   for (const KernelSource &kernel : sources)
     infos.push_back(describeKernel(*module, kernel.layout, opts.target, isas));
-  listKernels(*module, infos);
-  // The entry point is optimized already.
-  optimize(*module, **machine);
-  if (Error error = linkRuntime(*module, sources))
+  return module;
+}
+
+/// The GPU's kernels are data to the host.
+Expected<std::unique_ptr<llvm::Module>> Compilation::embedKernels(llvm::LLVMContext &llvmContext, Infos &infos) {
+  auto module = std::make_unique<llvm::Module>("attn", llvmContext);
+  for (const KernelSource &kernel : sources) {
+    Expected<GpuCode> code = compileForGpu(kernel);
+    if (!code)
+      return code.takeError();
+    infos.push_back(describeGpuKernel(*module, kernel.layout, opts.target, *code));
+  }
+  return module;
+}
+
+Expected<std::unique_ptr<llvm::Module>> Compilation::translateForHost(llvm::LLVMContext &llvmContext) {
+  Infos infos;
+  auto module = isForGpu() ? embedKernels(llvmContext, infos) : translateKernels(llvmContext, infos);
+  if (!module)
+    return module.takeError();
+  auto machine = makeHostMachine();
+  if (!machine)
+    return machine.takeError();
+  setMachine(**module, **machine);
+  listKernels(**module, infos);
+  // The entry point is optimized already. Level 1 is enough: the emitter unrolls and vectorizes by itself.
+  optimize(**module, **machine, llvm::OptimizationLevel::O1);
+  if (Error error = linkRuntime(**module, bitcodeOfRuntime(isForGpu()), sources))
     return error;
   if (opts.sanitizeAddress)
-    instrument(*module, **machine);
+    instrument(**module, **machine);
   return module;
+}
+
+/// Machine code for the host.
+static Expected<llvm::SmallVector<char, 0>> generateForHost(llvm::Module &module, llvm::CodeGenFileType type) {
+  auto machine = makeHostMachine();
+  if (!machine)
+    return machine.takeError();
+  return generate(module, **machine, type);
+}
+
+Expected<std::unique_ptr<llvm::MemoryBuffer>> Compilation::emitObject() {
+  llvm::LLVMContext llvmContext;
+  auto module = translateForHost(llvmContext);
+  if (!module)
+    return module.takeError();
+  auto bytes = generateForHost(**module, llvm::CodeGenFileType::ObjectFile);
+  if (!bytes)
+    return bytes.takeError();
+  return std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(*bytes), "kernel.o",
+                                                         /*RequiresNullTerminator=*/false);
 }
 
 Expected<std::string> Compilation::emitLLVM() {
   llvm::LLVMContext llvmContext;
-  auto module = translate(llvmContext);
+  auto translate = [&]() -> Expected<std::unique_ptr<llvm::Module>> {
+    if (!isForGpu())
+      return translateForHost(llvmContext);
+    Expected<const KernelSource *> kernel = onlyKernel("LLVM IR");
+    if (!kernel)
+      return kernel.takeError();
+    return translateForGpu(llvmContext, **kernel);
+  };
+  auto module = translate();
   if (!module)
     return module.takeError();
   std::string text;
@@ -153,41 +159,17 @@ Expected<std::string> Compilation::emitLLVM() {
   return text;
 }
 
-/// Machine code of a module: assembly text or an object's bytes.
-static Expected<llvm::SmallVector<char, 0>> generate(llvm::Module &module, llvm::CodeGenFileType type) {
-  Expected<std::unique_ptr<llvm::TargetMachine>> machine = makeTargetMachine();
-  if (!machine)
-    return machine.takeError();
-  llvm::SmallVector<char, 0> bytes;
-  llvm::raw_svector_ostream os(bytes);
-  llvm::legacy::PassManager pm;
-  if ((*machine)->addPassesToEmitFile(pm, os, nullptr, type))
-    return makeError("the x86-64 target cannot write this kind of file");
-  pm.run(module);
-  return bytes;
-}
-
 Expected<std::string> Compilation::emitAssembly() {
+  if (isForGpu())
+    return emitPtx();
   llvm::LLVMContext llvmContext;
-  auto module = translate(llvmContext);
+  auto module = translateForHost(llvmContext);
   if (!module)
     return module.takeError();
-  auto bytes = generate(**module, llvm::CodeGenFileType::AssemblyFile);
+  auto bytes = generateForHost(**module, llvm::CodeGenFileType::AssemblyFile);
   if (!bytes)
     return bytes.takeError();
   return std::string(bytes->begin(), bytes->end());
-}
-
-Expected<std::unique_ptr<llvm::MemoryBuffer>> Compilation::emitObject() {
-  llvm::LLVMContext llvmContext;
-  auto module = translate(llvmContext);
-  if (!module)
-    return module.takeError();
-  auto bytes = generate(**module, llvm::CodeGenFileType::ObjectFile);
-  if (!bytes)
-    return bytes.takeError();
-  return std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(*bytes), "kernel.o",
-                                                         /*RequiresNullTerminator=*/false);
 }
 
 /// The linker's own words, less the name it begins them with.

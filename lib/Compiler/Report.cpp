@@ -81,9 +81,10 @@ static PhaseReport describePhase(const KernelSource &kernel, const Phase &phase)
 }
 
 /// What a phase costs in one batch.
-static Cost costOf(const KernelSource &kernel, const Phase &phase, const PairCounts &pairs, const CallValues &values) {
-  Target machine = Target::cpu();
-  double columns = kernel.layout.headSize + kernel.layout.valueHeadSize, elementBytes = 4;
+static Cost costOf(const KernelSource &kernel, const Target &machine, const Phase &phase, const PairCounts &pairs,
+                   const CallValues &values) {
+  double columns = kernel.layout.headSize + kernel.layout.valueHeadSize;
+  double elementBytes = kernel.layout.element.getIntOrFloatBitWidth() / 8.0;
   BoundOrder rows(kernel.plan.orders[phase.queries], values);
   Cost cost;
   cost.admittedPairs = static_cast<double>(pairs.admitted), cost.computedPairs = static_cast<double>(pairs.computed);
@@ -106,6 +107,7 @@ static void divide(Cost &cost, double by) {
 }
 
 Report attn::makeReport(const KernelSource &kernel, StringRef target, llvm::ArrayRef<CallValues> batches) {
+  Target machine = *findTarget(target, kernel.attention);
   Report report;
   report.kernel = kernel.layout.name, report.target = target.str();
   report.tested = kernel.plan.tested;
@@ -116,7 +118,7 @@ Report attn::makeReport(const KernelSource &kernel, StringRef target, llvm::Arra
     report.planBytes = std::max(report.planBytes, planBytes(kernel.layout, values));
     for (auto [phase, pairs, part] :
          llvm::zip_equal(kernel.plan.phases, countPairs(kernel.plan, values), report.phases))
-      add(part.cost, costOf(kernel, phase, pairs, values));
+      add(part.cost, costOf(kernel, machine, phase, pairs, values));
   }
   for (PhaseReport &phase : report.phases) {
     divide(phase.cost, static_cast<double>(batches.size()));

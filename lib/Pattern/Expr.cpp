@@ -29,6 +29,42 @@ std::optional<int64_t> Expr::asConstant() const {
   return std::nullopt;
 }
 
+/// The rise of one term.
+static std::optional<int64_t> riseOfTerm(const Expr::Term &term, int64_t rows) {
+  switch (term.kind) {
+  case Expr::TermKind::Row:
+    return rows;
+  case Expr::TermKind::Symbol:
+    return 0;
+  case Expr::TermKind::Min:
+  case Expr::TermKind::Max: {
+    int64_t most = 0;
+    for (const Expr &operand : term.operands) {
+      std::optional<int64_t> rise = operand.rise(rows);
+      if (!rise)
+        return std::nullopt;
+      most = std::max(most, *rise);
+    }
+    return most;
+  }
+  default:
+    if (llvm::any_of(term.operands, [](const Expr &operand) { return operand.dependsOnRow(); }))
+      return std::nullopt;
+    return 0;
+  }
+}
+
+std::optional<int64_t> Expr::rise(int64_t rows) const {
+  int64_t total = 0;
+  for (const Summand &summand : sum) {
+    std::optional<int64_t> rise = riseOfTerm(*summand.term, rows);
+    if (!rise || (summand.factor < 0 && *rise != 0))
+      return std::nullopt;
+    total += summand.factor * *rise;
+  }
+  return total;
+}
+
 bool Expr::dependsOnRow() const {
   return llvm::any_of(sum, [](const Summand &s) {
     return s.term->kind == TermKind::Row ||

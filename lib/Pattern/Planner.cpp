@@ -158,6 +158,8 @@ public:
       rest = assume(rest, false);
     }
     addPhase(0, owned, rest);
+    if (target.local && isLocal(plan.phases.back()))
+      plan.tile = *target.local;
     return std::move(plan);
   }
 
@@ -172,6 +174,14 @@ private:
     if (tables.size() > 2)
       tables.truncate(2);
     return tables;
+  }
+
+  /// Whether the keys of a row are few, however long the sequence is.
+  bool isLocal(const Phase &phase) const {
+    return llvm::all_of(phase.boxes, [&](const Box &box) {
+      bool moves = box.lower.dependsOnRow() && box.upper.dependsOnRow();
+      return moves || box.sameSegment || plan.orders[box.keys].kind == OrderKind::Listed;
+    });
   }
 
   unsigned orderIndex(const Order &order) {
@@ -284,6 +294,8 @@ private:
 
 Plan attn::planPattern(const PairSet &pattern, const Target &target) { return Planner(pattern, target).run(); }
 
+//===-- Targets ---------------------------------------------------------------------------------------------------===//
+
 Target Target::cpu() {
   Target target;
   target.name = "cpu";
@@ -291,4 +303,28 @@ Target Target::cpu() {
   target.flopsPerSecond = 200e9;
   target.bytesPerSecond = 12e9;
   return target;
+}
+
+// A warpgroup holds 64 rows of the accumulator and of the scores in its registers. Up to 64 columns leave room for
+// three warpgroups of 160 registers, more only for two of 240; past 128, scores shrink to 64 keys. Local patterns take
+// 64 rows, so that a tile of rows sees little more than a row does, and several blocks on a multiprocessor hide each
+// other's waits; 96 keys divide the 64 + 512 that a tile sees of a window of 256 to each side.
+Target Target::sm90a(int64_t headSize, int64_t valueHeadSize, bool hasScore) {
+  auto tileOf = [](int64_t rows, int64_t keys) { return TileShape{rows, keys, rows, keys, /*anchored=*/true}; };
+  int64_t columns = std::max(headSize, valueHeadSize);
+  Target target;
+  target.name = "sm_90a";
+  target.tile = columns <= 64 ? tileOf(192, hasScore ? 112 : 128) : columns <= 128 ? tileOf(128, 128) : tileOf(128, 64);
+  target.local = columns <= 64 ? tileOf(64, 96) : tileOf(64, 64);
+  target.flopsPerSecond = 600e12;
+  target.bytesPerSecond = 4.2e12;
+  return target;
+}
+
+std::optional<Target> Target::find(llvm::StringRef name, int64_t headSize, int64_t valueHeadSize, bool hasScore) {
+  if (name == "cpu")
+    return cpu();
+  if (name == "sm_90a")
+    return sm90a(headSize, valueHeadSize, hasScore);
+  return std::nullopt;
 }

@@ -149,6 +149,14 @@ private:
 int64_t alignDown(int64_t value, int64_t unit) { return value / unit * unit; }
 int64_t alignUp(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
+/// Calls `tile(begin, end)` for the key tiles of the hull, which may reach beyond the keys on either side.
+void forEachAnchoredTile(const Hull &hull, int64_t tileSize, bool fromFirst,
+                         llvm::function_ref<void(int64_t, int64_t)> tile) {
+  int64_t overhang = fromFirst ? 0 : alignUp(hull.end - hull.begin, tileSize) - (hull.end - hull.begin);
+  for (int64_t begin = hull.begin - overhang; begin < hull.end; begin += tileSize)
+    tile(begin, begin + tileSize);
+}
+
 /// Calls `tile(begin, end)` for the tiles of the hull; both are multiples of the granule.
 void forEachTile(const Hull &hull, int64_t tileSize, int64_t granule, llvm::function_ref<void(int64_t, int64_t)> tile) {
   if (hull.begin >= hull.end)
@@ -156,6 +164,14 @@ void forEachTile(const Hull &hull, int64_t tileSize, int64_t granule, llvm::func
   int64_t last = alignUp(hull.end, granule);
   for (int64_t begin = alignDown(hull.begin, granule); begin < last; begin += tileSize)
     tile(begin, std::min(begin + tileSize, last));
+}
+
+void forEachKeyTile(const Hull &hull, const TileShape &shape, const Box &box,
+                    llvm::function_ref<void(int64_t, int64_t)> tile) {
+  if (shape.anchored && hull.begin < hull.end)
+    forEachAnchoredTile(hull, shape.keys, startsAtFirstKey(box.sameSegment, box.lower), tile);
+  else
+    forEachTile(hull, shape.keys, shape.granule, tile);
 }
 
 /// The intervals of the owned rows of a query tile.
@@ -220,10 +236,10 @@ void attn::walkByQuery(const Plan &plan, const CallValues &values, VisitFn visit
       int64_t end = std::min(begin + plan.tile.rows, bound.queries.size());
       Hull hull;
       std::vector<Interval> intervals = tileIntervals(bound, begin, end, hull);
-      forEachTile(hull, plan.tile.keys, plan.tile.granule, [&](int64_t keyBegin, int64_t keyEnd) {
+      forEachKeyTile(hull, plan.tile, bound.box, [&](int64_t keyBegin, int64_t keyEnd) {
         bool full = !bound.box.test && keyBegin >= hull.fullBegin && keyEnd <= hull.fullEnd;
         if (full || isVisited(bound, intervals, begin, keyBegin, keyEnd))
-          visit({phase, box, begin, end, keyBegin, std::min(keyEnd, bound.keys.size()), full});
+          visit({phase, box, begin, end, std::max<int64_t>(0, keyBegin), std::min(keyEnd, bound.keys.size()), full});
       });
     }
   });
@@ -277,10 +293,12 @@ public:
       if (bound.owned[begin + offset])
         groups[offset / tile.groupRows].add(interval);
     // Where all rows share a key there is no gap, and the tiles need not be walked one by one.
-    if (!bound.box.test && hull.fullBegin < hull.fullEnd) {
+    if (tile.anchored && !bound.box.test && hull.begin < hull.end) {
+      counts.computed = tile.rows * alignUp(hull.end - hull.begin, tile.keys);
+    } else if (!bound.box.test && hull.fullBegin < hull.fullEnd) {
       counts.computed = multiplied(groups, 0, Interval::never);
     } else {
-      forEachTile(hull, tile.keys, tile.granule, [&](int64_t keyBegin, int64_t keyEnd) {
+      forEachKeyTile(hull, tile, bound.box, [&](int64_t keyBegin, int64_t keyEnd) {
         if (isVisited(bound, intervals, begin, keyBegin, keyEnd))
           counts.computed += multiplied(groups, keyBegin, keyEnd);
       });
@@ -302,6 +320,8 @@ private:
 
   /// The sub-tiles of the keys [begin, end), padding included.
   int64_t multiplied(llvm::ArrayRef<Hull> groups, int64_t begin, int64_t end) const {
+    if (tile.anchored)
+      return tile.rows * (end - begin);
     int64_t pairs = 0;
     for (const Hull &group : groups) {
       if (group.begin >= group.end)

@@ -182,6 +182,11 @@ FailureOr<PatternReading> attn::readPattern(AttentionOp op) {
   return PatternReader().read(op);
 }
 
+std::optional<Target> attn::findTarget(StringRef name, AttentionOp op) {
+  return Target::find(name, op.getQuery().getType().getDimSize(3), op.getValue().getType().getDimSize(3),
+                      !op.getScore().empty());
+}
+
 FailureOr<std::pair<PatternReading, Plan>> attn::planAttention(AttentionOp op, const Target &target) {
   FailureOr<PatternReading> reading = readPattern(op);
   if (failed(reading))

@@ -103,8 +103,9 @@ public:
       if (isa<arith::ArithDialect>(inner.getDialect()))
         inner.moveBefore(op);
     SmallVector<int64_t> tile{plan.tile.rows, plan.tile.keys, plan.tile.groupRows, plan.tile.granule};
-    auto planOp = PlanOp::create(builder, loc, op.getOutput().getType(), op.getLse().getType(), op.getQuery(),
-                                 op.getKey(), op.getValue(), op.getScale(), reading.symbols, reading.tables, tile);
+    auto planOp =
+        PlanOp::create(builder, loc, op.getOutput().getType(), op.getLse().getType(), op.getQuery(), op.getKey(),
+                       op.getValue(), op.getScale(), reading.symbols, reading.tables, tile, plan.tile.anchored);
     OpBuilder::InsertionGuard guard(builder);
     builder.createBlock(&planOp.getPhases());
     for (const Phase &phase : plan.phases)
@@ -156,12 +157,12 @@ struct PlanPass : attn::impl::AttnPlanBase<PlanPass> {
   using AttnPlanBase::AttnPlanBase;
 
   void runOnOperation() override {
-    FailureOr<Target> chosen = chooseTarget();
-    if (failed(chosen))
-      return signalPassFailure();
     SmallVector<AttentionOp> ops;
     getOperation().walk([&](AttentionOp op) { ops.push_back(op); });
     for (AttentionOp op : ops) {
+      FailureOr<Target> chosen = chooseTarget(op);
+      if (failed(chosen))
+        return signalPassFailure();
       FailureOr<std::pair<PatternReading, Plan>> planned = planAttention(op, *chosen);
       if (failed(planned))
         return signalPassFailure();
@@ -171,22 +172,29 @@ struct PlanPass : attn::impl::AttnPlanBase<PlanPass> {
   }
 
 private:
-  FailureOr<Target> chooseTarget() {
-    if (target != "cpu")
-      return emitError(getOperation().getLoc()) << "unknown target '" << target << "'; known is cpu";
-    Target chosen = Target::cpu();
+  FailureOr<Target> chooseTarget(AttentionOp op) {
+    Location loc = getOperation().getLoc();
+    std::optional<Target> chosen = findTarget(target, op);
+    if (!chosen)
+      return emitError(loc) << "unknown target '" << target << "'; known are cpu and sm_90a";
+    if (tileRows || tileKeys)
+      chosen->local.reset();
+    TileShape &tile = chosen->tile;
     auto setSize = [&](int64_t &size, int64_t requested, int64_t unit, StringRef what) -> LogicalResult {
       if (requested < 0 || requested % unit != 0)
-        return emitError(getOperation().getLoc()) << "a tile of " << requested << " " << what << " is no multiple of "
-                                                  << unit << "; use " << unit << " or " << 2 * unit;
+        return emitError(loc) << "a tile of " << requested << " " << what << " is no multiple of " << unit << "; use "
+                              << unit << " or " << 2 * unit;
       if (requested)
         size = requested;
       return success();
     };
-    if (failed(setSize(chosen.tile.rows, tileRows, chosen.tile.groupRows, "rows")) ||
-        failed(setSize(chosen.tile.keys, tileKeys, chosen.tile.granule, "keys")))
+    // A GPU multiplies its tiles whole, in units of what one warpgroup and one instruction take.
+    if (failed(setSize(tile.rows, tileRows, tile.anchored ? 64 : tile.groupRows, "rows")) ||
+        failed(setSize(tile.keys, tileKeys, tile.anchored ? 16 : tile.granule, "keys")))
       return failure();
-    return chosen;
+    if (tile.anchored)
+      tile.groupRows = tile.rows, tile.granule = tile.keys;
+    return *chosen;
   }
 
   void count(const Plan &plan) {

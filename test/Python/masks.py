@@ -42,13 +42,18 @@ def document(p: np.ndarray, t: np.ndarray, segments: np.ndarray) -> np.ndarray:
     return (segment(p) == segment(t)) & (p >= 0) & (t >= 0)  # ids are for positions from 0
 
 
+def document_causal(p: np.ndarray, t: np.ndarray, segments: np.ndarray) -> np.ndarray:
+    return document(p, t, segments) & (t <= p)
+
+
 def padded(p: np.ndarray, t: np.ndarray, lengths: int) -> np.ndarray:
     return np.broadcast_to(t < lengths, np.broadcast_shapes(p.shape, t.shape))
 
 
 Mask = Callable[..., np.ndarray]
 MASKS: dict[str, Mask] = {
-    mask.__name__: mask for mask in (full, causal, sliding_window, longformer, block_local, document, padded)
+    mask.__name__: mask
+    for mask in (full, causal, sliding_window, longformer, block_local, document, document_causal, padded)
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 from attn import BIN, PATTERNS, SOURCE, run
 
 MADE = BIN.parent / "docs"  # written by every build
-REFERENCES = ["dialect.md", "passes-transforms.md", "passes-codegen.md"]
+REFERENCES = ["dialect.md", "attn-tile.md", "passes-transforms.md", "passes-codegen.md"]
 
 
 @pytest.mark.parametrize("name", REFERENCES)

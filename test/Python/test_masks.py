@@ -67,13 +67,13 @@ def with_tokens(name: str, choose: Callable[[int, Random], list[list[int]]], **n
     return Case("longformer", name, draw)
 
 
-def with_segments(name: str, choose: Callable[[int, Random], np.ndarray]) -> Case:
+def with_segments(name: str, choose: Callable[[int, Random], np.ndarray], pattern: str = "document") -> Case:
     """A segment id for each position, for each batch."""
 
     def draw(rows: Rows, random: Random) -> Arguments:
         return {"segments": np.stack([choose(rows.position_count(), random) for _ in range(BATCH)])}
 
-    return Case("document", name, draw)
+    return Case(pattern, name, draw)
 
 
 def with_lengths(name: str, choose: Callable[[int, Random], list[int]]) -> Case:
@@ -122,6 +122,9 @@ CASES = [
     with_segments("one", lambda n, random: np.full(n, 7)),
     with_segments("all-different", lambda n, random: random.permutation(n)),
     with_segments("any-ids", lambda n, random: random.choice([-(2**31), -1, 0, 2**31 - 1], n)),
+    with_segments("sorted", lambda n, random: np.sort(random.integers(0, 4, n)), "document_causal"),
+    with_segments("unsorted", lambda n, random: random.integers(0, 3, n), "document_causal"),
+    with_segments("one", lambda n, random: np.full(n, 7), "document_causal"),
     with_lengths("any", lambda n, random: random.integers(0, n + 1, BATCH).tolist()),
     with_lengths("none-and-all", lambda n, random: [0, n]),
     with_lengths("one-missing", lambda n, random: [n, max(n - 1, 0)]),

@@ -35,7 +35,8 @@ def peak_bytes(tool: str, *arguments: object) -> int:
 
 # Of one call. The data are shared by all batches, so that a head's mean is a whole number.
 SIZES = ["--length=200", "--kv-length=257", "--batch=2", "--heads=4", "--kv-heads=2", "--head-size=8"]
-DATA = {"padded": ["--arg=lengths=130,130"], "document": [f"--arg=segments={','.join('0112' * 65)}"]}
+SEGMENTS = [f"--arg=segments={','.join('0112' * 65)}"]
+DATA = {"padded": ["--arg=lengths=130,130"], "document": SEGMENTS, "document_causal": SEGMENTS}
 
 
 def report(pattern: str, *flags: str) -> dict[str, Any]:

@@ -47,6 +47,13 @@ struct MatchLayout {
   unsigned beginView, endView;
 };
 
+/// What is known of a phase before any call.
+struct PhaseLayout {
+  unsigned queries = 0;       // order
+  bool hasTables = false;     // its query order or one of its key orders is made of run-time data
+  bool movesWithRows = false; // rows differ in how many keys they look at
+};
+
 /// Fixed symbols of lib/Runtime/kernel.h that the emitters use besides those of CallSymbol.
 enum : unsigned { ScaleSymbol = 5, HeadsPerKvHeadSymbol = 6 };
 /// The call's tensors that every kernel has.
@@ -65,10 +72,12 @@ public:
   llvm::SmallVector<NamedSymbol> symbols;
   llvm::SmallVector<OrderLayout> orders;
   llvm::SmallVector<MatchLayout> matches;
-  llvm::SmallVector<unsigned> phaseQueries; // query order of each phase
-  llvm::SmallVector<int64_t> tile;          // rows, keys, group rows, granule
+  llvm::SmallVector<PhaseLayout> phases;
+  llvm::SmallVector<int64_t> tile; // rows, keys, group rows, granule
+  bool anchored = false;           // see TileShape
   unsigned viewCount = 0;
 
+  TileShape tileShape() const { return {tile[0], tile[1], tile[2], tile[3], anchored}; }
   unsigned symbolCount() const { return FirstNamed + symbols.size() + orders.size(); }
   /// Index of an order; orders are equal if kind, side and table are.
   unsigned orderIndex(OrderAttr order, Side side) const;

@@ -5,9 +5,11 @@
 #ifndef ATTN_CODEGEN_PASSES_H
 #define ATTN_CODEGEN_PASSES_H
 
+#include "attn/Codegen/AttnTile.h"
 #include "attn/IR/Attn.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"

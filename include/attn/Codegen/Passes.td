@@ -29,12 +29,72 @@ def AttnEmitCPU : Pass<"attn-emit-cpu", "::mlir::ModuleOp"> {
                            "::mlir::vector::VectorDialect", "::mlir::math::MathDialect", "::mlir::LLVM::LLVMDialect"];
 }
 
+def AttnEmitGPU : Pass<"attn-emit-gpu", "::mlir::ModuleOp"> {
+  let summary = "write a plan as tiles of a Hopper GPU";
+  let description = [{
+    Replaces every function that holds an `attn.plan` by a `gpu.module` of its name with two functions for each phase:
+
+    - `NAME_phaseN_tiled` reads and writes through tensor maps,
+    - `NAME_phaseN_strided` takes any strides.
+
+    Their bodies are attn_tile, scf and arith: a producer warpgroup that brings tiles, consumer warpgroups that multiply
+    them. lib/Runtime/gpu.h says what they are handed.
+  }];
+  let statistics = [
+    Statistic<"numFunctions", "functions", "Functions written">
+  ];
+  let dependentDialects = ["::mlir::gpu::GPUDialect", "::mlir::scf::SCFDialect", "::mlir::math::MathDialect",
+                           "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect", "::attn::tile::AttnTileDialect"];
+}
+
 def AttnApproximateMath : Pass<"attn-approximate-math", "::mlir::ModuleOp"> {
   let summary = "replace math functions over vectors by polynomials";
   let description = [{
     exp, log, tanh and the like over vectors become polynomials of float accuracy; the C library is not called in loops.
   }];
   let dependentDialects = ["::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
+}
+
+def AttnApproximateMathGPU : Pass<"attn-approximate-math-gpu", "::mlir::ModuleOp"> {
+  let summary = "replace math functions on the GPU by instructions and polynomials";
+  let description = [{
+    In every `gpu.module`, scalar f32 functions become what the GPU has an instruction for (2^x, log2, 1/sqrt, tanh) or a
+    polynomial of float accuracy, and functions of other types go through f32; no library is called. Division and square
+    roots are left to LLVM, which rounds them exactly unless the op carries the fastmath flag `afn`.
+
+    `math.tanh` becomes one instruction, good to 11 bits, where the module says `attn.element = bf16`; elsewhere it is
+    made of 2^x, good to 1e-6.
+
+    ```mlir
+    %y = math.exp %x : f32
+    ```
+    ==>
+    ```mlir
+    %log2e = arith.constant 1.442695 : f32
+    %scaled = arith.mulf %x, %log2e : f32
+    %y = llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f"(%scaled) : (f32) -> f32
+    ```
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::math::MathDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
+def AttnLowerTile : Pass<"attn-lower-tile", "::mlir::ModuleOp"> {
+  let summary = "turn tiles into registers, addresses and instructions of sm_90a";
+  let description = [{
+    In every `llvm.func`, values of attn_tile become what one thread has of them: an accumulator its f32 registers, a tile
+    in shared memory an address, a slot two numbers. The ops become nvvm ops and inline PTX; regions of `map` are written
+    once for every place. Dynamic shared memory is the global `@attn_shared`.
+
+    ```mlir
+    %o = attn_tile.wait %product inflight(0) : !attn_tile.pending<64x8xf32>
+    ```
+    ==>
+    ```mlir
+    %0 = llvm.inline_asm has_side_effects "wgmma.wait_group.sync.aligned 0;", "=f,=f,=f,=f,0,1,2,3" %a, %b, %c, %d : ...
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect",
+                           "::mlir::scf::SCFDialect"];
 }
 
 #endif // ATTN_CODEGEN_PASSES_TD

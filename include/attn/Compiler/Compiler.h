@@ -10,7 +10,7 @@
 #ifndef ATTN_COMPILER_COMPILER_H
 #define ATTN_COMPILER_COMPILER_H
 
-#include "attn/Codegen/KernelLayout.h"
+#include "attn/Codegen/GpuKernel.h"
 #include "attn/Pattern/Walk.h"
 #include "attn/Runtime/attn.h"
 #include "attn/Transforms/PatternReader.h"
@@ -23,6 +23,7 @@ class OpPassManager;
 } // namespace mlir
 
 namespace llvm {
+class GlobalVariable;
 class LLVMContext;
 class Module;
 } // namespace llvm
@@ -33,11 +34,11 @@ namespace attn {
 bool isBuiltWithAddressSanitizer();
 
 struct CompileOptions {
-  std::string kernel;           // of a file that holds several; empty: all
-  std::string target = "cpu";   // cpu is the only one yet
-  std::string machine = "host"; // target description; host is the only one yet
-  std::string element = "f32";  // f32, bf16 or f16
-  std::string score;            // a name in the file or in patterns/scores beside it, or a file; empty: none
+  std::string kernel;          // of a file that holds several; empty: all
+  std::string target = "cpu";  // or sm_90a
+  std::string machine;         // target description; empty: the target's own, host or h200
+  std::string element = "f32"; // f32, bf16 or f16
+  std::string score;           // a name in the file or in patterns/scores beside it, or a file; empty: none
   int64_t headSize = 64;
   int64_t valueHeadSize = 0;          // 0: as headSize
   int64_t tileRows = 0, tileKeys = 0; // 0: the planner's choice
@@ -70,6 +71,18 @@ private:
   attn_kernel_info info;
 };
 
+/// What ptxas, NVIDIA's assembler, says of what it assembled.
+struct PtxasReport {
+  struct Function {
+    std::string name;
+    unsigned registers = 0;    // of a thread
+    unsigned spilledBytes = 0; // stored and loaded
+  };
+  std::vector<Function> functions;
+  std::vector<std::string> remarks; // warnings and losses of performance, "(C7510) ...", in its own words
+};
+void printText(const PtxasReport &report, llvm::raw_ostream &os);
+
 class Compilation {
 public:
   /// Parses, specializes and plans a file.
@@ -79,15 +92,23 @@ public:
   const CompileOptions &options() const { return opts; }
   llvm::ArrayRef<KernelSource> kernels() const { return sources; }
 
-  enum class Stage { Attn, Plan, Loops, LLVMDialect };
+  /// Loops are the CPU's, tiles the GPU's.
+  enum class Stage { Attn, Plan, Loops, Tiles, LLVMDialect };
   /// Lowers up to a stage, not back, and returns the module; it may be changed before the next stage is asked for.
   llvm::Expected<mlir::ModuleOp> lower(Stage stage);
   /// The module after a stage, as text.
   llvm::Expected<std::string> print(Stage stage);
-  /// LLVM IR as text, assembly, or an object; kernels, their descriptions and the entry point are in it.
+  /// An object for the host; kernels, their descriptions and the entry point are in it. Of GPU kernels it holds the
+  /// PTX, and, where there is ptxas, a cubin.
+  llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitObject();
+  /// LLVM IR as text, or assembly: for the CPU, of the whole object; for a GPU, of its one kernel.
   llvm::Expected<std::string> emitLLVM();
   llvm::Expected<std::string> emitAssembly();
-  llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitObject();
+  /// Of a GPU target's one kernel.
+  llvm::Expected<std::string> emitPtx();
+  llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitCubin();
+  /// On every cubin that was made so far.
+  const PtxasReport &ptxasReport() const { return ptxas; }
   /// The C header of all kernels.
   std::string emitHeader() const;
   /// Calls `work`; what it reports of this compilation's ops becomes the error.
@@ -97,9 +118,21 @@ private:
   Compilation();
   llvm::Error parse(llvm::StringRef path);
   llvm::Error specialize();
+  llvm::Error checkForGpu();
   llvm::Error describeKernels();
+  bool isForGpu() const { return opts.target != "cpu"; }
   llvm::Error lowerTo(Stage stage);
-  llvm::Expected<std::unique_ptr<llvm::Module>> translate(llvm::LLVMContext &context);
+  void buildStage(Stage stage, mlir::OpPassManager &pm) const;
+  // Modules for the host, with a description of each kernel.
+  using Infos = llvm::SmallVector<llvm::GlobalVariable *>;
+  llvm::Expected<std::unique_ptr<llvm::Module>> translateKernels(llvm::LLVMContext &context, Infos &infos);
+  llvm::Expected<std::unique_ptr<llvm::Module>> embedKernels(llvm::LLVMContext &context, Infos &infos);
+  llvm::Expected<std::unique_ptr<llvm::Module>> translateForHost(llvm::LLVMContext &context);
+  // One kernel for the GPU.
+  llvm::Expected<const KernelSource *> onlyKernel(llvm::StringRef what) const;
+  llvm::Expected<std::unique_ptr<llvm::Module>> translateForGpu(llvm::LLVMContext &context, const KernelSource &kernel);
+  llvm::Expected<std::string> compileToPtx(const KernelSource &kernel);
+  llvm::Expected<GpuCode> compileForGpu(const KernelSource &kernel);
   llvm::Error runStage(llvm::function_ref<void(mlir::OpPassManager &)> build, mlir::ModuleOp module);
 
   CompileOptions opts;
@@ -108,6 +141,7 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> work;   // is lowered stage by stage
   Stage reached = Stage::Attn;
   std::vector<KernelSource> sources;
+  PtxasReport ptxas;
 };
 
 /// Kernels of an object, loaded into this process.

@@ -12,19 +12,20 @@ def Attn_PlanOp : Attn_Op<"plan", [Pure, AttrSizedOperandSegments, NoTerminator,
   let description = [{
     What `attn.attention` computes, in the order that the planner chose for a target. Symbols s0, s1, ... of the
     expressions below are the operands `symbols`: index values, or lengths, of which the batch's entry is meant. Orders
-    name their table by its place in `tables`. `tile` is [query rows, keys, rows of a sub-tile, keys of a sub-tile].
+    name their table by its place in `tables`. `tile` is [query rows, keys, rows of a sub-tile, keys of a sub-tile]. Key
+    tiles start at multiples of a sub-tile's keys, or, `anchored`, where the first or the last key of the query tile is.
   }];
   let arguments = (ins Attn_RowsTensor:$query, Attn_RowsTensor:$key, Attn_RowsTensor:$value, Optional<F32>:$scale,
                        Variadic<AnyTypeOf<[Index, Attn_LengthsType]>>:$symbols,
                        Variadic<AnyTypeOf<[Attn_TokensType, Attn_SegmentsType]>>:$tables,
-                       DenseI64ArrayAttr:$tile);
+                       DenseI64ArrayAttr:$tile, UnitAttr:$anchored);
   let results = (outs Attn_RowsTensor:$output, RankedTensorOf<[F32]>:$lse);
   let regions = (region SizedRegion<1>:$phases, AnyRegion:$score);
   let assemblyFormat = [{
     $query `,` $key `,` $value (`scale` `(` $scale^ `)`)?
     (`symbols` `(` $symbols^ `:` type($symbols) `)`)?
     (`tables` `(` $tables^ `:` type($tables) `)`)?
-    `tile` $tile $phases `` custom<ScoreRegion>($score)
+    `tile` $tile (`anchored` $anchored^)? $phases `` custom<ScoreRegion>($score)
     attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($output) `,` type($lse)
   }];
   let hasVerifier = 1;

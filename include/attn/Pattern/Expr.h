@@ -46,6 +46,9 @@ public:
   /// The value if it depends on nothing.
   std::optional<int64_t> asConstant() const;
   bool dependsOnRow() const;
+  /// The most by which the value can be higher `rows` rows further on; nothing where that is not known. For expressions
+  /// that never fall.
+  std::optional<int64_t> rise(int64_t rows) const;
   /// The value at `row`; symbols past the end of `symbols` must not occur.
   int64_t evaluate(int64_t row, llvm::ArrayRef<int64_t> symbols) const;
 

@@ -61,6 +61,9 @@ struct TileShape {
   int64_t keys = 64;
   int64_t groupRows = 8; // divides rows
   int64_t granule = 32;  // divides keys; key tiles start at its multiples
+  /// Key tiles start at the first key that the query tile looks at, or, where that moves with the rows, end at the last
+  /// one: wherever it is, so that windows need no more tiles than their width. They are multiplied whole.
+  bool anchored = false;
 };
 
 struct Plan {
@@ -74,16 +77,26 @@ struct Plan {
 /// What a target offers to the planner.
 struct Target {
   std::string name;
-  TileShape tile;
+  TileShape tile; // where the keys of a row may be many
+  std::optional<TileShape>
+      local; // where every row looks at keys around it, in its segment, or in a list; else as `tile`
   double flopsPerSecond;
   double bytesPerSecond;
   unsigned maxBoxes = 8;
 
   static Target cpu();
+  /// An H200. Its tiles depend on how much shared memory and how many registers a row takes, also in a score region.
+  static Target sm90a(int64_t headSize, int64_t valueHeadSize, bool hasScore);
+  /// By name: cpu or sm_90a; nothing for another.
+  static std::optional<Target> find(llvm::StringRef name, int64_t headSize, int64_t valueHeadSize, bool hasScore);
 };
 
 /// Finds orders, boxes and owners for a pattern.
 Plan planPattern(const PairSet &pattern, const Target &target);
+
+/// Whether the key tiles of a box with this lower bound start at the first key, rather than end at the last (see
+/// TileShape::anchored): the first key is the same for all rows.
+inline bool startsAtFirstKey(bool sameSegment, const Expr &lower) { return !sameSegment && !lower.dependsOnRow(); }
 
 } // namespace attn
 

@@ -5,9 +5,10 @@
 //   specialize   patterns                  ==> typed functions of attn ops; no pattern value crosses a function
 //   plan         attn.attention            ==> attn.plan: phases, orders, boxes
 //   emit-cpu     attn.plan                 ==> pack and tile functions of scf, memref, vector, arith and math, one set
-//   for
-//                                              each instruction set, and llvm.mlir.global constants that describe them
+//                                              for each instruction set
 //   lower-cpu    scf, memref, vector, ...  ==> the llvm dialect only
+//   emit-gpu     attn.plan                 ==> gpu.module of llvm.func of attn_tile, scf, arith, math, llvm and nvvm
+//   lower-gpu    attn_tile, scf, math, ... ==> gpu.module that holds the llvm and nvvm dialects only
 
 #ifndef ATTN_PIPELINES_PIPELINES_H
 #define ATTN_PIPELINES_PIPELINES_H
@@ -22,7 +23,7 @@ class OpPassManager;
 
 namespace attn {
 
-/// Registers the dialect, the passes, and the pipeline --attn-lower-cpu.
+/// Registers the dialects, the passes, and the pipelines --attn-lower-cpu and --attn-lower-gpu.
 void registerAll(mlir::DialectRegistry &registry);
 
 /// Registers what the stages below need of MLIR's own dialects and translations to LLVM IR.
@@ -32,6 +33,8 @@ void buildSpecialize(mlir::OpPassManager &pm, const AttnSpecializeOptions &optio
 void buildPlan(mlir::OpPassManager &pm, const AttnPlanOptions &options);
 void buildEmitCPU(mlir::OpPassManager &pm, const AttnEmitCPUOptions &options);
 void buildLowerCPU(mlir::OpPassManager &pm);
+void buildEmitGPU(mlir::OpPassManager &pm);
+void buildLowerGPU(mlir::OpPassManager &pm);
 
 } // namespace attn
 

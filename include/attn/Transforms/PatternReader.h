@@ -22,6 +22,9 @@ struct PatternReading {
 /// Reads what attn-specialize inlined. A bound that is no closed form of the function's arguments is an error.
 mlir::FailureOr<PatternReading> readPattern(AttentionOp op);
 
+/// The target of this name (cpu, sm_90a) with the tiles that suit this attention; nothing for another name.
+std::optional<Target> findTarget(llvm::StringRef name, AttentionOp op);
+
 /// Plans attention for a target; with it the reading that its numbers refer to.
 mlir::FailureOr<std::pair<PatternReading, Plan>> planAttention(AttentionOp op, const Target &target);
 

@@ -17,7 +17,7 @@ class TileEmitter {
 public:
   TileEmitter(ImplicitLocOpBuilder &b, const Kernel &kernel, GroupEmitter &groups, unsigned phaseIndex, PhaseOp phase)
       : f(b, kernel.layout, kernel.isa), kernel(kernel), layout(kernel.layout), groups(groups), phaseIndex(phaseIndex),
-        phase(phase), queryOrder(layout.phaseQueries[phaseIndex]) {}
+        phase(phase), queryOrder(layout.phases[phaseIndex].queries) {}
 
   void emit() {
     Type pointer = LLVM::LLVMPointerType::get(f.b.getContext()), index = f.b.getIndexType();

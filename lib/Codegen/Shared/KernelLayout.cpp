@@ -34,6 +34,7 @@ FailureOr<KernelLayout> KernelLayout::of(func::FuncOp function) {
   layout.headSize = plan.getQuery().getType().getDimSize(3);
   layout.valueHeadSize = plan.getValue().getType().getDimSize(3);
   layout.tile.assign(plan.getTile().begin(), plan.getTile().end());
+  layout.anchored = plan.getAnchored();
   if (failed(layout.addArguments(function, plan)))
     return failure();
   layout.addSymbols(plan, function);
@@ -120,16 +121,20 @@ void KernelLayout::addOrders(PlanOp plan) {
   };
   for (PhaseOp phase : plan.getPhases().getOps<PhaseOp>()) {
     unsigned queries = addOrder(plan, phase.getQueries(), Side::Queries);
-    phaseQueries.push_back(queries);
+    phases.push_back({queries, orders[queries].rowsView >= 0});
     if (ArrayAttr except = phase.getExceptAttr())
       for (Attribute order : except)
         addFlags(addOrder(plan, cast<OrderAttr>(order), Side::Queries));
     for (BoxOp box : phase.getBoxes().getOps<BoxOp>()) {
       unsigned keys = addOrder(plan, box.getKeys(), Side::Keys);
-      if (orders[keys].keyView < 0) {
+      // Anchored tiles are multiplied where keys and values lie; others are packed first.
+      if (!anchored && orders[keys].keyView < 0) {
         orders[keys].keyView = viewCount++;
         orders[keys].valueView = viewCount++;
       }
+      phases.back().hasTables |= orders[keys].rowsView >= 0;
+      phases.back().movesWithRows |=
+          box.getSameSegment() || box.getLower().getExpr().dependsOnRow() || box.getUpper().getExpr().dependsOnRow();
       if (box.getSameSegment() && !matchOf(queries)) {
         matches.push_back({queries, keys, viewCount, viewCount + 1});
         viewCount += 2;

@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <numeric>
 #include <unistd.h>
 
 using namespace attn_tools;
@@ -24,12 +23,6 @@ CallFlags flagsOf(std::vector<std::string> arguments) {
   CallFlags flags;
   flags.arguments = std::move(arguments);
   return flags;
-}
-
-std::vector<float> floatsOf(const attn_tensor &tensor) {
-  int64_t count = std::accumulate(tensor.shape, tensor.shape + tensor.rank, int64_t(1), std::multiplies<>());
-  const float *data = static_cast<const float *>(tensor.data);
-  return std::vector<float>(data, data + count);
 }
 
 std::vector<int64_t> shapeOf(const attn_tensor &tensor) { return {tensor.shape, tensor.shape + tensor.rank}; }
@@ -80,11 +73,24 @@ TEST(Element, RoundsToF16) {
   EXPECT_EQ(roundToF16(NAN), 0x7e00);
 }
 
+TEST(Element, Widens) {
+  for (uint32_t bits = 0; bits < 0x7c00; ++bits) {
+    ASSERT_EQ(widenF16(bits), halfValue(bits));
+    ASSERT_EQ(widenF16(bits | 0x8000), -halfValue(bits));
+  }
+  EXPECT_EQ(widenF16(0xfc00), -INFINITY);
+  EXPECT_TRUE(std::isnan(widenF16(0xffff)) && std::isnan(widenBf16(0xffff)));
+  for (uint32_t bits = 0; bits <= 0x7f80; ++bits)
+    ASSERT_EQ(roundToBf16(widenBf16(bits)), bits);
+  EXPECT_EQ(widenBf16(0xc040), -3.0f);
+}
+
 TEST(Element, NamesInstructionSets) {
   for (int32_t isa = ATTN_ISA_GENERIC; isa <= ATTN_ISA_AMX; ++isa)
     EXPECT_EQ(*parseIsa(nameOfIsa(isa)), isa);
   EXPECT_STREQ(nameOfIsa(0), "none");
   EXPECT_STREQ(nameOfIsa(99), "none");
+  EXPECT_STREQ(nameOfIsa(ATTN_ISA_SM_90A), "sm_90a");
   EXPECT_EQ(parseIsa("sse").message(),
             "unknown instruction set 'sse'; use amx, avx512fp16, avx512bf16, avx512, avx2 or generic");
 }
@@ -162,6 +168,20 @@ TEST(CallArguments, DrawsFromTheSeed) {
   EXPECT_NE(query, queryOf({}));
 }
 
+/// What is drawn for a 16-bit kernel is what is drawn for f32, rounded.
+TEST(CallArguments, DrawsWhatTheElementHolds) {
+  CallFlags flags;
+  flags.length = 100;
+  std::vector<float> drawn = floatsOf(CallArguments::create(fake_longformer_info, flags)->tensors[ATTN_QUERY]);
+  attn_kernel_info info = fake_longformer_info;
+  for (int32_t element : {ATTN_BF16, ATTN_F16}) {
+    info.element = element;
+    std::vector<float> rounded = floatsOf(CallArguments::create(info, flags)->tensors[ATTN_QUERY]);
+    for (size_t i = 0; i < drawn.size(); ++i)
+      ASSERT_EQ(rounded[i], element == ATTN_BF16 ? widenBf16(roundToBf16(drawn[i])) : widenF16(roundToF16(drawn[i])));
+  }
+}
+
 TEST(CallArguments, DrawsSegmentsAndLengths) {
   std::vector<size_t> idCounts;
   for (uint64_t seed = 0; seed < 20; ++seed) {
@@ -234,6 +254,22 @@ TEST_F(Files, ArgumentsOfEveryForm) {
   EXPECT_EQ(messageOf(fake_longformer_info, flagsOf({"global="})), "");
 }
 
+TEST_F(Files, NumbersComeFromFiles) {
+  const int64_t seven = 7;
+  const std::string one = write(NpyType::I64, {}, &seven), several = write(NpyType::I64, {2}),
+                    real = write(NpyType::F64, {});
+  Result<CallArguments> a = CallArguments::create(fake_longformer_info, flagsOf({"left=" + one}));
+  ASSERT_TRUE(a) << a.message();
+  EXPECT_EQ(a->scalars[LONGFORMER_LEFT].index, 7);
+  EXPECT_EQ(messageOf(fake_longformer_info, flagsOf({"left=" + several})),
+            "'" + several + "' has shape [2], argument 'left' is one number; save it alone");
+  EXPECT_EQ(messageOf(fake_longformer_info, flagsOf({"left=" + real})),
+            "'" + real + "' holds <f8, argument 'left' is a whole number; save it as <i8");
+  EXPECT_EQ(*readNumber("argument 'cap'", real), 0);
+  EXPECT_EQ(readNumber("argument 'cap'", one).message(),
+            "'" + one + "' holds <i8, argument 'cap' is a number; save it as <f8");
+}
+
 TEST_F(Files, SizesComeFromTheFiles) {
   CallFlags flags;
   flags.queryFile = write(NpyType::F32, {2, 4, 30, FAKE_HEAD_SIZE});
@@ -290,7 +326,15 @@ TEST_F(Files, KernelsOf16BitsTakeFloatsRounded) {
     ASSERT_TRUE(a) << a.message();
     EXPECT_EQ(a->tensors[ATTN_QUERY].element, element);
     EXPECT_EQ(static_cast<const uint16_t *>(a->tensors[ATTN_QUERY].data)[11], one);
+    EXPECT_EQ(floatsOf(a->tensors[ATTN_QUERY]), ones);
+    for (float value : floatsOf(a->tensors[ATTN_OUTPUT]))
+      ASSERT_TRUE(std::isnan(value));
   }
+  flags.keepElements = true;
+  EXPECT_EQ(CallArguments::create(info, flags).message(),
+            "'" + flags.queryFile +
+                "' holds <f4, the kernel takes f16; write the folder with attn-run --expect --element=f16");
+  flags.keepElements = false;
   info.element = ATTN_F16;
   flags.queryFile = write(NpyType::U16, {1, 1, 2, FAKE_HEAD_SIZE});
   EXPECT_EQ(CallArguments::create(info, flags).message(),

@@ -220,11 +220,13 @@ void spyTile(const attn_view *views, const int64_t *symbols, int64_t batch, int6
 const attn_tile_fn spyTiles[] = {spyTile, spyTile};
 
 TEST(Entry, ViewsAndSymbols) {
-  attn_version version = fake_longformer.versions[1];
+  attn_version version = fake_longformer.cpu->versions[1];
   version.tiles = spyTiles;
+  attn_cpu_code code = *fake_longformer.cpu;
+  code.versions = &version;
+  code.version_count = 1;
   attn_kernel spied = fake_longformer;
-  spied.versions = &version;
-  spied.version_count = 1;
+  spied.cpu = &code;
 
   TestCall call(spied, {2, 6, 3, 10, 13});
   call.addShared({12, 3, 3});
@@ -258,11 +260,13 @@ TEST(Entry, ViewsAndSymbols) {
 }
 
 TEST(Entry, GivenQueryOffsetIsTheTopLeftOne) {
-  attn_version version = fake_longformer.versions[1];
+  attn_version version = fake_longformer.cpu->versions[1];
   version.tiles = spyTiles;
+  attn_cpu_code code = *fake_longformer.cpu;
+  code.versions = &version;
+  code.version_count = 1;
   attn_kernel spied = fake_longformer;
-  spied.versions = &version;
-  spied.version_count = 1;
+  spied.cpu = &code;
   TestCall call(spied, {1, 1, 1, 4, 9});
   call.call.flags = ATTN_HAS_QUERY_OFFSET;
   call.call.query_offset = 2;
@@ -316,7 +320,7 @@ TEST(Entry, WorkspaceGrowsByTheWorkersScratch) {
   size_t serial = call.workspace.size();
   EXPECT_EQ(serial % 64, 0u);
   call.call.executor = &executor;
-  EXPECT_EQ(attn_kernel_workspace_bytes(&fake_longformer, &call.call), serial + 4 * 64);
+  EXPECT_EQ(attn_cpu_workspace_bytes(&fake_longformer, &call.call), serial + 4 * 64);
   EXPECT_EQ(call.run(), ATTN_ERROR_WORKSPACE);
   EXPECT_TRUE(call.isOutputUntouched() && call.workspace.isUntouched());
 }
@@ -328,14 +332,14 @@ TEST(Entry, WorkspaceIsMeasuredBeforeThereIsData) {
   call.prepare();
   for (attn_tensor &tensor : call.tensors)
     tensor.data = nullptr;
-  EXPECT_EQ(attn_kernel_workspace_bytes(&fake_document, &call.call), call.workspace.size());
+  EXPECT_EQ(attn_cpu_workspace_bytes(&fake_document, &call.call), call.workspace.size());
 }
 
 TEST(Entry, AWrongCallNeedsNoWorkspace) {
   TestCall call(fake_longformer, {1, 1, 1, 10, 10});
   call.prepare();
   call.tensors[ATTN_KEY].rank = 3;
-  EXPECT_EQ(attn_kernel_workspace_bytes(&fake_longformer, &call.call), 0u);
+  EXPECT_EQ(attn_cpu_workspace_bytes(&fake_longformer, &call.call), 0u);
 }
 
 TEST(Entry, CallsFromManyThreads) {
@@ -365,16 +369,16 @@ TEST(Entry, CallsFromManyThreads) {
 TEST(Entry, IsaIsTheBestWithinTheLimit) {
   bool hasAvx2 = attn_processor_isas() >> ATTN_ISA_AVX2 & 1;
   attn_call call = ATTN_CALL_INIT;
-  EXPECT_EQ(attn_kernel_isa(&fake_longformer, &call), hasAvx2 ? ATTN_ISA_AVX2 : ATTN_ISA_GENERIC);
+  EXPECT_EQ(attn_cpu_isa(&fake_longformer, &call), hasAvx2 ? ATTN_ISA_AVX2 : ATTN_ISA_GENERIC);
   call.max_isa = ATTN_ISA_AMX;
-  EXPECT_EQ(attn_kernel_isa(&fake_longformer, &call), hasAvx2 ? ATTN_ISA_AVX2 : ATTN_ISA_GENERIC);
+  EXPECT_EQ(attn_cpu_isa(&fake_longformer, &call), hasAvx2 ? ATTN_ISA_AVX2 : ATTN_ISA_GENERIC);
   call.max_isa = ATTN_ISA_GENERIC;
-  EXPECT_EQ(attn_kernel_isa(&fake_longformer, &call), ATTN_ISA_GENERIC);
+  EXPECT_EQ(attn_cpu_isa(&fake_longformer, &call), ATTN_ISA_GENERIC);
   call.max_isa = -1;
-  EXPECT_EQ(attn_kernel_isa(&fake_longformer, &call), 0);
+  EXPECT_EQ(attn_cpu_isa(&fake_longformer, &call), 0);
   call.version = 0;
-  EXPECT_EQ(attn_kernel_isa(&fake_longformer, &call), 0);
-  EXPECT_EQ(attn_kernel_isa(&fake_longformer, nullptr), 0);
+  EXPECT_EQ(attn_cpu_isa(&fake_longformer, &call), 0);
+  EXPECT_EQ(attn_cpu_isa(&fake_longformer, nullptr), 0);
 }
 
 TEST(Entry, ProcessorSaysWhatTheCompilersDetectionSays) {
@@ -420,15 +424,21 @@ attn_kernel longformerWith(const attn_kernel_info &info) {
   kernel.info = &info;
   return kernel;
 }
-attn_kernel amxOnly() {
+attn_cpu_code amxOnly() {
+  attn_cpu_code code = *fake_longformer.cpu;
+  code.versions = &amxVersion;
+  code.version_count = 1;
+  return code;
+}
+attn_kernel longformerWith(const attn_cpu_code &code) {
   attn_kernel kernel = fake_longformer;
-  kernel.versions = &amxVersion;
-  kernel.version_count = 1;
+  kernel.cpu = &code;
   return kernel;
 }
 const attn_kernel oldLongformer = longformerWith(oldLongformerInfo);
 const attn_kernel sameLengthLongformer = longformerWith(sameLengthLongformerInfo);
-const attn_kernel amxLongformer = amxOnly();
+const attn_cpu_code amxCode = amxOnly();
+const attn_kernel amxLongformer = longformerWith(amxCode);
 
 constexpr int64_t kFar = int64_t(1) << 41;
 
@@ -549,12 +559,14 @@ TEST(Entry, RefusesATokenOfALaterBatch) {
   EXPECT_EQ(call.run(), ATTN_OK);
 }
 
+// Those of GPU kernels follow those of all kernels.
 TEST(Entry, EveryStatusIsReached) {
   std::set<int> reached = {ATTN_OK};
   for (const Mistake &mistake : mistakes)
     reached.insert(mistake.status);
-  EXPECT_EQ(reached.size(), size_t(ATTN_STATUS_COUNT));
-  EXPECT_EQ(attn_kernel_run(&fake_longformer, nullptr), ATTN_ERROR_VERSION);
+  EXPECT_EQ(reached.size(), size_t(ATTN_ERROR_DRIVER));
+  EXPECT_EQ(*reached.rbegin(), ATTN_ERROR_DRIVER - 1);
+  EXPECT_EQ(attn_cpu_run(&fake_longformer, nullptr), ATTN_ERROR_VERSION);
 }
 
 TEST(Entry, EveryStatusHasAMessage) {

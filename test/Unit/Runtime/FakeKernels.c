@@ -187,9 +187,9 @@ static const attn_version longformer_versions[] = {
     {ATTN_ISA_AVX2, 0, sizeof(state), longformer_packs, longformer_tiles},
     {ATTN_ISA_GENERIC, 0, sizeof(state), longformer_packs, longformer_tiles}};
 
-static int run_longformer(const attn_call *call) { return attn_kernel_run(&fake_longformer, call); }
-static size_t measure_longformer(const attn_call *call) { return attn_kernel_workspace_bytes(&fake_longformer, call); }
-static int isa_of_longformer(const attn_call *call) { return attn_kernel_isa(&fake_longformer, call); }
+static int run_longformer(const attn_call *call) { return attn_cpu_run(&fake_longformer, call); }
+static size_t measure_longformer(const attn_call *call) { return attn_cpu_workspace_bytes(&fake_longformer, call); }
+static int isa_of_longformer(const attn_call *call) { return attn_cpu_isa(&fake_longformer, call); }
 
 const attn_kernel_info fake_longformer_info = {.version = ATTN_ABI_VERSION,
                                                .element = ATTN_F32,
@@ -206,6 +206,14 @@ const attn_kernel_info fake_longformer_info = {.version = ATTN_ABI_VERSION,
                                                .workspace_bytes = measure_longformer,
                                                .isa = isa_of_longformer};
 
+static const attn_cpu_code longformer_code = {.version_count = 2,
+                                              .panel_keys = PANEL_KEYS,
+                                              .panel_stride = PANEL_STRIDE,
+                                              .value_stride = VALUE_STRIDE,
+                                              .key_granule = KEY_GRANULE,
+                                              .pack_keys = PACK_KEYS,
+                                              .versions = longformer_versions};
+
 const attn_kernel fake_longformer = {.info = &fake_longformer_info,
                                      .view_count = L_VIEWS,
                                      .symbol_count = L_SYMBOLS,
@@ -213,17 +221,11 @@ const attn_kernel fake_longformer = {.info = &fake_longformer_info,
                                      .order_count = 4,
                                      .match_count = 0,
                                      .phase_count = 2,
-                                     .version_count = 2,
-                                     .panel_keys = PANEL_KEYS,
-                                     .panel_stride = PANEL_STRIDE,
-                                     .value_stride = VALUE_STRIDE,
-                                     .key_granule = KEY_GRANULE,
-                                     .pack_keys = PACK_KEYS,
                                      .symbols = longformer_symbols,
                                      .orders = longformer_orders,
                                      .matches = NULL,
                                      .phases = longformer_phases,
-                                     .versions = longformer_versions};
+                                     .cpu = &longformer_code};
 
 /*===---- document ----------------------------------------------------------------------------------------------===*/
 
@@ -274,9 +276,9 @@ static const attn_pack_fn document_packs[] = {NULL, pack_document};
 static const attn_tile_fn document_tiles[] = {document_tile};
 static const attn_version document_versions[] = {{ATTN_ISA_GENERIC, 0, sizeof(state), document_packs, document_tiles}};
 
-static int run_document(const attn_call *call) { return attn_kernel_run(&fake_document, call); }
-static size_t measure_document(const attn_call *call) { return attn_kernel_workspace_bytes(&fake_document, call); }
-static int isa_of_document(const attn_call *call) { return attn_kernel_isa(&fake_document, call); }
+static int run_document(const attn_call *call) { return attn_cpu_run(&fake_document, call); }
+static size_t measure_document(const attn_call *call) { return attn_cpu_workspace_bytes(&fake_document, call); }
+static int isa_of_document(const attn_call *call) { return attn_cpu_isa(&fake_document, call); }
 
 const attn_kernel_info fake_document_info = {.version = ATTN_ABI_VERSION,
                                              .element = ATTN_F32,
@@ -293,6 +295,14 @@ const attn_kernel_info fake_document_info = {.version = ATTN_ABI_VERSION,
                                              .workspace_bytes = measure_document,
                                              .isa = isa_of_document};
 
+static const attn_cpu_code document_code = {.version_count = 1,
+                                            .panel_keys = PANEL_KEYS,
+                                            .panel_stride = PANEL_STRIDE,
+                                            .value_stride = VALUE_STRIDE,
+                                            .key_granule = KEY_GRANULE,
+                                            .pack_keys = PACK_KEYS,
+                                            .versions = document_versions};
+
 const attn_kernel fake_document = {.info = &fake_document_info,
                                    .view_count = D_VIEWS,
                                    .symbol_count = D_SYMBOLS,
@@ -300,14 +310,8 @@ const attn_kernel fake_document = {.info = &fake_document_info,
                                    .order_count = 2,
                                    .match_count = 1,
                                    .phase_count = 1,
-                                   .version_count = 1,
-                                   .panel_keys = PANEL_KEYS,
-                                   .panel_stride = PANEL_STRIDE,
-                                   .value_stride = VALUE_STRIDE,
-                                   .key_granule = KEY_GRANULE,
-                                   .pack_keys = PACK_KEYS,
                                    .symbols = document_symbols,
                                    .orders = document_orders,
                                    .matches = document_matches,
                                    .phases = document_phases,
-                                   .versions = document_versions};
+                                   .cpu = &document_code};

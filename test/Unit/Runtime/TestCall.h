@@ -107,13 +107,13 @@ public:
     call.tensor_count = static_cast<int32_t>(tensors.size());
     call.scalars = scalars.data();
     call.scalar_count = static_cast<int32_t>(scalars.size());
-    workspace = GuardedMemory(attn_kernel_workspace_bytes(&kernel, &call));
+    workspace = GuardedMemory(attn_cpu_workspace_bytes(&kernel, &call));
     call.workspace = workspace.data();
     call.workspace_bytes = workspace.size();
   }
 
   int run() {
-    int status = attn_kernel_run(&kernel, &call);
+    int status = attn_cpu_run(&kernel, &call);
     EXPECT_TRUE(workspace.isIntact());
     return status;
   }

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The kernels that the GPU benchmark and the GPU tests call, and how each is compiled.
+
+Run by itself it compiles them all: objects.py ATTN_COMPILE FOLDER. A GPU machine then needs FOLDER and no compiler.
+"""
+
+import argparse
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+SOURCE = Path(__file__).parents[2]
+PATTERNS = sorted(path.stem for path in (SOURCE / "patterns").glob("*.mlir"))
+SCORE_FOLDERS = [SOURCE / "patterns" / "scores", SOURCE / "test" / "Integration" / "GPU" / "Inputs"]
+
+
+class Object(NamedTuple):
+    """A shared object with one kernel."""
+
+    pattern: str
+    head_size: int = 64
+    element: str = "bf16"
+    score: str | None = None
+    value_head_size: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What its file is called: causal_alibi_d64_bf16, full_d64v128_f16."""
+        kernel = f"{self.pattern}_{self.score}" if self.score else self.pattern
+        values = f"v{self.value_head_size}" if self.value_head_size else ""
+        return f"{kernel}_d{self.head_size}{values}_{self.element}"
+
+    def file(self, folder: Path) -> Path:
+        return folder / f"{self.name}.so"
+
+    def flags(self) -> list[str]:
+        flags = [f"--element={self.element}", f"--head-size={self.head_size}"]
+        if self.value_head_size:
+            flags.append(f"--value-head-size={self.value_head_size}")
+        if self.score:
+            files = [folder / f"{self.score}.mlir" for folder in SCORE_FOLDERS]
+            flags.append(f"--score={next(file for file in files if file.exists())}")
+        return flags
+
+
+BENCHMARK = [
+    *(Object(pattern, head_size) for head_size in (128, 64) for pattern in ("full", "causal")),
+    Object("sliding_window"),
+    Object("longformer"),
+    Object("document_causal"),
+    Object("causal", score="alibi"),
+    Object("causal", score="softcap"),
+]
+
+ELEMENTS = ["bf16", "f16"]
+SCORES = ["alibi", "softcap", "staircase"]
+ODD_HEAD_SIZES = [8, 40, 80, 96, 192, 256]
+
+TESTED = [
+    *(Object(pattern, head_size, element) for head_size in (64, 128) for element in ELEMENTS for pattern in PATTERNS),
+    *(Object("causal", 64, element, score) for element in ELEMENTS for score in SCORES),
+    Object("longformer", 128, "bf16", "alibi"),
+    Object("document", 64, "f16", "softcap"),
+    *(Object("causal", head_size) for head_size in ODD_HEAD_SIZES),
+    *(Object("longformer", head_size, "f16") for head_size in (40, 256)),
+    Object("causal", 64, "bf16", value_head_size=128),
+    Object("sliding_window", 128, "f16", value_head_size=64),
+    Object("full", 192, "bf16", value_head_size=128),
+    Object("document", 40, "bf16", value_head_size=72),
+]
+
+
+def compile_object(compiler: Path, target: str, made: Object, folder: Path) -> str | None:
+    """None, or what the compiler says."""
+    pattern = SOURCE / "patterns" / f"{made.pattern}.mlir"
+    command = [compiler, pattern, f"--target={target}", "--emit=so", *made.flags(), "-o", made.file(folder)]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    return f"{made.name}: {done.stderr.strip()}" if done.returncode else None
+
+
+def objects_for(target: str, which: str) -> list[Object]:
+    """Each once. Kernels for the CPU are written for f32: there the tests are for that."""
+    listed = {"bench": BENCHMARK, "check": TESTED, "all": BENCHMARK + TESTED}[which]
+    return list(dict.fromkeys(made._replace(element="f32") if target == "cpu" else made for made in listed))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("compiler", type=Path, help="attn-compile")
+    parser.add_argument("folder", type=Path, help="where the objects go")
+    parser.add_argument("--which", choices=["bench", "check", "all"], default="all", help="those of one use (all)")
+    parser.add_argument("--target", default="sm_90a", help="target (sm_90a); cpu: to try the tests without a GPU")
+    parser.add_argument("--select", default="", help="only objects whose name has this in it")
+    parser.add_argument("--jobs", type=int, default=2, help="compilers at a time (2)")
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    objects = [made for made in objects_for(arguments.target, arguments.which) if arguments.select in made.name]
+
+    def compile_one(made: Object) -> str | None:
+        return compile_object(arguments.compiler, arguments.target, made, arguments.folder)
+
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        faults = [fault for fault in pool.map(compile_one, objects) if fault]
+    print(*faults, f"{len(objects) - len(faults)} of {len(objects)} objects are in {arguments.folder}", sep="\n")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

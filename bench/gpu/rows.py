@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What the GPU benchmark measures: its rows, in groups that each have something to show."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from objects import Object
+
+HEADS = 16
+DENSE_LENGTHS, SPARSE_LENGTHS = (2048, 8192, 16384), (16384, 65536)
+SEED = 0
+
+
+class Row(NamedTuple):
+    """A call: bf16, lengths equal."""
+
+    made: Object
+    length: int
+    batch: int = 4
+    heads: int = HEADS
+    kv_heads: int = HEADS
+    arguments: dict[str, Any] = {}
+    score_arguments: dict[str, Any] = {}
+
+    def __str__(self) -> str:
+        """Kernel, numbers among the arguments, and heads where several share a key head."""
+        numbers = [f"{name}={value}" for name, value in self.arguments.items() if isinstance(value, int)]
+        grouped = [f"{self.heads}/{self.kv_heads}"] if self.heads != self.kv_heads else []
+        return " ".join([self.made.name.removesuffix(f"_{self.made.element}"), *numbers, *grouped])
+
+
+class Group(NamedTuple):
+    rows: list[Row]
+    rivals: tuple[str, ...]  # ratios are to the first
+    least_mean: float  # what the geometric mean of the ratios has to reach
+    least: float  # what each of them has to reach
+
+
+@functools.cache
+def document_lengths(length: int, mean: int = 512) -> tuple[int, ...]:
+    """A sequence cut at random places, as often as gives documents of this mean length."""
+    places = np.random.default_rng(SEED).choice(np.arange(1, length), length // mean - 1, replace=False)
+    return tuple(map(int, np.diff(np.sort(places), prepend=0, append=length)))
+
+
+def document_segments(length: int) -> np.ndarray:
+    lengths = document_lengths(length)
+    return np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Pairs that a head admits, counted by formulas
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+def causal_pairs(n: int) -> int:
+    return n * (n + 1) // 2
+
+
+def window_pairs(n: int, left: int, right: int) -> int:
+    i = np.arange(n)
+    return int((np.minimum(i + right, n - 1) - np.maximum(i - left, 0) + 1).sum())
+
+
+def longformer_pairs(n: int, global_: list[int], left: int, right: int) -> int:
+    """Those of the window; in other rows than the tokens' the tokens outside of it, in theirs all keys."""
+    tokens, i = np.array(global_)[None], np.arange(n)[:, None]
+    is_token = np.isin(i, tokens)[:, 0]
+    beside = ((tokens < i - left) | (tokens > i + right)).sum(1)
+    inside = np.minimum(i + right, n - 1) - np.maximum(i - left, 0) + 1
+    return int(np.where(is_token, n, inside[:, 0] + beside).sum())
+
+
+def document_causal_pairs(n: int, segments: np.ndarray) -> int:
+    return sum(causal_pairs(int(count)) for count in np.bincount(segments))
+
+
+PAIRS: dict[str, Callable[..., int]] = {
+    "full": lambda n: n * n, "causal": causal_pairs, "sliding_window": window_pairs, "longformer": longformer_pairs,
+    "document_causal": document_causal_pairs}
+
+
+def admitted_pairs(row: Row) -> int:
+    return PAIRS[row.made.pattern](row.length, **row.arguments)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Groups
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+def dense_rows(head_size: int) -> list[Row]:
+    full, causal = Object("full", head_size), Object("causal", head_size)
+    rows = [Row(made, length) for length in DENSE_LENGTHS for made in (full, causal)]
+    return [*rows, Row(causal, 8192, batch=2, heads=32, kv_heads=8)]
+
+
+def sparse_rows(made: Object, arguments: Callable[[int], dict[str, Any]], **score_arguments: Any) -> list[Row]:
+    return [Row(made, length, arguments=arguments(length), score_arguments=score_arguments)
+            for length in SPARSE_LENGTHS]
+
+
+def sparse_group(rows: list[Row], least: float) -> Group:
+    return Group(rows, ("flex",), least, least)
+
+
+GROUPS: dict[str, Group] = {
+    "d128": Group(dense_rows(128), ("cudnn", "flash"), 1.06, 1.0),
+    "d64": Group(dense_rows(64), ("cudnn", "flash"), 1.12, 1.0),
+    "window": sparse_group(sparse_rows(Object("sliding_window"), lambda n: {"left": 256, "right": 256}), 1.6),
+    "causal-window": sparse_group(sparse_rows(Object("sliding_window"), lambda n: {"left": 511, "right": 0}), 1.6),
+    "longformer": sparse_group(
+        sparse_rows(Object("longformer"), lambda n: {"global_": list(range(16)), "left": 256, "right": 256}), 1.5),
+    "document": sparse_group(
+        sparse_rows(Object("document_causal"), lambda n: {"segments": document_segments(n)}), 1.35),
+    "alibi": sparse_group(sparse_rows(Object("causal", score="alibi"), lambda n: {}, heads=HEADS), 1.35),
+    "softcap": sparse_group(sparse_rows(Object("causal", score="softcap"), lambda n: {}, cap=50.0), 2.2),
+}
+
+# Where PTX, compiled by the driver, is timed beside the cubin.
+FALLBACK_ROWS = [Row(Object("full", 128), 8192), Row(Object("causal", 64), 8192)]

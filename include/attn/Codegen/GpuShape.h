@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// How a phase is laid out on a Hopper multiprocessor: warpgroups, registers, stages, and the map of the shared memory.
+// It follows from the kernel's layout alone, so the emitter, which writes code for it, and the description, which tells
+// the host how to launch it, cannot disagree.
+//
+//   shared memory   query | keys, stage by stage | values, stage by stage | output | key rows | barriers
+//
+// The output tile lies over the query where head sizes are large: the next query tile then waits for the output.
+
+#ifndef ATTN_CODEGEN_GPUSHAPE_H
+#define ATTN_CODEGEN_GPUSHAPE_H
+
+#include "attn/Codegen/KernelLayout.h"
+#include "llvm/Support/Error.h"
+
+namespace attn {
+
+/// The two versions of a phase, see lib/Runtime/gpu.h.
+enum class GpuVersion { Tiled, Strided };
+
+struct GpuShape {
+  int64_t rows, keys;     // of a tile; a consumer warpgroup takes 64 rows
+  int64_t depth, columns; // of a product: head sizes, rounded up to 16
+  int64_t queryColumns;   // of a tile in shared memory: head sizes, rounded up to panels of 64
+  int64_t valueColumns;
+  int64_t stages;                               // of the rings of keys and values
+  int64_t blocksPerSm;                          // that run at a time
+  int64_t producerRegisters, consumerRegisters; // of a thread
+  bool copiesRows;                              // the producer copies rows that no tensor map can name
+  bool loopsOverItems;  // a block can take several items in turns; otherwise it takes the one of its number
+  bool persistent;      // blocks do take items in turns
+  bool descending;      // tiles of many keys come first
+  bool rescalesLazily;  // the accumulator is rescaled only where a maximum rose much
+  bool awaitsKeysEarly; // before the product of values is waited for
+  // Bytes in the shared memory.
+  int64_t queryOffset, keyOffset, valueOffset, outputOffset, keyRowsOffset, barriersOffset, sharedBytes;
+
+  int64_t consumers() const { return rows / 64; }
+  int64_t threads() const { return 128 * (consumers() + 1); }
+  bool outputOverQuery() const { return outputOffset == queryOffset; }
+
+  /// The shape of phase `phase`, or in words why there is none.
+  static llvm::Expected<GpuShape> of(const KernelLayout &layout, unsigned phase, GpuVersion version);
+};
+
+/// The name of a phase's function in the GPU module.
+std::string gpuFunctionName(const KernelLayout &layout, unsigned phase, GpuVersion version);
+
+} // namespace attn
+
+#endif // ATTN_CODEGEN_GPUSHAPE_H

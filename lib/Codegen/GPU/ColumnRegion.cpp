@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Regions at the places of a tile.
+
+#include "ColumnRegion.h"
+#include "attn/Codegen/RegionInliner.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::hopper;
+
+Value TileColumns::row(Value column) const {
+  Value place = f.add(tile::FirstColumnOp::create(f.b, f.b.getI32Type()), column);
+  Value rank = f.add(first, place);
+  if (!keyRows)
+    return rank;
+  Value at = LLVM::GEPOp::create(f.b, keyRows.getType(), f.b.getI32Type(), keyRows, ArrayRef<LLVM::GEPArg>{place});
+  Value row = LLVM::LoadOp::create(f.b, f.b.getI32Type(), at);
+  return isIdentity ? f.select(isIdentity, rank, row) : row;
+}
+
+//===-- attn's own ops --------------------------------------------------------------------------------------------===//
+
+/// table[at] as i64 where 0 <= at < size, `absent` elsewhere.
+static Value lookUp(Frame &f, LookupOp op, Value at) {
+  unsigned tensor = f.layout.tensorOf(op.getTable());
+  Value missing = arith::ConstantOp::create(f.b, f.b.getI64IntegerAttr(op.getAbsent()));
+  // The host writes the number of positions where a head's stride would stand.
+  Value size = f.toIndex(f.viewStride(tensor, 1));
+  return f.choose(
+      f.compare(CmpIPredicate::ult, at, size),
+      [&] {
+        Value wide = arith::IndexCastOp::create(f.b, f.b.getI64Type(), at);
+        Value id = f.load32(f.tableOfBatch(tensor), wide);
+        return SmallVector<Value>{arith::ExtSIOp::create(f.b, f.b.getI64Type(), id)};
+      },
+      [&] { return SmallVector<Value>{missing}; })[0];
+}
+
+/// Whether the order's bitmap has the row; no row of the other side has one.
+static Value isMember(Frame &f, MemberOp op, Value row) {
+  Side side = op.getKeys() ? Side::Keys : Side::Queries;
+  const OrderLayout &order = f.layout.orders[f.layout.orderIndex(op.getOrder(), side)];
+  Value rows = f.symbol(op.getKeys() ? KvLength : Length);
+  return f.choose(
+      f.compare(CmpIPredicate::ult, row, rows),
+      [&] {
+        Value narrow = f.toI32(row);
+        Value at = arith::ExtUIOp::create(f.b, f.b.getI64Type(), f.divide(narrow, 32));
+        Value word = f.load32(f.tableOfBatch(order.flagsView), at);
+        Value bit = f.both(arith::ShRUIOp::create(f.b, word, f.remainder(narrow, 32)), f.i32(1));
+        return SmallVector<Value>{f.negate(f.isZero(bit))};
+      },
+      [&] { return SmallVector<Value>{f.truth(false)}; })[0];
+}
+
+static Value writeAttnOp(Frame &f, Operation *op, ValueRange operands) {
+  if (auto apply = dyn_cast<ApplyOp>(op))
+    return f.evaluate(apply.getExpr().getExpr(), operands[0]);
+  if (auto member = dyn_cast<MemberOp>(op))
+    return isMember(f, member, operands[0]);
+  return lookUp(f, cast<LookupOp>(op), operands[1]);
+}
+
+//===-- Columns ---------------------------------------------------------------------------------------------------===//
+
+namespace {
+
+/// Takes whole numbers apart into what depends on the column and what does not.
+class ColumnSplitter {
+public:
+  ColumnSplitter(Frame &f, Value column) : f(f), column(column) {}
+
+  /// k, if the value is a + k column.
+  std::optional<int64_t> slope(Value value) {
+    if (value == column)
+      return 1;
+    Operation *op = value.getDefiningOp();
+    if (!op || op->getBlock() != column.getParentBlock())
+      return 0;
+    auto of = [&](unsigned operand) { return slope(op->getOperand(operand)); };
+    if (isa<arith::IndexCastOp, arith::ExtSIOp, arith::TruncIOp>(op))
+      return of(0);
+    if (isa<arith::AddIOp, arith::SubIOp>(op)) {
+      auto a = of(0), c = of(1);
+      if (!a || !c)
+        return std::nullopt;
+      return isa<arith::AddIOp>(op) ? *a + *c : *a - *c;
+    }
+    // Anything else is known only if the column is not in it.
+    for (Value operand : op->getOperands())
+      if (slope(operand) != 0)
+        return std::nullopt;
+    return 0;
+  }
+
+  /// The value at column 0.
+  Value base(Value value) {
+    if (value == column)
+      return f.i32(0);
+    if (slope(value) == 0)
+      return value;
+    Operation *op = value.getDefiningOp();
+    SmallVector<Value> operands = llvm::map_to_vector(op->getOperands(), [&](Value v) { return base(v); });
+    Operation *copy = f.b.clone(*op);
+    copy->setOperands(operands);
+    return copy->getResult(0);
+  }
+
+private:
+  Frame &f;
+  Value column;
+};
+
+} // namespace
+
+static void splitConversions(Frame &f, Block &block, Value column) {
+  ColumnSplitter splitter(f, column);
+  for (auto op : llvm::make_early_inc_range(block.getOps<arith::SIToFPOp>())) {
+    std::optional<int64_t> slope = splitter.slope(op.getIn());
+    if (!slope || *slope == 0)
+      continue;
+    OpBuilder::InsertionGuard guard(f.b);
+    f.b.setInsertionPoint(op);
+    Value fixed = arith::SIToFPOp::create(f.b, op.getType(), splitter.base(op.getIn()));
+    Value moving = arith::SIToFPOp::create(f.b, op.getType(), f.mul(column, *slope));
+    op.replaceAllUsesWith(arith::AddFOp::create(f.b, fixed, moving).getResult());
+    op.erase();
+  }
+}
+
+/// Products and sums may be fused, and quotients and functions may be a few units off, as the exponential is.
+static void allowApproximation(Frame &f, Block &block) {
+  auto flags = arith::FastMathFlags::contract | arith::FastMathFlags::arcp | arith::FastMathFlags::afn;
+  for (Operation &op : block)
+    if (isa<arith::ArithFastMathInterface>(op))
+      op.setAttr("fastmath", arith::FastMathFlagsAttr::get(f.b.getContext(), flags));
+}
+
+Value attn::hopper::inlineColumnRegion(Frame &f, Region &region, ValueRange arguments, Value column) {
+  // Tables stay what they are: the op that reads them knows which they are.
+  auto outer = [&](Value value) { return isa<SegmentsType>(value.getType()) ? value : f.argument(value); };
+  RegionInliner inliner{f.b, 1, outer,
+                        [&](Operation *op, ValueRange operands) { return writeAttnOp(f, op, operands); }};
+  Value result = inliner.inlineRegion(region, arguments);
+  Block &block = *f.b.getInsertionBlock();
+  if (!column)
+    return result;
+  // The result may be a conversion itself, and is replaced then.
+  auto keep = tile::YieldOp::create(f.b, result);
+  splitConversions(f, block, column);
+  allowApproximation(f, block);
+  result = keep.getValue();
+  keep.erase();
+  return result;
+}

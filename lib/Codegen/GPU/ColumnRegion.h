@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Regions of the plan (scores, tests) at the places of a tile: each place is a query row and a column, and a column is
+// a key row.
+
+#ifndef ATTN_LIB_CODEGEN_GPU_COLUMNREGION_H
+#define ATTN_LIB_CODEGEN_GPU_COLUMNREGION_H
+
+#include "Frame.h"
+
+namespace attn::hopper {
+
+/// The key rows of a tile's columns.
+struct TileColumns {
+  Frame &f;
+  Value first;      // rank of column 0, i32
+  Value keyRows;    // pointer to the stage's key rows in shared memory; null: ranks are rows
+  Value isIdentity; // whether they are in spite of it; null: they are not
+
+  /// The row of column `column`, an i32 that counts from the thread's first one.
+  Value row(Value column) const;
+};
+
+/// Writes a pure region and returns what it yields. Where `column` is given, conversions of whole numbers that grow
+/// with the column are taken apart: float(a + k column) becomes float(a) + float(k column), of which the first is the
+/// same for a whole row and the second a constant at every place. (Converting takes as long as an exponential. Sums
+/// past 2^24 may be rounded twice.)
+Value inlineColumnRegion(Frame &f, mlir::Region &region, ValueRange arguments, Value column);
+
+} // namespace attn::hopper
+
+#endif // ATTN_LIB_CODEGEN_GPU_COLUMNREGION_H

@@ -1,0 +1,578 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A consumer warpgroup: 64 query rows against the key tiles of each box, with online softmax.
+//
+//   S_t = Q K_t^T            64 x keys
+//   m' = max(m, rows of S)   a = 2^(c m - c m')   P = 2^(c S - c m')   c: scale and log2(e)
+//   l = a l + sum P          O = a O + P V_t
+//
+// Q K_t is begun before P V_(t-1), so that the softmax of one tile runs while the other multiplies; warpgroups take
+// turns to begin products. Tiles go from the last to the first, and only those that are not full are masked:
+//
+//   tile 0, always masked | tiles at the upper bound | full tiles | tiles at the lower bound
+
+#include "ColumnRegion.h"
+#include "PhaseKernel.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::hopper;
+
+namespace {
+
+constexpr double log2e = 1.4426950408889634, ln2 = 0.6931471805599453;
+
+/// The state of 64 query rows.
+struct State {
+  Value output, maximum, sum; // acc, row<f32>, row<f32>: the sum is each thread's part
+
+  SmallVector<Value> values() const { return {output, maximum, sum}; }
+  static State of(ValueRange v) { return {v[0], v[1], v[2]}; }
+};
+
+/// What a warpgroup knows of a box of one item.
+struct BoundBox {
+  mutable BoxOp op; // a handle
+  bool isTested;    // pair by pair
+  bool lowerMoves;  // tiles other than tile 0 may lie across lower bounds
+  bool upperMoves;  // or across upper bounds
+  OrderInBatch keys;
+  KeyTiles tiles;
+  Value begin, end; // row<i32>: the rows' intervals
+};
+
+class Consumer {
+public:
+  Consumer(PhaseKernel &phase, Value warpgroup)
+      : p(phase), f(phase.f), shape(phase.shape), warpgroup(warpgroup), f32(f.b.getF32Type()),
+        scores(tile::AccType::get(f.b.getContext(), shape.keys)),
+        outputs(tile::AccType::get(f.b.getContext(), shape.columns)),
+        weights(tile::OperandType::get(f.b.getContext(), shape.keys, phase.element())) {}
+
+  void emit() {
+    readScale();
+    beginTurns();
+    SmallVector<Value> slots{tile::StartOp::create(f.b), tile::StartOp::create(f.b)};
+    p.forEachItem(slots, [&](const Item &item, ValueRange carried) -> SmallVector<Value> {
+      Value slot = runItem(item, carried[0], carried[1]);
+      return {tile::AdvanceOp::create(f.b, carried[0], 1), slot};
+    });
+    f.when(isFirstThread(), [&] { NVVM::CpAsyncBulkWaitGroupOp::create(f.b, f.b.getI32IntegerAttr(0), UnitAttr()); });
+  }
+
+private:
+  //===-- Items
+  //----------------------------------------------------------------------------------------------------===//
+
+  Value runItem(const Item &item, Value querySlot, Value slot) {
+    OrderInBatch queries = p.bind(p.queryOrder());
+    bindRows(item, queries);
+    tile::AwaitOp::create(f.b, p.queryRing, querySlot);
+    Value whole = tile::StageOp::create(f.b, p.queryRing, querySlot);
+    auto wholeType = cast<tile::SharedType>(whole.getType());
+    query = tile::SubtileOp::create(f.b, sixtyFourRows(wholeType), whole, warpgroup);
+    if (!p.hasScore())
+      f.when(isNegative, [&] { negateQueries(); });
+    State state{splat(f.f32(0), outputs), splat(f.f32(-INFINITY), f.rowOf(f32)), splat(f.f32(0), f.rowOf(f32))};
+    for (BoxOp box : p.boxes()) {
+      BoundBox bound = bindBox(box, item, queries);
+      auto valuesOf = [](const State &state, Value slot) {
+        return SmallVector<Value>{state.output, state.maximum, state.sum, slot};
+      };
+      SmallVector<Value> results = f.choose(
+          f.less(f.i32(0), bound.tiles.count),
+          [&] {
+            auto [next, slotAfter] = runBox(bound, state, slot);
+            return valuesOf(next, slotAfter);
+          },
+          [&] { return valuesOf(state, slot); });
+      state = State::of(results), slot = results[3];
+    }
+    if (!shape.outputOverQuery())
+      tile::ReleaseOp::create(f.b, p.queryRing, querySlot);
+    writeOutput(item, queries, state, querySlot);
+    return slot;
+  }
+
+  tile::SharedType sixtyFourRows(tile::SharedType whole) {
+    return tile::SharedType::get(f.b.getContext(), 64, whole.getColumns(), whole.getElement(), whole.panelRows());
+  }
+
+  Value splat(Value value, Type type) { return tile::SplatOp::create(f.b, type, value); }
+
+  /// The thread's two rows, as ranks and as rows.
+  void bindRows(const Item &item, const OrderInBatch &queries) {
+    Value first = f.add(f.add(item.firstRank, f.mul(warpgroup, 64)), tile::FirstRowOp::create(f.b, f.b.getI32Type()));
+    ranks[0] = first, ranks[1] = f.add(first, 8);
+    for (int h : {0, 1})
+      rows[h] = p.rowOr(queries, ranks[h], f.i32(0));
+  }
+
+  BoundBox bindBox(BoxOp box, const Item &item, const OrderInBatch &queries) {
+    BoundBox bound;
+    bound.op = box, bound.isTested = !box.getTest().empty();
+    bound.lowerMoves = !startsAtFirstKey(box.getSameSegment(), box.getLower().getExpr());
+    bound.upperMoves = upperMoves(box);
+    bound.keys = p.bind(p.keyOrder(box));
+    bound.tiles = p.keyTilesOf(box, queries, bound.keys, item);
+    Interval first = p.intervalOf(box, queries, bound.keys, ranks[0]);
+    Interval second = p.intervalOf(box, queries, bound.keys, ranks[1]);
+    bound.begin = pack(first.begin, second.begin), bound.end = pack(first.end, second.end);
+    return bound;
+  }
+
+  Value pack(Value first, Value second) { return tile::PackOp::create(f.b, f.rowOf(first.getType()), first, second); }
+
+  //===-- Scale
+  //----------------------------------------------------------------------------------------------------===//
+
+  /// c, by which scores are multiplied in the exponent. A maximum of c S is c times that of S only where c > 0: for a
+  /// negative scale the query rows are negated instead.
+  void readScale() {
+    Value scale = p.plan.getScale() ? f.argument(p.plan.getScale()) : f.numberSymbol(ScaleSymbol);
+    rawScale = scale;
+    if (p.hasScore()) {
+      factor = f.f32(log2e);
+      return;
+    }
+    isNegative = arith::CmpFOp::create(f.b, CmpFPredicate::OLT, scale, f.f32(0));
+    scale = math::AbsFOp::create(f.b, scale);
+    // Masked scores are -inf, and 0 * -inf is not.
+    scale = arith::MaxNumFOp::create(f.b, scale, f.f32(0x1p-100));
+    factor = arith::MulFOp::create(f.b, scale, f.f32(log2e));
+  }
+
+  void negateQueries() {
+    int64_t chunks = shape.queryColumns / 8;
+    Type shared = LLVM::LLVMPointerType::get(f.b.getContext(), 3), four = VectorType::get({4}, f.b.getI32Type());
+    Value signs = arith::ConstantOp::create(f.b, DenseElementsAttr::get(cast<ShapedType>(four), int32_t(0x80008000)));
+    f.loop(f.threadInGroup(), f.i32(64 * chunks), f.i32(128), [&](Value i) {
+      Value address = tile::ChunkOp::create(f.b, shared, query, f.divide(i, chunks), f.remainder(i, chunks));
+      Value bits = LLVM::LoadOp::create(f.b, four, address, /*alignment=*/16);
+      LLVM::StoreOp::create(f.b, arith::XOrIOp::create(f.b, bits, signs), address, /*alignment=*/16);
+    });
+    f.fenceAsync();
+    meetGroup();
+  }
+
+  //===-- Turns
+  //----------------------------------------------------------------------------------------------------===//
+
+  // Barriers 1 .. consumers are the warpgroups' turns, those after them let the threads of one warpgroup meet.
+  bool takesTurns() const { return shape.consumers() > 1; }
+  Value turnOf(Value group) { return f.add(group, 1); }
+  Value nextGroup() { return f.remainder(f.add(warpgroup, 1), shape.consumers()); }
+
+  /// The last warpgroup lets the first begin.
+  void beginTurns() {
+    if (takesTurns())
+      f.when(f.compare(CmpIPredicate::eq, warpgroup, f.i32(shape.consumers() - 1)),
+             [&] { f.arrive(turnOf(nextGroup()), 256); });
+  }
+  void takeTurn() {
+    if (takesTurns())
+      f.meet(turnOf(warpgroup), 256);
+  }
+  void passTurn() {
+    if (takesTurns())
+      f.arrive(turnOf(nextGroup()), 256);
+  }
+  void meetGroup() { f.meet(f.add(warpgroup, 1 + shape.consumers()), 128); }
+  Value isFirstThread() { return f.isZero(f.threadInGroup()); }
+
+  //===-- Boxes
+  //----------------------------------------------------------------------------------------------------===//
+
+  /// What goes from tile to tile: the state, the weights whose product with the values is still to come, and the slot
+  /// of these values.
+  struct Step {
+    State state;
+    Value weights, slot;
+
+    SmallVector<Value> values() const { return {state.output, state.maximum, state.sum, weights, slot}; }
+    static Step of(ValueRange v) { return {State::of(v), v[3], v[4]}; }
+  };
+
+  /// Runs all tiles of a box; returns the slot after the last, too.
+  std::pair<State, Value> runBox(const BoundBox &box, const State &state, Value slot) {
+    Step step = runFirstTile(box, state, slot);
+    Value one = f.i32(1);
+    if (box.isTested) {
+      step = runTiles(box, step, one, box.tiles.count, /*isMasked=*/true);
+    } else {
+      Value full = one, low = box.tiles.count;
+      if (box.upperMoves) {
+        full = firstFullTile(box.tiles);
+        step = runTiles(box, step, one, full, /*isMasked=*/true);
+      }
+      if (box.lowerMoves)
+        low = f.greatest(firstLowerTile(box.tiles), full);
+      step = runTiles(box, step, full, low, /*isMasked=*/false);
+      if (box.lowerMoves)
+        step = runTiles(box, step, low, box.tiles.count, /*isMasked=*/true);
+    }
+    tile::AwaitOp::create(f.b, p.valueRing, step.slot);
+    step.state.output = wait(accumulate(step), 0);
+    tile::ReleaseOp::create(f.b, p.valueRing, step.slot);
+    return {step.state, advance(step.slot)};
+  }
+
+  Value advance(Value slot) { return tile::AdvanceOp::create(f.b, slot, shape.stages); }
+
+  /// Whether other tiles than tile 0 may lie across upper bounds. Where tile 0 ends at the highest of them, it holds
+  /// all that lie within its width; where tiles start at the first key, it may hold a single key.
+  bool upperMoves(BoxOp box) {
+    std::optional<int64_t> rise = box.getUpper().getExpr().rise(shape.rows - 1);
+    if (box.getSameSegment() || p.hasTable(box) || !rise)
+      return true;
+    bool fromFirst = startsAtFirstKey(box.getSameSegment(), box.getLower().getExpr());
+    return *rise > (fromFirst ? 0 : shape.keys);
+  }
+
+  /// The first tile past tile 0 that ends below all upper bounds.
+  Value firstFullTile(const KeyTiles &tiles) {
+    Value above = f.greatest(f.sub(tiles.last, tiles.hull.fullEnd), f.i32(0));
+    return f.clamp(f.ceilDivide(above, shape.keys), f.i32(1), tiles.count);
+  }
+
+  /// The first tile that begins below some lower bound.
+  Value firstLowerTile(const KeyTiles &tiles) {
+    Value above = f.greatest(f.sub(tiles.last, tiles.hull.fullBegin), f.i32(0));
+    return f.least(f.divide(above, shape.keys), tiles.count);
+  }
+
+  Step runFirstTile(const BoundBox &box, State state, Value slot) {
+    tile::AwaitOp::create(f.b, p.keyRing, slot);
+    takeTurn();
+    Value product = multiply(slot);
+    passTurn();
+    Value s = wait(product, 0);
+    tile::ReleaseOp::create(f.b, p.keyRing, slot);
+    Value first = f.sub(box.tiles.last, shape.keys);
+    Softmax softmax = weigh(box, maskAndScore(box, s, first, slot, /*isMasked=*/true), state);
+    State next{rescale(state.output, softmax), softmax.maximum, softmax.sum};
+    Value operand = tile::ConvertOp::create(f.b, weights, softmax.weights);
+    if (shape.awaitsKeysEarly)
+      awaitNextKeys(box, f.i32(1), advance(slot));
+    return {next, operand, slot};
+  }
+
+  /// Tiles [begin, end).
+  Step runTiles(const BoundBox &box, const Step &step, Value begin, Value end, bool isMasked) {
+    SmallVector<Value> results =
+        f.loop(begin, end, f.i32(1), step.values(), [&](Value t, ValueRange carried) -> SmallVector<Value> {
+          return runTile(box, Step::of(carried), t, isMasked).values();
+        });
+    return Step::of(results);
+  }
+
+  Step runTile(const BoundBox &box, const Step &before, Value t, bool isMasked) {
+    Value slot = advance(before.slot);
+    if (!shape.awaitsKeysEarly)
+      tile::AwaitOp::create(f.b, p.keyRing, slot);
+    takeTurn();
+    Value product = multiply(slot);
+    tile::AwaitOp::create(f.b, p.valueRing, before.slot);
+    Value sum = accumulate(before);
+    passTurn();
+    Value s = wait(product, 1);
+    tile::ReleaseOp::create(f.b, p.keyRing, slot);
+    Value first = f.sub(box.tiles.last, f.mul(f.add(t, 1), shape.keys));
+    Softmax softmax = weigh(box, maskAndScore(box, s, first, slot, isMasked), before.state);
+    // A wait between two blocks keeps ptxas from moving the softmax behind it.
+    if (shape.awaitsKeysEarly)
+      awaitNextKeys(box, f.add(t, 1), advance(slot));
+    Value output = wait(sum, 0);
+    tile::ReleaseOp::create(f.b, p.valueRing, before.slot);
+    State next{rescale(output, softmax), softmax.maximum, softmax.sum};
+    return {next, tile::ConvertOp::create(f.b, weights, softmax.weights), slot};
+  }
+
+  void awaitNextKeys(const BoundBox &box, Value next, Value slot) {
+    f.when(f.less(next, box.tiles.count), [&] { tile::AwaitOp::create(f.b, p.keyRing, slot); });
+  }
+
+  Value multiply(Value slot) {
+    Value keys = tile::StageOp::create(f.b, p.keyRing, slot);
+    return tile::MultiplyOp::create(f.b, tile::PendingType::get(f.b.getContext(), shape.keys), query, keys,
+                                    f.b.getI32IntegerAttr(shape.depth));
+  }
+  Value accumulate(const Step &step) {
+    Value values = tile::StageOp::create(f.b, p.valueRing, step.slot);
+    return tile::AccumulateOp::create(f.b, tile::PendingType::get(f.b.getContext(), shape.columns), step.state.output,
+                                      step.weights, values);
+  }
+  Value wait(Value pending, int64_t inflight) {
+    Type type = tile::AccType::get(f.b.getContext(), cast<tile::PendingType>(pending.getType()).getColumns());
+    return tile::WaitOp::create(f.b, type, pending, f.b.getI32IntegerAttr(inflight));
+  }
+
+  //===-- Scores
+  //---------------------------------------------------------------------------------------------------===//
+
+  /// S with the score region applied, and -inf where a pair is not admitted.
+  Value maskAndScore(const BoundBox &box, Value s, Value first, Value slot, bool isMasked) {
+    TileColumns columns{f, first, Value(), box.keys.isIdentity};
+    if (p.needsKeyRows(box.op))
+      columns.keyRows = p.keyRowPointer(p.stageOf(slot), f.i32(0));
+    if (p.hasScore())
+      s = applyScore(s, columns);
+    if (!isMasked)
+      return s;
+    if (box.isTested)
+      s = maskByTest(box, s, columns);
+    return maskByBounds(box, s, first);
+  }
+
+  Value position(Value row, unsigned offset) { return f.add(f.toIndex(row), f.symbol(offset)); }
+
+  Value applyScore(Value s, const TileColumns &columns) {
+    Value queryPositions = pack(position(rows[0], QueryOffset), position(rows[1], QueryOffset));
+    Value keyOffset = f.symbol(KeyOffset);
+    return f.map(scores, {s, queryPositions}, [&](ValueRange place) -> Value {
+      Value score = arith::MulFOp::create(f.b, place[0], rawScale);
+      Value key = f.add(f.toIndex(columns.row(place[2])), keyOffset);
+      Value arguments[] = {score, f.toIndex(f.batch), f.toIndex(f.head), place[1], key};
+      return inlineColumnRegion(f, p.plan.getScore(), arguments, place[2]);
+    });
+  }
+
+  Value maskByTest(const BoundBox &box, Value s, const TileColumns &columns) {
+    Value queryRows = pack(f.toIndex(rows[0]), f.toIndex(rows[1]));
+    Value bits = f.ask(shape.keys, queryRows, [&](ValueRange place) -> Value {
+      Value arguments[] = {f.toIndex(f.batch), f.toIndex(f.head), place[0], f.toIndex(columns.row(place[1]))};
+      return inlineColumnRegion(f, box.op.getTest(), arguments, Value());
+    });
+    return f.map(scores, {s, bits},
+                 [&](ValueRange place) -> Value { return f.select(place[1], place[0], f.f32(-INFINITY)); });
+  }
+
+  Value maskByBounds(const BoundBox &box, Value s, Value first) {
+    Value start = f.add(first, tile::FirstColumnOp::create(f.b, f.b.getI32Type()));
+    auto fromStart = [&](Value bounds) {
+      return f.map(bounds.getType(), bounds, [&](ValueRange row) { return f.sub(row[0], start); });
+    };
+    SmallVector<Value> operands{s, fromStart(box.end)};
+    if (box.lowerMoves)
+      operands.push_back(fromStart(box.begin));
+    return f.map(scores, operands, [&](ValueRange place) -> Value {
+      Value column = place.back();
+      Value masked = f.f32(-INFINITY);
+      Value kept = f.select(f.less(column, place[1]), place[0], masked);
+      return box.lowerMoves ? f.select(f.less(column, place[2]), masked, kept) : kept;
+    });
+  }
+
+  //===-- Softmax
+  //--------------------------------------------------------------------------------------------------===//
+
+  struct Softmax {
+    Value weights;      // acc
+    Value maximum, sum; // row<f32>
+    Value alpha;        // row<f32>: what the state is multiplied by
+    Value needed;       // i1: whether some row of the warp needs it; null: take it so
+  };
+
+  Softmax weigh(const BoundBox &box, Value s, const State &state) {
+    Softmax result;
+    Type row = f.rowOf(f32);
+    Value top =
+        tile::AcrossOp::create(f.b, row, tile::FoldKind::Max, tile::FoldOp::create(f.b, row, tile::FoldKind::Max, s));
+    top = f.map(row, {top, state.maximum},
+                [&](ValueRange r) -> Value { return arith::MaxNumFOp::create(f.b, r[0], r[1]); });
+    if (shape.rescalesLazily)
+      top = keepMaximum(top, state.maximum, result.needed);
+    result.maximum = top;
+    // A row without a key so far subtracts nothing: -inf - -inf is not a number.
+    Value shift = f.map(row, top, [&](ValueRange r) -> Value {
+      Value isNone = arith::CmpFOp::create(f.b, CmpFPredicate::OEQ, r[0], f.f32(-INFINITY));
+      Value finite = f.select(isNone, f.f32(0), r[0]);
+      return arith::NegFOp::create(f.b, arith::MulFOp::create(f.b, finite, factor));
+    });
+    auto power = [&](Value x, Value shiftOfRow) -> Value {
+      return math::Exp2Op::create(f.b, math::FmaOp::create(f.b, x, factor, shiftOfRow));
+    };
+    result.alpha = f.map(row, {state.maximum, shift}, [&](ValueRange r) { return power(r[0], r[1]); });
+    result.weights = f.map(scores, {s, shift}, [&](ValueRange place) { return power(place[0], place[1]); });
+    Value added = tile::FoldOp::create(f.b, row, tile::FoldKind::Add, result.weights);
+    result.sum = f.map(row, {state.sum, result.alpha, added},
+                       [&](ValueRange r) -> Value { return math::FmaOp::create(f.b, r[0], r[1], r[2]); });
+    return result;
+  }
+
+  /// Keeps the old maximum unless the new one is more than 2^8 times as large: weights may grow that far.
+  Value keepMaximum(Value top, Value old, Value &needed) {
+    Type row = f.rowOf(f32), flags = f.rowOf(f.b.getI1Type());
+    Value rises = f.map(flags, {top, old}, [&](ValueRange r) -> Value {
+      Value rise = arith::MulFOp::create(f.b, arith::SubFOp::create(f.b, r[0], r[1]), factor);
+      return arith::CmpFOp::create(f.b, CmpFPredicate::OGT, rise, f.f32(8));
+    });
+    needed = tile::AnyOp::create(f.b, f.b.getI1Type(), rises);
+    return f.map(row, {rises, top, old}, [&](ValueRange r) { return f.select(r[0], r[1], r[2]); });
+  }
+
+  Value rescale(Value output, const Softmax &softmax) {
+    auto scaled = [&] {
+      return f.map(outputs, {output, softmax.alpha},
+                   [&](ValueRange place) -> Value { return arith::MulFOp::create(f.b, place[0], place[1]); });
+    };
+    if (!softmax.needed)
+      return scaled();
+    return f.choose(
+        softmax.needed, [&] { return SmallVector<Value>{scaled()}; }, [&] { return SmallVector<Value>{output}; })[0];
+  }
+
+  //===-- Output
+  //---------------------------------------------------------------------------------------------------===//
+
+  /// output = O / l, lse = ln(l) + m; 0 and -inf for a row without keys.
+  void writeOutput(const Item &item, const OrderInBatch &queries, const State &state, Value querySlot) {
+    Value total = tile::AcrossOp::create(f.b, f.rowOf(f32), tile::FoldKind::Add, state.sum);
+    Value inverse =
+        f.map(f.rowOf(f32), total, [&](ValueRange r) -> Value { return arith::DivFOp::create(f.b, f.f32(1), r[0]); });
+    Value output = f.map(outputs, {state.output, total, inverse}, [&](ValueRange place) -> Value {
+      Value isNone = arith::CmpFOp::create(f.b, CmpFPredicate::OEQ, place[1], f.f32(0));
+      return f.select(isNone, f.f32(0), arith::MulFOp::create(f.b, place[0], place[2]));
+    });
+    writeLse(queries, total, state.maximum);
+    auto type = tile::SharedType::get(f.b.getContext(), shape.rows, shape.valueColumns, p.element(), 0);
+    Value whole = tile::SharedOp::create(f.b, type, f.b.getI32IntegerAttr(shape.outputOffset));
+    Value part = tile::SubtileOp::create(f.b, sixtyFourRows(type), whole, warpgroup);
+    awaitStored();
+    tile::WriteOp::create(f.b, output, part);
+    f.fenceAsync();
+    meetGroup();
+    storeTile(item, queries, part);
+    if (shape.outputOverQuery()) {
+      awaitStored();
+      tile::ReleaseOp::create(f.b, p.queryRing, querySlot);
+    }
+  }
+
+  /// Until what this warpgroup stored before has been read out of shared memory.
+  void awaitStored() {
+    f.when(isFirstThread(),
+           [&] { NVVM::CpAsyncBulkWaitGroupOp::create(f.b, f.b.getI32IntegerAttr(0), f.b.getUnitAttr()); });
+    meetGroup();
+  }
+
+  /// Through the tensor map, which drops rows past the last; row by row where not every row is this phase's, or where
+  /// rows do not follow each other.
+  void storeTile(const Item &item, const OrderInBatch &queries, Value part) {
+    Value firstRank = f.add(item.firstRank, f.mul(warpgroup, 64));
+    auto store = [&] {
+      f.when(isFirstThread(), [&] {
+        tile::StoreOp::create(f.b, part, p.outputMap, firstRank, f.head, f.batch);
+        NVVM::CpAsyncBulkCommitGroupOp::create(f.b);
+      });
+      return SmallVector<Value>();
+    };
+    auto storeByRow = [&] {
+      storeRows(queries, firstRank, part);
+      return SmallVector<Value>();
+    };
+    Value asTile = queries.isIdentity;
+    if (p.op.getExceptAttr()) {
+      Value isOurs = f.negate(f.anyOfWarp(someRowIsForeign(queries, firstRank)));
+      asTile = asTile ? f.both(asTile, isOurs) : isOurs;
+    }
+    if (!p.isTiled || (queries.rows && !queries.isIdentity))
+      storeByRow();
+    else if (asTile)
+      f.choose(asTile, store, storeByRow);
+    else
+      store();
+  }
+
+  /// Whether one of the two rows of 64 that this lane looks at belongs to another phase.
+  Value someRowIsForeign(const OrderInBatch &queries, Value firstRank) {
+    Value some = f.truth(false);
+    for (int64_t half : {0, 32}) {
+      Value rank = f.add(f.add(firstRank, f.lane()), half);
+      Value foreign = f.choose(
+          f.compare(CmpIPredicate::ult, rank, queries.count),
+          [&] { return SmallVector<Value>{f.negate(p.isOwned(p.rowOf(queries, rank)))}; },
+          [&] { return SmallVector<Value>{f.truth(false)}; })[0];
+      some = arith::OrIOp::create(f.b, some, foreign);
+    }
+    return some;
+  }
+
+  void storeRows(const OrderInBatch &queries, Value firstRank, Value part) {
+    int64_t chunks = (p.layout.valueHeadSize + 7) / 8;
+    Type shared = LLVM::LLVMPointerType::get(f.b.getContext(), 3);
+    f.loop(f.threadInGroup(), f.i32(64 * chunks), f.i32(128), [&](Value i) {
+      Value r = f.divide(i, chunks), chunk = f.remainder(i, chunks), rank = f.add(firstRank, r);
+      f.when(f.compare(CmpIPredicate::ult, rank, queries.count), [&] {
+        Value row = p.rowOf(queries, rank);
+        f.when(p.isOwned(row), [&] {
+          Value from = tile::ChunkOp::create(f.b, shared, part, r, chunk);
+          Value to = f.rowPointer(OutputTensor, f.head, row, p.element());
+          to = LLVM::GEPOp::create(f.b, to.getType(), p.element(), to, ArrayRef<LLVM::GEPArg>{f.mul(chunk, 8)});
+          storeChunk(from, to, f.sub(f.i32(p.layout.valueHeadSize), f.mul(chunk, 8)));
+        });
+      });
+    });
+  }
+
+  /// Eight elements, or as many as there are columns.
+  void storeChunk(Value from, Value to, Value columns) {
+    Type i16 = f.b.getI16Type();
+    auto eight = VectorType::get({8}, i16);
+    Value elements = LLVM::LoadOp::create(f.b, eight, from, /*alignment=*/16);
+    auto one = [&](int64_t e) {
+      Value at = LLVM::GEPOp::create(f.b, to.getType(), i16, to, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(e)});
+      LLVM::StoreOp::create(f.b, LLVM::ExtractElementOp::create(f.b, elements, f.i32(e)), at);
+    };
+    auto all = [&] {
+      if (p.isTiled)
+        LLVM::StoreOp::create(f.b, elements, to, /*alignment=*/16);
+      else
+        for (int64_t e = 0; e < 8; ++e)
+          one(e);
+      return SmallVector<Value>();
+    };
+    if (p.layout.valueHeadSize % 8 == 0)
+      return (void)all();
+    f.choose(f.compare(CmpIPredicate::sge, columns, f.i32(8)), all, [&] {
+      for (int64_t e = 0; e < p.layout.valueHeadSize % 8; ++e)
+        one(e);
+      return SmallVector<Value>();
+    });
+  }
+
+  void writeLse(const OrderInBatch &queries, Value total, Value maximum) {
+    Value lse = f.map(f.rowOf(f32), {total, maximum}, [&](ValueRange r) -> Value {
+      Value log2 = math::FmaOp::create(f.b, r[1], factor, math::Log2Op::create(f.b, r[0]));
+      Value isNone = arith::CmpFOp::create(f.b, CmpFPredicate::OEQ, r[0], f.f32(0));
+      return f.select(isNone, f.f32(-INFINITY), arith::MulFOp::create(f.b, log2, f.f32(ln2)));
+    });
+    auto halves = tile::UnpackOp::create(f.b, f32, f32, lse);
+    Value wanted = arith::CmpIOp::create(f.b, CmpIPredicate::ne, f.viewAddress(LseTensor),
+                                         arith::ConstantOp::create(f.b, f.b.getI64IntegerAttr(0)));
+    Value isFirstOfRow = f.isZero(f.remainder(f.lane(), 4));
+    f.when(f.both(wanted, isFirstOfRow), [&] {
+      for (int h : {0, 1})
+        f.when(f.compare(CmpIPredicate::ult, ranks[h], queries.count), [&] {
+          f.when(p.isOwned(rows[h]), [&] {
+            LLVM::StoreOp::create(f.b, h ? halves.getSecond() : halves.getFirst(),
+                                  f.rowPointer(LseTensor, f.head, rows[h], f32));
+          });
+        });
+    });
+  }
+
+  PhaseKernel &p;
+  Frame &f;
+  const GpuShape &shape;
+  Value warpgroup;
+  Type f32, scores, outputs, weights;
+  Value rawScale, factor, isNegative;
+  Value query; // the warpgroup's 64 rows
+  Value ranks[2], rows[2];
+};
+
+} // namespace
+
+void attn::hopper::emitConsumer(PhaseKernel &phase, Value warpgroup) { Consumer(phase, warpgroup).emit(); }

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Writes the functions of every kernel in the module for a Hopper GPU: two versions of each phase.
+
+#include "PhaseKernel.h"
+#include "attn/Codegen/Passes.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::hopper;
+
+namespace attn {
+#define GEN_PASS_DEF_ATTNEMITGPU
+#include "attn/Codegen/Passes.h.inc"
+} // namespace attn
+
+//===-- Functions -------------------------------------------------------------------------------------------------===//
+
+namespace {
+
+/// Writes one function: its parameters, barriers and roles.
+class FunctionWriter {
+public:
+  FunctionWriter(PhaseKernel &phase, StringRef name) : p(phase), f(phase.f), b(phase.f.b), name(name.str()) {}
+
+  void write() {
+    LLVM::LLVMFuncOp function = declare();
+    Block *entry = function.addEntryBlock(b);
+    b.setInsertionPointToStart(entry);
+    p.queryMap = entry->getArgument(0), p.keyMap = entry->getArgument(1);
+    p.valueMap = entry->getArgument(2), p.outputMap = entry->getArgument(3);
+    f.words = entry->getArgument(4);
+    writeRings();
+    writeRoles();
+    LLVM::ReturnOp::create(b, ValueRange());
+  }
+
+private:
+  static constexpr int64_t mapBytes = 128;
+
+  LLVM::LLVMFuncOp declare() {
+    Type pointer = LLVM::LLVMPointerType::get(b.getContext());
+    auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), SmallVector<Type>(5, pointer));
+    auto function = LLVM::LLVMFuncOp::create(b, name, type);
+    for (unsigned map = 0; map < 4; ++map)
+      passByValue(function, map, LLVM::LLVMArrayType::get(b.getI8Type(), mapBytes), 64);
+    passByValue(function, 4, LLVM::LLVMArrayType::get(b.getI64Type(), f.wordCount()), 8);
+    function->setAttr("gpu.kernel", b.getUnitAttr());
+    function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
+    function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
+                      b.getDenseI32ArrayAttr({static_cast<int32_t>(p.shape.threads()), 1, 1}));
+    function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(p.shape.blocksPerSm));
+    // .ftz everywhere: exponentials of very low scores are 0 either way.
+    function.setPassthroughAttr(
+        b.getArrayAttr({b.getStrArrayAttr({"denormal-fp-math-f32", "preserve-sign,preserve-sign"})}));
+    return function;
+  }
+
+  void passByValue(LLVM::LLVMFuncOp function, unsigned argument, Type type, int64_t alignment) {
+    function.setArgAttr(argument, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(type));
+    function.setArgAttr(argument, LLVM::LLVMDialect::getAlignAttrName(), b.getI64IntegerAttr(alignment));
+    function.setArgAttr(argument, NVVM::NVVMDialect::getGridConstantAttrName(), b.getUnitAttr());
+  }
+
+  void writeRings() {
+    const GpuShape &s = p.shape;
+    int64_t barriers = s.barriersOffset;
+    auto ring = [&](int64_t stages, int64_t rows, int64_t columns, int64_t offset) -> Value {
+      auto tileType = tile::SharedType::get(b.getContext(), rows, columns, p.element(), 0);
+      Value result = tile::RingOp::create(b, tile::RingType::get(b.getContext(), stages, tileType),
+                                          b.getI32IntegerAttr(offset), b.getI32IntegerAttr(barriers));
+      barriers += 16 * stages;
+      return result;
+    };
+    p.queryRing = ring(1, s.rows, s.queryColumns, s.queryOffset);
+    p.keyRing = ring(s.stages, s.keys, s.queryColumns, s.keyOffset);
+    p.valueRing = ring(s.stages, s.keys, s.valueColumns, s.valueOffset);
+    f.when(f.isZero(f.threadInBlock()), [&] {
+      IntegerAttr warps = b.getI32IntegerAttr(4 * s.consumers());
+      for (Value each : {p.queryRing, p.keyRing, p.valueRing})
+        tile::InitializeOp::create(b, each, warps);
+      NVVM::FenceMbarrierInitOp::create(b);
+      if (p.isTiled)
+        for (Value map : {p.queryMap, p.keyMap, p.valueMap, p.outputMap})
+          NVVM::PrefetchOp::create(b, /*cacheLevel=*/nullptr, /*evictPriority=*/nullptr, map, /*predicate=*/Value(),
+                                   /*tensormap=*/b.getUnitAttr());
+    });
+    NVVM::BarrierOp::create(b);
+  }
+
+  void writeRoles() {
+    auto roles = tile::RolesOp::create(b, b.getI32IntegerAttr(p.shape.producerRegisters),
+                                       b.getI32IntegerAttr(p.shape.consumerRegisters));
+    auto blockOf = [&](Region &region) {
+      return region.empty() ? b.createBlock(&region, {}, b.getI32Type(), b.getLoc()) : &region.front();
+    };
+    OpBuilder::InsertionGuard guard(b);
+    Block *producer = blockOf(roles.getProducer());
+    b.setInsertionPointToStart(producer);
+    if (p.shape.copiesRows)
+      emitProducer(p);
+    else
+      f.when(f.isZero(producer->getArgument(0)), [&] { emitProducer(p); });
+    Block *consumer = blockOf(roles.getConsumer());
+    b.setInsertionPointToStart(consumer);
+    emitConsumer(p, consumer->getArgument(0));
+  }
+
+  PhaseKernel &p;
+  Frame &f;
+  ImplicitLocOpBuilder &b;
+  std::string name;
+};
+
+} // namespace
+
+//===-- Pass ------------------------------------------------------------------------------------------------------===//
+
+namespace {
+
+struct EmitGPUPass : attn::impl::AttnEmitGPUBase<EmitGPUPass> {
+  using AttnEmitGPUBase::AttnEmitGPUBase;
+
+  void runOnOperation() override {
+    for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
+      if (function.getOps<PlanOp>().empty())
+        continue;
+      FailureOr<KernelLayout> layout = KernelLayout::of(function);
+      if (failed(layout) || failed(check(function, *layout)) || failed(emitKernel(function, *layout)))
+        return signalPassFailure();
+      function.erase();
+    }
+  }
+
+private:
+  static LogicalResult check(func::FuncOp function, const KernelLayout &layout) {
+    if (!layout.element.isBF16() && !layout.element.isF16())
+      return function.emitError() << "kernel '" << layout.name << "' has element type " << layout.element
+                                  << "; sm_90a kernels are written for bf16 and f16";
+    for (int64_t size : {layout.headSize, layout.valueHeadSize})
+      if (size < 1 || size > 256)
+        return function.emitError() << "kernel '" << layout.name << "' has head size " << size
+                                    << "; sm_90a kernels are written for 1 to 256";
+    if (!layout.anchored)
+      return function.emitError() << "kernel '" << layout.name
+                                  << "' is planned for another target; plan it with target=sm_90a";
+    return success();
+  }
+
+  LogicalResult emitKernel(func::FuncOp function, const KernelLayout &layout) {
+    ImplicitLocOpBuilder b(function.getLoc(), &getContext());
+    b.setInsertionPoint(function);
+    auto module = mlir::gpu::GPUModuleOp::create(b, layout.name);
+    module->setAttr("attn.element", TypeAttr::get(layout.element));
+    PlanOp plan = *function.getOps<PlanOp>().begin();
+    for (auto [number, phase] : llvm::enumerate(plan.getPhases().getOps<PhaseOp>()))
+      for (GpuVersion version : {GpuVersion::Tiled, GpuVersion::Strided}) {
+        llvm::Expected<GpuShape> shape = GpuShape::of(layout, number, version);
+        if (!shape)
+          return function.emitError() << "kernel '" << layout.name << "': " << llvm::toString(shape.takeError());
+        b.setInsertionPointToEnd(module.getBody());
+        PhaseKernel writing(b, layout, plan, phase, number, *shape, version);
+        FunctionWriter(writing, gpuFunctionName(layout, number, version)).write();
+        ++numFunctions;
+      }
+    return success();
+  }
+};
+
+} // namespace

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Values, loops and memory of a GPU kernel.
+
+#include "Frame.h"
+#include "../../Runtime/gpu.h"
+#include "attn/Codegen/RegionInliner.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::hopper;
+
+//===-- Whole numbers ---------------------------------------------------------------------------------------------===//
+
+Value Frame::i32(int64_t value) { return arith::ConstantOp::create(b, b.getI32IntegerAttr(value)); }
+Value Frame::index(int64_t value) { return arith::ConstantIndexOp::create(b, value); }
+Value Frame::constantLike(Value like, int64_t value) {
+  return arith::ConstantOp::create(b, b.getIntegerAttr(like.getType(), value));
+}
+Value Frame::add(Value x, Value y) { return arith::AddIOp::create(b, x, y); }
+Value Frame::sub(Value x, Value y) { return arith::SubIOp::create(b, x, y); }
+Value Frame::mul(Value x, Value y) { return arith::MulIOp::create(b, x, y); }
+Value Frame::divide(Value x, Value y) { return arith::DivUIOp::create(b, x, y); }
+Value Frame::remainder(Value x, Value y) { return arith::RemUIOp::create(b, x, y); }
+Value Frame::least(Value x, Value y) { return arith::MinSIOp::create(b, x, y); }
+Value Frame::greatest(Value x, Value y) { return arith::MaxSIOp::create(b, x, y); }
+Value Frame::compare(CmpIPredicate predicate, Value x, Value y) { return arith::CmpIOp::create(b, predicate, x, y); }
+Value Frame::both(Value x, Value y) { return arith::AndIOp::create(b, x, y); }
+Value Frame::negate(Value condition) { return arith::XOrIOp::create(b, condition, truth(true)); }
+Value Frame::truth(bool value) { return arith::ConstantOp::create(b, b.getBoolAttr(value)); }
+Value Frame::select(Value condition, Value x, Value y) { return arith::SelectOp::create(b, condition, x, y); }
+Value Frame::toIndex(Value x) {
+  return x.getType().isIndex() ? x : arith::IndexCastOp::create(b, b.getIndexType(), x).getResult();
+}
+Value Frame::toI32(Value x) {
+  if (x.getType().isIndex())
+    return arith::IndexCastOp::create(b, b.getI32Type(), x);
+  return x.getType().isInteger(64) ? arith::TruncIOp::create(b, b.getI32Type(), x).getResult() : x;
+}
+
+Value Frame::f32(double value) { return arith::ConstantOp::create(b, b.getF32FloatAttr(value)); }
+
+//===-- Threads ---------------------------------------------------------------------------------------------------===//
+
+Value Frame::threadInBlock() { return NVVM::ThreadIdXOp::create(b, b.getI32Type()); }
+
+void Frame::fenceAsync() {
+  NVVM::FenceProxyOp::create(b, NVVM::ProxyKind::async_shared,
+                             NVVM::SharedSpaceAttr::get(b.getContext(), NVVM::SharedSpace::shared_cta));
+}
+
+void Frame::meet(Value id, int64_t threads) {
+  NVVM::BarrierOp::create(b, TypeRange{}, id, i32(threads), NVVM::BarrierReductionAttr(), Value());
+}
+
+void Frame::arrive(Value id, int64_t threads) { NVVM::BarrierArriveOp::create(b, id, i32(threads)); }
+
+static Value reduceWarp(Frame &f, Value x, NVVM::ReduxKind kind) {
+  return NVVM::ReduxOp::create(f.b, x.getType(), x, kind, f.i32(-1));
+}
+Value Frame::leastOfWarp(Value x) { return reduceWarp(*this, x, NVVM::ReduxKind::MIN); }
+Value Frame::greatestOfWarp(Value x) { return reduceWarp(*this, x, NVVM::ReduxKind::MAX); }
+Value Frame::anyOfWarp(Value condition) {
+  return NVVM::VoteSyncOp::create(b, b.getI1Type(), i32(-1), condition, NVVM::VoteSyncKind::any);
+}
+
+//===-- Words -----------------------------------------------------------------------------------------------------===//
+
+unsigned Frame::wordCount() const { return layout.symbolCount() + ATTN_GPU_WORDS + 4 * layout.viewCount; }
+
+unsigned Frame::viewWord(unsigned view, unsigned field) const {
+  return layout.symbolCount() + ATTN_GPU_WORDS + 4 * view + field;
+}
+
+static Value wordPointer(Frame &f, unsigned number) {
+  return LLVM::GEPOp::create(f.b, f.words.getType(), f.b.getI64Type(), f.words,
+                             ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(number)});
+}
+
+Value Frame::word(unsigned number) { return LLVM::LoadOp::create(b, b.getI64Type(), wordPointer(*this, number)); }
+
+Value Frame::size(unsigned gpuWord) { return toI32(word(layout.symbolCount() + gpuWord)); }
+
+/// What the prologue says of an order: its count (0) or whether it is the identity (1).
+static Value orderState(Frame &f, unsigned order, unsigned field) {
+  Value place = f.add(f.mul(f.batch, f.layout.orders.size()), order);
+  Value at = arith::ExtUIOp::create(f.b, f.b.getI64Type(), f.add(f.mul(place, 2), field));
+  return f.load32(f.word(f.layout.symbolCount() + ATTN_GPU_ORDERS), at);
+}
+
+Value Frame::symbol(unsigned number) {
+  unsigned firstCount = FirstNamed + layout.symbols.size();
+  if (number >= firstCount) {
+    const OrderLayout &order = layout.orders[number - firstCount];
+    if (order.rowsView < 0)
+      return symbol(order.side == Side::Queries ? Length : KvLength);
+    return toIndex(orderState(*this, number - firstCount, 0));
+  }
+  if (number >= FirstNamed && layout.symbols[number - FirstNamed].kind == NamedSymbol::Entry) {
+    unsigned tensor = layout.symbols[number - FirstNamed].source;
+    Value zero = arith::ConstantOp::create(b, b.getI64IntegerAttr(0));
+    return toIndex(load32(tableOfBatch(tensor), zero));
+  }
+  return toIndex(word(number));
+}
+
+Value Frame::numberSymbol(unsigned number) {
+  return LLVM::LoadOp::create(b, b.getF32Type(), wordPointer(*this, number));
+}
+
+Value Frame::argument(Value outer) {
+  if (Operation *op = outer.getDefiningOp()) {
+    SmallVector<Value> operands = llvm::map_to_vector(op->getOperands(), [&](Value v) { return argument(v); });
+    Operation *copy = b.clone(*op);
+    copy->setOperands(operands);
+    return copy->getResult(cast<OpResult>(outer).getResultNumber());
+  }
+  unsigned number = layout.symbolOf(outer);
+  return outer.getType().isF32() ? numberSymbol(number) : symbol(number);
+}
+
+Value Frame::evaluate(const Expr &expr, Value row) {
+  return writeExpr(b, expr, toIndex(row), [&](unsigned s) { return symbol(s); });
+}
+
+Value Frame::pointer(Value address, Type element, Value at) {
+  Type global = LLVM::LLVMPointerType::get(b.getContext(), 1);
+  Value base = LLVM::IntToPtrOp::create(b, global, address);
+  return LLVM::GEPOp::create(b, global, element, base, ArrayRef<LLVM::GEPArg>{at});
+}
+
+Value Frame::load(Type element, Value address, Value at) {
+  return LLVM::LoadOp::create(b, element, pointer(address, element, at));
+}
+
+Value Frame::tableOfBatch(unsigned view) {
+  Value wideBatch = arith::ExtUIOp::create(b, b.getI64Type(), batch);
+  return add(viewAddress(view), mul(mul(wideBatch, viewStride(view, 0)), 4));
+}
+
+Value Frame::rowPointer(unsigned view, Value headOfTensor, Value row, Type element) {
+  auto part = [&](Value number, unsigned axis) {
+    return mul(arith::ExtSIOp::create(b, b.getI64Type(), number), viewStride(view, axis));
+  };
+  return pointer(viewAddress(view), element, add(add(part(batch, 0), part(headOfTensor, 1)), part(row, 2)));
+}
+
+//===-- Control ---------------------------------------------------------------------------------------------------===//
+
+SmallVector<Value> Frame::loop(Value begin, Value end, Value step, ValueRange carried, Body body) {
+  auto op = scf::ForOp::create(b, begin, end, step, carried);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(op.getBody());
+  SmallVector<Value> results = body(op.getInductionVar(), op.getRegionIterArgs());
+  if (!carried.empty())
+    scf::YieldOp::create(b, results);
+  return llvm::to_vector_of<Value>(op.getResults());
+}
+
+void Frame::loop(Value begin, Value end, Value step, llvm::function_ref<void(Value)> body) {
+  loop(begin, end, step, ValueRange(), [&](Value i, ValueRange) -> SmallVector<Value> {
+    body(i);
+    return {};
+  });
+}
+
+SmallVector<Value> Frame::choose(Value condition, Values yes, Values no) {
+  // The types of the results are known only after the first branch has been written.
+  Block yesBlock, noBlock;
+  auto write = [&](Block &block, Values values) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&block);
+    SmallVector<Value> results = values();
+    scf::YieldOp::create(b, results);
+    return llvm::map_to_vector(results, [](Value v) { return v.getType(); });
+  };
+  SmallVector<Type> types = write(yesBlock, yes);
+  write(noBlock, no);
+  auto op = scf::IfOp::create(b, types, condition, /*addThenBlock=*/true, /*addElseBlock=*/true);
+  op.thenBlock()->getOperations().splice(op.thenBlock()->begin(), yesBlock.getOperations());
+  op.elseBlock()->getOperations().splice(op.elseBlock()->begin(), noBlock.getOperations());
+  return llvm::to_vector_of<Value>(op.getResults());
+}
+
+void Frame::when(Value condition, llvm::function_ref<void()> body) {
+  auto op = scf::IfOp::create(b, condition, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(op.thenBlock());
+  body();
+}
+
+//===-- Tiles -----------------------------------------------------------------------------------------------------===//
+
+Type Frame::rowOf(Type element) { return tile::RowType::get(b.getContext(), element); }
+
+/// Writes a region over places: an argument for each operand, and the column where `hasColumn`.
+static void writePlaces(ImplicitLocOpBuilder &b, Region &region, ValueRange operands, bool hasColumn,
+                        llvm::function_ref<Value(ValueRange)> body) {
+  SmallVector<Type> types;
+  for (Value operand : operands) {
+    if (auto row = dyn_cast<tile::RowType>(operand.getType()))
+      types.push_back(row.getElement());
+    else
+      types.push_back(isa<tile::BitsType>(operand.getType()) ? Type(b.getI1Type()) : b.getF32Type());
+  }
+  if (hasColumn)
+    types.push_back(b.getI32Type());
+  OpBuilder::InsertionGuard guard(b);
+  Block *block = b.createBlock(&region, {}, types, SmallVector<Location>(types.size(), b.getLoc()));
+  Value result = body(block->getArguments());
+  tile::YieldOp::create(b, result);
+}
+
+Value Frame::map(Type result, ValueRange operands, llvm::function_ref<Value(ValueRange)> body) {
+  auto op = tile::MapOp::create(b, result, operands);
+  bool hasColumn =
+      !isa<tile::RowType>(result) || llvm::any_of(operands, [](Value v) { return !isa<tile::RowType>(v.getType()); });
+  writePlaces(b, op.getBody(), operands, hasColumn, body);
+  return op.getResult();
+}
+
+Value Frame::ask(int64_t columns, ValueRange operands, llvm::function_ref<Value(ValueRange)> body) {
+  auto op = tile::AskOp::create(b, tile::BitsType::get(b.getContext(), columns), operands);
+  writePlaces(b, op.getBody(), operands, /*hasColumn=*/true, body);
+  return op.getResult();
+}

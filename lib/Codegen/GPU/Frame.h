@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Values, loops and memory of a GPU kernel that is being written. Geometry (ranks, rows of tiles) is i32; expressions
+// over rows and symbols are index; addresses are what lib/Runtime/gpu.h calls words.
+
+#ifndef ATTN_LIB_CODEGEN_GPU_FRAME_H
+#define ATTN_LIB_CODEGEN_GPU_FRAME_H
+
+#include "attn/Codegen/AttnTile.h"
+#include "attn/Codegen/GpuShape.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace attn::hopper {
+
+using mlir::ImplicitLocOpBuilder;
+using mlir::Type;
+using mlir::Value;
+using mlir::ValueRange;
+using mlir::arith::CmpFPredicate;
+using mlir::arith::CmpIPredicate;
+
+/// No rank reaches this: the start of an empty interval, [never, 0).
+constexpr int64_t neverRank = INT32_MAX - 2048;
+
+class Frame {
+public:
+  Frame(ImplicitLocOpBuilder &b, const KernelLayout &layout) : b(b), layout(layout) {}
+
+  ImplicitLocOpBuilder &b;
+  const KernelLayout &layout;
+
+  //===-- Whole numbers of one type: i32, i64 or index ---------------------------------------------------------===//
+
+  Value i32(int64_t value);
+  Value index(int64_t value);
+  Value constantLike(Value like, int64_t value);
+  Value add(Value x, Value y);
+  Value add(Value x, int64_t y) { return add(x, constantLike(x, y)); }
+  Value sub(Value x, Value y);
+  Value sub(Value x, int64_t y) { return sub(x, constantLike(x, y)); }
+  Value mul(Value x, Value y);
+  Value mul(Value x, int64_t y) { return mul(x, constantLike(x, y)); }
+  /// Of numbers that are not negative.
+  Value divide(Value x, Value y);
+  Value divide(Value x, int64_t y) { return divide(x, constantLike(x, y)); }
+  Value remainder(Value x, Value y);
+  Value remainder(Value x, int64_t y) { return remainder(x, constantLike(x, y)); }
+  /// ceil(x / y) for x >= 0.
+  Value ceilDivide(Value x, int64_t y) { return divide(add(x, y - 1), y); }
+  Value least(Value x, Value y);
+  Value greatest(Value x, Value y);
+  Value clamp(Value x, Value low, Value high) { return greatest(low, least(x, high)); }
+  Value compare(CmpIPredicate predicate, Value x, Value y);
+  Value less(Value x, Value y) { return compare(CmpIPredicate::slt, x, y); }
+  Value isZero(Value x) { return compare(CmpIPredicate::eq, x, constantLike(x, 0)); }
+  Value both(Value x, Value y);
+  Value negate(Value condition);
+  Value truth(bool value);
+  Value select(Value condition, Value x, Value y);
+  Value toIndex(Value x);
+  Value toI32(Value x);
+
+  //===-- Numbers
+  //--------------------------------------------------------------------------------------------------===//
+
+  Value f32(double value);
+
+  //===-- Threads
+  //--------------------------------------------------------------------------------------------------===//
+
+  Value threadInBlock();
+  /// 0 to 127.
+  Value threadInGroup() { return remainder(threadInBlock(), 128); }
+  Value lane() { return remainder(threadInBlock(), 32); }
+  /// Makes all writes to shared memory before it visible to copies and products after it.
+  void fenceAsync();
+  /// Waits for `threads` threads at barrier `id`.
+  void meet(Value id, int64_t threads);
+  void arrive(Value id, int64_t threads);
+  /// The least or greatest of the warp's values.
+  Value leastOfWarp(Value x);
+  Value greatestOfWarp(Value x);
+  Value anyOfWarp(Value condition);
+
+  //===-- The call's words
+  //-----------------------------------------------------------------------------------------===//
+
+  Value words;       // pointer to them
+  Value batch, head; // of the item, i32
+
+  unsigned wordCount() const;
+  Value word(unsigned number);
+  /// One of attn_gpu_word, as i32.
+  Value size(unsigned gpuWord);
+  /// A whole-number symbol; where batches differ, that of `batch`.
+  Value symbol(unsigned number);
+  Value numberSymbol(unsigned number);
+  /// The value of an argument of the kernel's function, or of arithmetic on arguments.
+  Value argument(Value outer);
+  Value evaluate(const Expr &expr, Value row);
+  /// A view's address on the GPU, as i64.
+  Value viewAddress(unsigned view) { return word(viewWord(view, 0)); }
+  /// A view's stride in elements; axis 0 is batch, 1 head, 2 row.
+  Value viewStride(unsigned view, unsigned axis) { return word(viewWord(view, 1 + axis)); }
+  /// Pointer to entry `at` (i64) of type `element` of what stands at `address`.
+  Value pointer(Value address, Type element, Value at);
+  Value load(Type element, Value address, Value at);
+  Value load32(Value address, Value at) { return load(b.getI32Type(), address, at); }
+  /// Where the table of a view begins for the item's batch, as i64.
+  Value tableOfBatch(unsigned view);
+  /// Pointer to row `row` (i32) of a tensor's head.
+  Value rowPointer(unsigned view, Value headOfTensor, Value row, Type element);
+
+  //===-- Control
+  //--------------------------------------------------------------------------------------------------===//
+
+  using Body = llvm::function_ref<llvm::SmallVector<Value>(Value, ValueRange)>;
+  llvm::SmallVector<Value> loop(Value begin, Value end, Value step, ValueRange carried, Body body);
+  void loop(Value begin, Value end, Value step, llvm::function_ref<void(Value)> body);
+  using Values = llvm::function_ref<llvm::SmallVector<Value>()>;
+  llvm::SmallVector<Value> choose(Value condition, Values yes, Values no);
+  void when(Value condition, llvm::function_ref<void()> body);
+
+  //===-- Tiles
+  //----------------------------------------------------------------------------------------------------===//
+
+  Type rowOf(Type element);
+  Value map(Type result, ValueRange operands, llvm::function_ref<Value(ValueRange)> body);
+  /// Like map, with a bit for each of 64 x `columns` places.
+  Value ask(int64_t columns, ValueRange operands, llvm::function_ref<Value(ValueRange)> body);
+
+private:
+  unsigned viewWord(unsigned view, unsigned field) const;
+};
+
+} // namespace attn::hopper
+
+#endif // ATTN_LIB_CODEGEN_GPU_FRAME_H

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Lowers what threads compute on the registers of accumulators, rows and bits.
+
+#include "LowerTile.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace attn::tile;
+
+//===-- Rows ------------------------------------------------------------------------------------------------------===//
+
+static Registers lowerSplat(SplatOp op, Operands<SplatOp> in, Code &code) {
+  Type type = op.getResult().getType();
+  unsigned count = 2;
+  if (auto acc = dyn_cast<AccType>(type))
+    count = acc.getColumns() / 2;
+  else if (auto operand = dyn_cast<OperandType>(type))
+    count = operand.getColumns() / 4;
+  return Registers(count, in.getValue().front());
+}
+
+static Registers lowerPack(PackOp, Operands<PackOp> in, Code &code) {
+  return {in.getFirst().front(), in.getSecond().front()};
+}
+
+static Registers lowerUnpack(UnpackOp, Operands<UnpackOp> in, Code &code) { return Registers(in.getRow()); }
+
+static Registers lowerFirstRow(FirstRowOp, Operands<FirstRowOp>, Code &code) {
+  Value thread = code.thread();
+  Value ofWarp = code.andBits(code.shiftRight(thread, 1), 48), inWarp = code.andBits(code.shiftRight(thread, 2), 7);
+  return {code.orBits(ofWarp, inWarp)};
+}
+
+static Registers lowerFirstColumn(FirstColumnOp, Operands<FirstColumnOp>, Code &code) {
+  return {code.mul(code.andBits(code.thread(), 3), 2)};
+}
+
+static Registers lowerAny(AnyOp, Operands<AnyOp> in, Code &code) {
+  Value either = code.orBits(in.getValue()[0], in.getValue()[1]);
+  return {
+      NVVM::VoteSyncOp::create(code.b, code.loc, code.b.getI1Type(), code.i32(-1), either, NVVM::VoteSyncKind::any)};
+}
+
+static Value fold(Code &code, FoldKind kind, Value x, Value y) {
+  if (kind == FoldKind::Max)
+    return arith::MaxNumFOp::create(code.b, code.loc, x, y);
+  return arith::AddFOp::create(code.b, code.loc, x, y);
+}
+
+/// Four interleaved chains, so that an instruction need not wait for the one before.
+static Value foldAll(Code &code, FoldKind kind, ArrayRef<Value> values) {
+  unsigned width = std::min<size_t>(4, values.size());
+  Registers chains(values.take_front(width));
+  for (auto [i, value] : llvm::enumerate(values.drop_front(width)))
+    chains[i % width] = fold(code, kind, chains[i % width], value);
+  for (; width > 1; width /= 2)
+    for (unsigned i = 0; i < width / 2; ++i)
+      chains[i] = fold(code, kind, chains[2 * i], chains[2 * i + 1]);
+  return chains.front();
+}
+
+static Registers lowerFold(FoldOp op, Operands<FoldOp> in, Code &code) {
+  Registers rows[2];
+  for (auto [place, value] : llvm::enumerate(in.getValue()))
+    rows[place / 2 % 2].push_back(value);
+  return {foldAll(code, op.getKind(), rows[0]), foldAll(code, op.getKind(), rows[1])};
+}
+
+static Registers lowerAcross(AcrossOp op, Operands<AcrossOp> in, Code &code) {
+  Registers rows(in.getValue());
+  for (Value &value : rows)
+    for (int64_t bit : {1, 2})
+      value = fold(code, op.getKind(), value, code.shuffle(NVVM::ShflKind::bfly, value, bit));
+  return rows;
+}
+
+//===-- Place by place --------------------------------------------------------------------------------------------===//
+
+namespace {
+
+/// What the region of a map sees of its operands.
+class Places {
+public:
+  Places(Code &code, MapOp op, ArrayRef<ValueRange> operands) : code(code), operands(operands) {
+    hasColumn = op.getBody().getNumArguments() > operands.size();
+    for (auto [type, registers] : llvm::zip(op.getOperandTypes(), operands))
+      words.push_back(isa<BitsType>(type) ? halves(registers.front()) : Registers());
+  }
+
+  /// The region's arguments at a place.
+  Registers at(unsigned place) {
+    Registers values;
+    for (auto [registers, halves] : llvm::zip(operands, words))
+      values.push_back(!halves.empty()         ? isSet(halves[place / 32], place % 32)
+                       : registers.size() == 2 ? registers[place / 2 % 2]
+                                               : registers[place]);
+    if (hasColumn)
+      values.push_back(column(place / 4 * 8 + place % 2));
+    return values;
+  }
+
+private:
+  Registers halves(Value bits) {
+    Value low = arith::TruncIOp::create(code.b, code.loc, code.b.getI32Type(), bits);
+    Value shifted = code.compute<arith::ShRUIOp>(bits, code.i64(32));
+    return {low, arith::TruncIOp::create(code.b, code.loc, code.b.getI32Type(), shifted)};
+  }
+  Value isSet(Value word, unsigned bit) {
+    Value masked = code.andBits(word, int32_t(1u << bit));
+    return arith::CmpIOp::create(code.b, code.loc, arith::CmpIPredicate::ne, masked, code.i32(0));
+  }
+  Value column(int64_t number) {
+    Value &constant = columns[number];
+    return constant ? constant : constant = code.i32(number);
+  }
+
+  Code &code;
+  ArrayRef<ValueRange> operands;
+  SmallVector<Registers> words; // of bits
+  bool hasColumn;
+  llvm::DenseMap<int64_t, Value> columns;
+};
+
+} // namespace
+
+static Registers lowerMap(MapOp op, Operands<MapOp> in, Code &code) {
+  Places places(code, op, in.getOperands());
+  auto acc = dyn_cast<AccType>(op.getResult().getType());
+  Registers results;
+  // A row's places are 0 and 2: one of either row.
+  for (unsigned place = 0, end = acc ? acc.getColumns() / 2 : 4; place < end; place += acc ? 1 : 2)
+    results.push_back(code.body(op.getBody(), places.at(place)));
+  return results;
+}
+
+/// The answers of eight columns are the four bits from 4 j on: the thread has two columns and two rows of them.
+static Registers lowerAsk(AskOp op, Operands<AskOp> in, Code &code) {
+  int64_t groups = op.getResult().getType().getColumns() / 8;
+  auto loop = scf::ForOp::create(code.b, code.loc, code.i32(0), code.i32(groups), code.i32(1), code.i64(0));
+  OpBuilder::InsertionGuard guard(code.b);
+  code.b.setInsertionPointToStart(loop.getBody());
+  Value group = loop.getInductionVar(), bits = loop.getRegionIterArg(0), column = code.mul(group, 8);
+  Value shift = code.widen(code.mul(group, 4)), answers = code.i64(0);
+  for (unsigned place = 0; place < 4; ++place) {
+    Registers values;
+    for (ValueRange row : in.getOperands())
+      values.push_back(row[place / 2]);
+    values.push_back(code.add(column, place % 2));
+    Value answer = code.widen(code.body(op.getBody(), values));
+    answers = code.orBits(answers, code.compute<arith::ShLIOp>(answer, code.i64(place)));
+  }
+  Value more = code.orBits(bits, code.compute<arith::ShLIOp>(answers, shift));
+  scf::YieldOp::create(code.b, code.loc, more);
+  return {loop.getResult(0)};
+}
+
+void attn::tile::addRegisterRules(const TypeConverter &types, RewritePatternSet &rules) {
+  rules.add<Lower<SplatOp, lowerSplat>, Lower<PackOp, lowerPack>, Lower<UnpackOp, lowerUnpack>,
+            Lower<FirstRowOp, lowerFirstRow>, Lower<FirstColumnOp, lowerFirstColumn>, Lower<AnyOp, lowerAny>,
+            Lower<FoldOp, lowerFold>, Lower<AcrossOp, lowerAcross>, Lower<MapOp, lowerMap>, Lower<AskOp, lowerAsk>>(
+      types, rules.getContext());
+}

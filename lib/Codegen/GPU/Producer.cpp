@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The producer warpgroup: brings query tiles and key and value tiles into shared memory, in the very order in which the
+// consumers take them.
+//
+// Rows that follow each other come through tensor maps: one thread starts the copy and goes on. Other rows (listed
+// tokens, unsorted segments, strides that no tensor map takes) are copied by the threads, 16 bytes at a time. Such a
+// copy is begun before the one before it is waited for, and published after a fence: products read shared memory
+// through another path than threads do.
+
+#include "../../Runtime/gpu.h"
+#include "PhaseKernel.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::hopper;
+
+namespace {
+
+/// Barrier of the producer's four warps; consumers use those from 1 on.
+constexpr int64_t producerBarrier = 15;
+
+class Producer {
+public:
+  explicit Producer(PhaseKernel &phase) : p(phase), f(phase.f), shape(phase.shape) {}
+
+  void emit() {
+    SmallVector<Value> slots{start(), start()};
+    p.forEachItem(slots, [&](const Item &item, ValueRange carried) -> SmallVector<Value> {
+      OrderInBatch queries = p.bind(p.queryOrder());
+      loadQueries(item, queries, carried[0]);
+      Value slot = carried[1];
+      for (BoxOp box : p.boxes())
+        slot = loadBox(box, item, queries, slot);
+      return {tile::AdvanceOp::create(f.b, carried[0], 1), slot};
+    });
+  }
+
+private:
+  Value start() { return tile::StartOp::create(f.b); }
+
+  /// Where rows of a tile come from.
+  struct Source {
+    OrderInBatch order;
+    Value map;     // the tensor's
+    unsigned view; // the tensor
+    Value head;    // of the tensor
+    int64_t columns;
+  };
+  Source keySource(const OrderInBatch &order, const Item &item) {
+    return {order, p.keyMap, KeyTensor, item.kvHead, p.layout.headSize};
+  }
+  Source valueSource(const OrderInBatch &order, const Item &item) {
+    return {order, p.valueMap, ValueTensor, item.kvHead, p.layout.valueHeadSize};
+  }
+
+  //===-- Queries
+  //--------------------------------------------------------------------------------------------------===//
+
+  void loadQueries(const Item &item, const OrderInBatch &queries, Value slot) {
+    Source source{queries, p.queryMap, QueryTensor, f.head, p.layout.headSize};
+    bySource(
+        queries,
+        [&] {
+          fill(p.queryRing, slot, source, item.firstRank);
+          return slot;
+        },
+        [&] {
+          tile::AcquireOp::create(f.b, p.queryRing, slot);
+          copy(p.queryRing, slot, source, item.firstRank);
+          publish(p.queryRing, slot, 0);
+          return slot;
+        });
+  }
+
+  //===-- Keys and values
+  //------------------------------------------------------------------------------------------===//
+
+  Value loadBox(BoxOp box, const Item &item, const OrderInBatch &queries, Value slot) {
+    OrderInBatch keys = p.bind(p.keyOrder(box));
+    KeyTiles tiles = p.keyTilesOf(box, queries, keys, item);
+    return bySource(
+        keys, [&] { return fillTiles(item, keys, tiles, slot); },
+        [&] { return copyTiles(box, item, keys, tiles, slot); });
+  }
+
+  Value firstRank(const KeyTiles &tiles, Value t) { return f.sub(tiles.last, f.mul(f.add(t, 1), shape.keys)); }
+
+  Value fillTiles(const Item &item, const OrderInBatch &keys, const KeyTiles &tiles, Value slot) {
+    return f.loop(f.i32(0), tiles.count, f.i32(1), slot, [&](Value t, ValueRange carried) -> SmallVector<Value> {
+      Value first = firstRank(tiles, t);
+      fill(p.keyRing, carried[0], keySource(keys, item), first);
+      fill(p.valueRing, carried[0], valueSource(keys, item), first);
+      return {advance(carried[0])};
+    })[0];
+  }
+
+  Value copyTiles(BoxOp box, const Item &item, const OrderInBatch &keys, const KeyTiles &tiles, Value slot) {
+    Value before = slot; // whose values are on their way
+    SmallVector<Value> slots =
+        f.loop(f.i32(0), tiles.count, f.i32(1), {slot, before}, [&](Value t, ValueRange carried) -> SmallVector<Value> {
+          Value first = firstRank(tiles, t), now = carried[0];
+          tile::AcquireOp::create(f.b, p.keyRing, now);
+          copy(p.keyRing, now, keySource(keys, item), first);
+          f.when(f.less(f.i32(0), t), [&] { publish(p.valueRing, carried[1], 1); });
+          tile::AcquireOp::create(f.b, p.valueRing, now);
+          if (p.needsKeyRows(box))
+            writeKeyRows(keys, now, first);
+          copy(p.valueRing, now, valueSource(keys, item), first);
+          publish(p.keyRing, now, 1);
+          return {advance(now), now};
+        });
+    f.when(f.less(f.i32(0), tiles.count), [&] { publish(p.valueRing, slots[1], 0); });
+    return slots[0];
+  }
+
+  Value advance(Value slot) { return tile::AdvanceOp::create(f.b, slot, shape.stages); }
+
+  //===-- Through tensor maps
+  //--------------------------------------------------------------------------------------===//
+
+  /// Writes `fills` where rows follow each other and maps can be used, `copies` elsewhere; both return the next slot.
+  Value bySource(const OrderInBatch &order, llvm::function_ref<Value()> fills, llvm::function_ref<Value()> copies) {
+    return p.isTiled ? p.byOrder(order, fills, copies) : copies();
+  }
+
+  /// Where four warps produce, those that copy nothing must not fall behind: an empty barrier knows two rounds apart,
+  /// not three.
+  void fill(Value ring, Value slot, const Source &source, Value firstRank) {
+    tile::AcquireOp::create(f.b, ring, slot);
+    if (shape.copiesRows)
+      f.meet(f.i32(producerBarrier), 128);
+    asOneThread([&] { tile::FillOp::create(f.b, ring, slot, source.map, firstRank, source.head, f.batch); });
+  }
+
+  void asOneThread(llvm::function_ref<void()> body) { f.when(f.isZero(f.threadInBlock()), body); }
+
+  //===-- Row by row
+  //-----------------------------------------------------------------------------------------------===//
+
+  /// What the threads have copied to a stage becomes readable; `underway` later copies may still be.
+  void publish(Value ring, Value slot, int64_t underway) {
+    if (p.isTiled)
+      NVVM::CpAsyncWaitGroupOp::create(f.b, f.b.getI32IntegerAttr(underway));
+    f.fenceAsync();
+    f.meet(f.i32(producerBarrier), 128);
+    asOneThread([&] { tile::PublishOp::create(f.b, ring, slot); });
+  }
+
+  /// Begins to copy the rows of a stage's tile, 16 bytes a thread; ranks without a row and columns past the last become
+  /// zeros.
+  void copy(Value ring, Value slot, const Source &source, Value firstRank) {
+    auto tileType = cast<tile::RingType>(ring.getType()).getTile();
+    Value tileOfStage = tile::StageOp::create(f.b, ring, slot);
+    int64_t chunks = tileType.getColumns() / 8;
+    f.loop(f.threadInGroup(), f.i32(tileType.getRows() * chunks), f.i32(128), [&](Value i) {
+      Value r = f.divide(i, chunks), chunk = f.remainder(i, chunks);
+      Value row = p.rowOr(source.order, f.add(firstRank, r), f.i32(-1));
+      Value target = tile::ChunkOp::create(f.b, LLVM::LLVMPointerType::get(f.b.getContext(), 3), tileOfStage, r, chunk);
+      Value left = f.greatest(f.sub(f.i32(source.columns), f.mul(chunk, 8)), f.i32(0));
+      Value columns = f.select(f.less(row, f.i32(0)), f.i32(0), f.least(left, f.i32(8)));
+      // Where nothing is read, the address is that of the tensor's first row.
+      Value place = f.select(f.isZero(columns), f.i32(0), f.mul(chunk, 8));
+      Value from = rowAddress(source, f.select(f.isZero(columns), f.i32(0), row), place);
+      if (p.isTiled)
+        NVVM::CpAsyncOp::create(f.b, target, from, f.b.getI32IntegerAttr(16),
+                                NVVM::LoadCacheModifierKindAttr::get(f.b.getContext(), NVVM::LoadCacheModifierKind::CG),
+                                f.mul(columns, 2));
+      else
+        copyElements(from, target, columns);
+    });
+    if (p.isTiled)
+      NVVM::CpAsyncCommitGroupOp::create(f.b);
+  }
+
+  Value rowAddress(const Source &source, Value row, Value column) {
+    Value start = f.rowPointer(source.view, source.head, row, p.element());
+    return LLVM::GEPOp::create(f.b, start.getType(), p.element(), start, ArrayRef<LLVM::GEPArg>{column});
+  }
+
+  /// Eight elements, of which the first `columns` are read.
+  void copyElements(Value from, Value to, Value columns) {
+    Type i16 = f.b.getI16Type();
+    Value eight = LLVM::ZeroOp::create(f.b, VectorType::get({8}, i16));
+    for (int64_t e = 0; e < 8; ++e) {
+      Value element = f.choose(
+          f.less(f.i32(e), columns),
+          [&]() -> SmallVector<Value> {
+            Value at = LLVM::GEPOp::create(f.b, from.getType(), i16, from, ArrayRef<LLVM::GEPArg>{(int32_t)e});
+            return {LLVM::LoadOp::create(f.b, i16, at)};
+          },
+          [&]() -> SmallVector<Value> { return {arith::ConstantOp::create(f.b, f.b.getI16IntegerAttr(0))}; })[0];
+      eight = LLVM::InsertElementOp::create(f.b, eight, element, f.i32(e));
+    }
+    LLVM::StoreOp::create(f.b, eight, to, /*alignment=*/16);
+  }
+
+  /// The rows of a stage's keys, for those who ask for positions.
+  void writeKeyRows(const OrderInBatch &keys, Value slot, Value firstRank) {
+    Value stage = p.stageOf(slot);
+    f.loop(f.threadInGroup(), f.i32(shape.keys), f.i32(128), [&](Value place) {
+      Value row = p.rowOr(keys, f.add(firstRank, place), f.i32(0));
+      LLVM::StoreOp::create(f.b, row, p.keyRowPointer(stage, place));
+    });
+  }
+
+  PhaseKernel &p;
+  Frame &f;
+  const GpuShape &shape;
+};
+
+} // namespace
+
+void attn::hopper::emitProducer(PhaseKernel &phase) { Producer(phase).emit(); }

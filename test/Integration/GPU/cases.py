@@ -1,0 +1,441 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""All cases of the GPU tests: fast and telling ones first."""
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from judge import Outputs
+from kernel import Kernel, PreparedCall
+from memory import LAYOUTS
+from objects import PATTERNS, Object, objects_for
+from problems import Problem, Random, Trial, Wrong, same_bits
+from refusals import (
+    GPU_REFUSALS, REFUSALS, Change, expect_no_such_device, expect_other_handle_refused, expect_refusal, name_of,
+    shorten_segments)
+
+Ratios = tuple[float, float]  # of output and lse
+NONE: Ratios = (0.0, 0.0)
+
+
+class Case(NamedTuple):
+    made: Object
+    label: str
+    run: Callable[[Kernel], Ratios]  # raises Wrong
+
+
+def judged(made: Object, problem: Problem) -> Case:
+    if made.score == "alibi":
+        problem = dataclasses.replace(problem, score_arguments={"heads": problem.heads, **problem.score_arguments})
+    return Case(made, str(problem), lambda kernel: Trial(kernel, made, problem).run())
+
+
+def pairwise(made: Object, problem: Problem) -> Case:
+    """Which pairs are admitted, one by one. Small queries and keys keep all weights away from 0."""
+    keys = problem.rows().kv_length
+    heads = max(1, -(-keys // (made.value_head_size or made.head_size)))
+    problem = dataclasses.replace(problem, heads=heads, kv_heads=None, size=0.5)
+    return case(made, f"pairs {problem}", Trial.run_for_pairs, problem)
+
+
+def case(made: Object, label: str, run: Callable[[Trial], Ratios | None], problem: Problem) -> Case:
+    """A case that does something of its own with a trial; None: there was nothing to judge."""
+    return Case(made, label, lambda kernel: run(Trial(kernel, made, problem)) or NONE)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Run-time data
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+def fixed(*values: int) -> Callable[[int, int, Random], np.ndarray]:
+    """The same for every call and batch."""
+
+    def draw(positions: int, batch: int, random: Random) -> np.ndarray:
+        return np.array(values)
+
+    draw.__name__ = str(list(values))
+    return draw
+
+
+def repeated(*runs: tuple[int, int]) -> Callable[[int, int, Random], np.ndarray]:
+    """Segments (id, positions), one after another."""
+    return fixed(*(segment for segment, count in runs for _ in range(count)))
+
+
+def no_token(positions: int, batch: int, random: Random) -> np.ndarray:
+    return np.zeros((batch, 0))
+
+
+def last_position(positions: int, batch: int, random: Random) -> np.ndarray:
+    return np.full((batch, 1), positions - 1)
+
+
+def padding(positions: int, batch: int, random: Random) -> np.ndarray:
+    return np.full((batch, 3), -1)
+
+
+def duplicates(positions: int, batch: int, random: Random) -> np.ndarray:
+    """Not sorted, some twice, and padded by -1 in between."""
+    drawn = random.integers(0, max(positions, 1), (batch, 5)) if positions else np.full((batch, 5), -1)
+    return np.concatenate([drawn, np.full((batch, 2), -1), drawn[:, ::-1]], axis=1)
+
+
+def outside(positions: int, batch: int, random: Random) -> np.ndarray:
+    """Some tokens that are no positions of the sequence."""
+    return np.array([positions, 3, 2**31 - 1, positions // 2, -7, positions + 64, -(2**31)])
+
+
+def a_third(positions: int, batch: int, random: Random) -> np.ndarray:
+    return random.integers(0, max(positions, 1), (batch, positions // 3)) if positions else np.zeros((batch, 0))
+
+
+def everything(positions: int, batch: int, random: Random) -> np.ndarray:
+    return np.stack([random.permutation(positions) for _ in range(batch)])
+
+
+def unsorted_segments(positions: int, batch: int, random: Random) -> np.ndarray:
+    return random.integers(0, 3, (batch, positions))
+
+
+def shared_segments(positions: int, batch: int, random: Random) -> np.ndarray:
+    return np.sort(random.integers(0, 5, positions))
+
+
+def descending_segments(positions: int, batch: int, random: Random) -> np.ndarray:
+    return -np.sort(random.integers(0, 5, (batch, positions)), axis=1)
+
+
+def distinct_segments(positions: int, batch: int, random: Random) -> np.ndarray:
+    return everything(positions, batch, random)
+
+
+def extreme_segments(positions: int, batch: int, random: Random) -> np.ndarray:
+    return random.choice([-(2**31), -1, 0, 2**31 - 1], (batch, positions))
+
+
+def one_segment(positions: int, batch: int, random: Random) -> np.ndarray:
+    return np.full((batch, positions), 7)
+
+
+def more_segments(positions: int, batch: int, random: Random) -> np.ndarray:
+    """Ids for more positions than there are."""
+    return np.sort(random.integers(0, 4, (batch, positions + 37)), axis=1)
+
+
+def none_and_all(positions: int, batch: int, random: Random) -> np.ndarray:
+    return np.resize([0, positions], batch)
+
+
+def last_missing(positions: int, batch: int, random: Random) -> np.ndarray:
+    return np.full(batch, max(positions - 1, 0))
+
+
+def outside_lengths(positions: int, batch: int, random: Random) -> np.ndarray:
+    return np.resize([positions + 1000, -5, 2**31 - 1, positions // 2], batch)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Sizes, arguments, layouts and numbers
+# ----------------------------------------------------------------------------------------------------------------------
+
+BOTH = {"batch": 2, "heads": 4, "kv_heads": 2}
+
+# Lengths that differ, offsets, shards, negative positions, rows without keys, and no rows at all.
+AWKWARD = [
+    Problem(1, 200), Problem(200, 1), Problem(300, 513), Problem(513, 300), Problem(33, 700, query_offset=5),
+    Problem(130, 270, query_offset=100, key_offset=60), Problem(270, 130, query_offset=-10, key_offset=-3),
+    Problem(140, key_offset=25), Problem(140, query_offset=25), Problem(20, 600, query_offset=400),
+    Problem(190, 130, query_offset=20, key_offset=150), Problem(125, query_offset=-130, key_offset=-130),
+    Problem(17, 0), Problem(0, 17), Problem(129, 65, query_offset=64), Problem(1, query_offset=9999, key_offset=9999),
+    Problem(100, batch=0), Problem(64, 2000),
+]
+
+ARGUMENTS: dict[str, list[dict]] = {
+    "sliding_window": [
+        {"left": 0, "right": 0}, {"left": 511, "right": 0}, {"left": 0, "right": 5}, {"left": 17, "right": 2},
+        {"left": 64, "right": 63}, {"left": 2**40, "right": 0}, {"left": 2**40, "right": 2**40},
+        {"left": 1, "right": 800}, {"left": 333, "right": 129}],
+    "block_local": [{"block": 1}, {"block": 3}, {"block": 64}, {"block": 192}, {"block": 257}, {"block": 100000}],
+    "longformer": [
+        {"left": 0, "right": 0}, {"global_": no_token, "left": 40, "right": 40}, {"global_": padding},
+        {"global_": duplicates, "left": 5, "right": 300}, {"global_": fixed(*range(16))},
+        {"global_": a_third, "left": 33, "right": 0}, {"global_": everything}, {"global_": last_position, "left": 1}],
+    "document": [{"segments": segments} for segments in (
+        unsorted_segments, shared_segments, descending_segments, distinct_segments, extreme_segments, one_segment,
+        more_segments)],
+    "document_causal": [{"segments": segments} for segments in (
+        unsorted_segments, shared_segments, distinct_segments, one_segment)],
+    "padded": [{"lengths": lengths} for lengths in (none_and_all, last_missing)],
+}
+
+# What only the GPU takes: the CPU refuses it.
+OUTSIDE = [
+    (Object("longformer"), {"global_": outside}, "ATTN_ERROR_TOKEN"),
+    (Object("padded"), {"lengths": outside_lengths}, "ATTN_ERROR_LENGTH"),
+]
+
+# Keys that the judged rows do not see, so far from those that they see that no tile holds both.
+UNSEEN = [
+    (Object("padded"), Problem(1000, arguments={"lengths": fixed(300)}, unseen=(600, 1000))),
+    (Object("sliding_window"), Problem(64, 4096, unseen=(0, 3200))),
+    (Object("causal"), Problem(128, 2048, query_offset=1000, unseen=(1400, 2048))),
+    (Object("block_local"), Problem(1000, unseen=(800, 1000), judged=(0, 256))),
+    (Object("document"), Problem(2000, arguments={"segments": repeated((0, 700), (1, 600), (2, 700))},
+                                 unseen=(1300, 2000), judged=(0, 440))),
+]
+
+
+def with_element(made: Object, elements: list[str], index: int = 0) -> Object:
+    return made._replace(element=elements[index % len(elements)])
+
+
+def smoke(objects: list[Object]) -> Iterator[Case]:
+    for length in (257, 1000):
+        for made in objects:
+            yield judged(made, Problem(length, **BOTH))
+            if not made.score:
+                yield pairwise(made, Problem(length, batch=2))
+
+
+def awkward_sizes(elements: list[str]) -> Iterator[Case]:
+    for pattern in PATTERNS:
+        for index, problem in enumerate(AWKWARD):
+            made = with_element(Object(pattern, (64, 128)[index % 2]), elements, index // 2)
+            yield judged(made, problem)
+            yield pairwise(made, problem)
+
+
+def arguments(elements: list[str]) -> Iterator[Case]:
+    for pattern, choices in ARGUMENTS.items():
+        for index, chosen in enumerate(choices):
+            made = with_element(Object(pattern), elements, index)
+            for problem in (Problem(1000, arguments=chosen, **BOTH), Problem(190, 129, arguments=chosen, **BOTH)):
+                yield judged(made, problem)
+                yield pairwise(made._replace(head_size=128), problem)
+
+
+def layouts(elements: list[str]) -> Iterator[Case]:
+    for layout in LAYOUTS:
+        for index, made in enumerate((Object("causal"), Object("longformer", 128), Object("document", 64))):
+            yield judged(with_element(made, elements, index), Problem(300, layout=layout, **BOTH))
+        if not layout.base:
+            yield judged(with_element(Object("causal", 40), elements), Problem(200, layout=layout, **BOTH))
+    yield judged(with_element(Object("causal"), elements), Problem(300, batch=3, shared_keys=True))
+    yield judged(with_element(Object("full", 128), elements), Problem(300, with_lse=False))
+    yield judged(with_element(Object("longformer"), elements), Problem(300, with_lse=False))
+
+
+def numbers(elements: list[str]) -> Iterator[Case]:
+    for index, pattern in enumerate(("full", "causal", "longformer", "document")):
+        made = with_element(Object(pattern, (64, 128)[index % 2]), elements, index)
+        for scale in (1.0, 0.0, -0.25, 1e-6):
+            yield judged(made, Problem(500, scale=scale))
+        for size in (8, 60):  # scores up to 1e4
+            yield judged(made, Problem(500, size=size))
+    for made, problem in UNSEEN:
+        yield judged(with_element(made, elements), problem)
+    for pattern in ("full", "causal"):
+        yield judged(with_element(Object(pattern), elements), Problem(300, nan_query=133))
+
+
+def scores(elements: list[str]) -> Iterator[Case]:
+    for element in elements:
+        for score in ("alibi", "softcap", "staircase"):
+            made = Object("causal", 64, element, score)
+            yield judged(made, Problem(700, 900, batch=2, heads=6, kv_heads=3))
+            yield judged(made, Problem(130, 270, query_offset=100, key_offset=60, batch=2))
+        yield judged(Object("causal", 64, element, "softcap"), Problem(700, size=8, score_arguments={"cap": 5.0}))
+        yield judged(Object("causal", 64, element, "staircase"), Problem(6, 1, query_offset=5, key_offset=0))
+
+
+def many_heads(elements: list[str]) -> Iterator[Case]:
+    yield judged(with_element(Object("causal"), elements), Problem(128, batch=32, heads=64, kv_heads=8))
+    yield judged(with_element(Object("document"), elements), Problem(100, batch=64, heads=16, kv_heads=1))
+
+
+def lengths(objects: list[Object], chosen: tuple[int, ...]) -> Iterator[Case]:
+    for length in chosen:
+        for made in objects:
+            yield judged(made, Problem(length))
+            yield pairwise(made, Problem(length))
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Shards, reruns, graphs, streams and threads
+# ----------------------------------------------------------------------------------------------------------------------
+
+RERUNS = 20
+
+
+def merge(parts: list[Outputs]) -> Outputs:
+    """Of the same query rows over disjoint keys."""
+    lses = torch.stack([part.lse.double() for part in parts])
+    total = torch.logsumexp(lses, 0)
+    weights = torch.exp(lses - total.masked_fill(total == -torch.inf, 0))
+    return Outputs(sum(weight[..., None] * part.output for weight, part in zip(weights, parts)), total)
+
+
+def run_in_shards(trial: Trial) -> Ratios:
+    """Keys in three parts, queries in two, each a call of its own."""
+    q, k, v = trial.tensors()
+    length, kv_length = q.shape[2], k.shape[2]
+    rows = []
+    for begin, end in ((0, length // 3), (length // 3, length)):
+        parts = []
+        for first, last in ((0, 200), (200, 201), (201, kv_length)):
+            options = {**trial.options(), "query_offset": kv_length - length + begin, "key_offset": first}
+            call = trial.kernel.prepare(q[:, :, begin:end], k[:, :, first:last], v[:, :, first:last], **options)
+            parts.append(Outputs(*call.run()))
+        rows.append(merge(parts))
+    return trial.judge(Outputs(*(torch.cat(both, 2) for both in zip(*rows))))
+
+
+def rerun(trial: Trial) -> Ratios:
+    call = trial.prepare()
+    results = []
+    for _ in range(RERUNS):
+        trial.clear_outputs()
+        call.run()
+        results.append(trial.bits())
+    equal = sum(same_bits(results[0], result) for result in results)
+    if equal != RERUNS:
+        raise Wrong(f"{equal} of {RERUNS} runs gave the bits of the first")
+    return trial.judge()
+
+
+def replay_graph(trial: Trial) -> Ratios:
+    """Captures a call and replays it over other numbers, run-time data too."""
+    call = trial.prepare()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        call.run()
+    trial.draw_tensors()
+    trial.arguments = trial.draw_arguments()
+    for tensor, info in zip(call.kept[5:], trial.kernel.tensors[5:]):
+        name = info.name.decode()
+        drawn = trial.arguments.get(name, trial.arguments.get(f"{name}_"))
+        if tensor is not None:
+            tensor.copy_(torch.as_tensor(drawn))
+    for _ in range(3):
+        trial.clear_outputs()
+        graph.replay()
+    torch.cuda.synchronize()
+    trial.check_surroundings()
+    return trial.judge()
+
+
+def start_often(call: PreparedCall, stream: torch.cuda.Stream) -> None:
+    with torch.cuda.stream(stream):
+        for _ in range(RERUNS):
+            call.run()
+
+
+def run_side_by_side(trial: Trial) -> Ratios:
+    """Two problems at a time, on threads and streams of their own, each of which has to give what it gives alone."""
+    trials = trial, Trial(trial.kernel, trial.made, Problem(900, heads=8, arguments=trial.problem.arguments))
+    calls = [each.prepare() for each in trials]
+    alone = []
+    for each, call in zip(trials, calls):
+        call.run()
+        alone.append(each.bits())
+        each.clear_outputs()
+    torch.cuda.synchronize()
+    threads = [threading.Thread(target=start_often, args=(call, torch.cuda.Stream())) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    torch.cuda.synchronize()
+    if not all(same_bits(bits, each.bits()) for bits, each in zip(alone, trials)):
+        raise Wrong("calls on two streams disturb each other")
+    return trial.judge()
+
+
+def shards(elements: list[str]) -> Iterator[Case]:
+    for index, pattern in enumerate(("causal", "sliding_window", "longformer", "document", "block_local")):
+        made = with_element(Object(pattern, (64, 128)[index % 2]), elements, index)
+        yield case(made, "shards merged by lse", run_in_shards, Problem(500, 700, **BOTH))
+
+
+def reruns(objects: list[Object]) -> Iterator[Case]:
+    for made in objects:
+        yield case(made, f"{RERUNS} reruns", rerun, Problem(1500, **BOTH))
+
+
+def graphs_and_streams() -> Iterator[Case]:
+    for pattern in ("full", "causal", "longformer", "document", "padded"):
+        data = {"global_": duplicates} if pattern == "longformer" else {}
+        yield case(Object(pattern), "graph replay", replay_graph, Problem(700, arguments=data, **BOTH))
+        yield case(Object(pattern), "two streams and threads", run_side_by_side, Problem(1300, heads=3, arguments=data))
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Refusals, and what only the host would refuse
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+def run_with_outside_data(expected: str) -> Callable[[Trial], Ratios]:
+    """Data out of range count as absent, and the workspace says so."""
+
+    def run(trial: Trial) -> Ratios:
+        call = trial.prepare()
+        call.run()
+        torch.cuda.synchronize()
+        if name_of(call.device_status()) != expected:
+            raise Wrong(f"the workspace says {name_of(call.device_status())}, not {expected}")
+        trial.check_surroundings()
+        return trial.judge()
+
+    return run
+
+
+def refusals(elements: list[str], is_gpu: bool) -> Iterator[Case]:
+    """A call of longformer, or of the pattern that can go wrong so."""
+    longformer, document = (with_element(Object(pattern), elements) for pattern in ("longformer", "document"))
+    data = {"global_": duplicates}
+
+    def refused(made: Object, name: str, change: Change, status: str, problem: Problem) -> Case:
+        return case(made, f"refuses {name}", lambda trial: expect_refusal(trial, change, status), problem)
+
+    for name, change, status in REFUSALS + (GPU_REFUSALS if is_gpu else []):
+        yield refused(longformer, name, change, status, Problem(300, arguments=data, **BOTH))
+    yield refused(document, "a segment too few", shorten_segments, "ATTN_ERROR_SEGMENTS", Problem(300, **BOTH))
+    if is_gpu:
+        yield case(longformer, "refuses another kernel's handle", expect_other_handle_refused, Problem(300, **BOTH))
+        yield case(longformer, "refuses GPU 99", expect_no_such_device, Problem(1))
+        for made, chosen, status in OUTSIDE:
+            problem = Problem(600, arguments=chosen, **BOTH)
+            yield case(made, f"passes over {status}", run_with_outside_data(status), problem)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# All
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+def all_cases(target: str, is_quick: bool) -> Iterator[Case]:
+    objects = objects_for(target, "check")
+    is_gpu = target != "cpu"
+    elements = list(dict.fromkeys(made.element for made in objects))
+    plain = [made for made in objects if made == Object(made.pattern, made.head_size, made.element)]
+    main = [made for made in plain if made.head_size in (64, 128)]
+    yield from smoke(objects)
+    yield from refusals(elements, is_gpu)
+    if is_quick:
+        return
+    yield from arguments(elements)
+    yield from layouts(elements)
+    yield from scores(elements)
+    yield from numbers(elements)
+    yield from awkward_sizes(elements)
+    yield from shards(elements)
+    if is_gpu:
+        yield from graphs_and_streams()
+    yield from reruns(main)
+    yield from many_heads(elements)
+    yield from lengths(main, (1, 100))
+    yield from lengths(main, (8192,))

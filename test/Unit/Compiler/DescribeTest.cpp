@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The description of a GPU kernel, read back through the structs of the runtime: its fields have to lie where C looks
+// for them.
+#include "../../../lib/Compiler/Describe.h"
+#include "../../../lib/Runtime/gpu.h"
+
+#include "mlir/IR/BuiltinTypes.h"
+#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/Support/TargetSelect.h"
+
+#include "gtest/gtest.h"
+
+using namespace attn;
+
+namespace {
+
+/// What the entry points were called with.
+const attn_kernel *calledKernel;
+const void *calledArgument;
+int calledDevice;
+
+int fakeRun(const attn_kernel *kernel, const attn_call *call) {
+  calledKernel = kernel, calledArgument = call;
+  return ATTN_ERROR_LAUNCH;
+}
+size_t fakeWorkspaceBytes(const attn_kernel *, const attn_call *) { return size_t(1) << 40; }
+int fakeIsa(const attn_kernel *, const attn_call *) { return ATTN_ISA_SM_90A; }
+int fakeLoad(const attn_kernel *kernel, void **handle, int device) {
+  calledKernel = kernel, calledArgument = handle, calledDevice = device;
+  return ATTN_ERROR_DEVICE;
+}
+int fakeUnload(const attn_kernel *kernel, void *handle) {
+  calledKernel = kernel, calledArgument = handle;
+  return ATTN_ERROR_HANDLE;
+}
+
+/// Tokens, lengths and a window; nothing of it means anything.
+KernelLayout layoutOf(mlir::MLIRContext &context) {
+  KernelLayout layout;
+  layout.name = "k";
+  layout.element = mlir::BFloat16Type::get(&context);
+  layout.headSize = 128;
+  layout.valueHeadSize = 64;
+  layout.tensors = {{"query", ATTN_QUERY, {}},   {"key", ATTN_KEY, {}}, {"value", ATTN_VALUE, {}},
+                    {"output", ATTN_OUTPUT, {}}, {"lse", ATTN_LSE, {}}, {"global", ATTN_TOKENS, {{3, 4}}}};
+  layout.scalars = {{"left", false, 0, 256, 0}, {"cap", true, {}, 0, 0.5}};
+  layout.symbols = {{NamedSymbol::Index, 0}, {NamedSymbol::Number, 1}};
+  layout.orders = {{OrderKindAttrValue::All, Side::Queries, -1, -1, -1, -1, -1, 9},
+                   {OrderKindAttrValue::Listed, Side::Keys, 5, 6, 7, -1, -1, 10}};
+  layout.matches = {{0, 1, 8, 9}};
+  layout.phases = {{0, false, false}, {1, true, true}};
+  layout.tile = {128, 64, 64, 64};
+  layout.viewCount = 10;
+  return layout;
+}
+
+class Describe : public ::testing::Test {
+protected:
+  void SetUp() override {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    jit = llvm::cantFail(llvm::orc::LLJITBuilder().create());
+    auto context = std::make_unique<llvm::LLVMContext>();
+    auto module = std::make_unique<llvm::Module>("test", *context);
+    GpuCode code = {std::string("\0ELF", 4), "PTX", {{{"a", 384, 1000, 128, 96, 64, true}, {}}, {{}, {"b", 128}}}};
+    describeGpuKernel(*module, layoutOf(mlirContext), "sm_90a", code);
+    llvm::orc::SymbolMap entries;
+    auto add = [&](llvm::StringRef name, auto *function) {
+      entries[jit->mangleAndIntern(name)] = {llvm::orc::ExecutorAddr::fromPtr(function),
+                                             llvm::JITSymbolFlags::Exported};
+    };
+    add("attn_gpu_run", fakeRun);
+    add("attn_gpu_workspace_bytes", fakeWorkspaceBytes);
+    add("attn_gpu_isa", fakeIsa);
+    add("attn_gpu_load", fakeLoad);
+    add("attn_gpu_unload", fakeUnload);
+    llvm::cantFail(jit->getMainJITDylib().define(llvm::orc::absoluteSymbols(std::move(entries))));
+    llvm::cantFail(jit->addIRModule({std::move(module), std::move(context)}));
+  }
+
+  template <typename T> T *find(llvm::StringRef name) { return llvm::cantFail(jit->lookup(name)).toPtr<T *>(); }
+
+  mlir::MLIRContext mlirContext;
+  std::unique_ptr<llvm::orc::LLJIT> jit;
+};
+
+TEST_F(Describe, InfoOfAGpuKernel) {
+  const auto &info = *find<const attn_kernel_info>("k_info");
+  EXPECT_EQ(info.version, ATTN_ABI_VERSION);
+  EXPECT_EQ(info.element, ATTN_BF16);
+  EXPECT_EQ(info.head_size, 128);
+  EXPECT_EQ(info.value_head_size, 64);
+  EXPECT_STREQ(info.target, "sm_90a");
+  ASSERT_EQ(info.tensor_count, 6);
+  EXPECT_EQ(info.tensors[5].default_values[1], 4);
+  ASSERT_EQ(info.scalar_count, 2);
+  EXPECT_EQ(info.scalars[1].default_value.number, 0.5);
+}
+
+TEST_F(Describe, EntryPointsPassTheKernelOn) {
+  const auto &info = *find<const attn_kernel_info>("k_info");
+  attn_call call = ATTN_CALL_INIT;
+  void *handle = &call;
+  EXPECT_EQ(info.run(&call), ATTN_ERROR_LAUNCH);
+  EXPECT_EQ(calledArgument, &call);
+  EXPECT_EQ(calledKernel->info, &info);
+  EXPECT_EQ(info.workspace_bytes(&call), size_t(1) << 40);
+  EXPECT_EQ(info.isa(&call), ATTN_ISA_SM_90A);
+  EXPECT_EQ(info.load(&handle, 3), ATTN_ERROR_DEVICE);
+  EXPECT_EQ(calledArgument, &handle);
+  EXPECT_EQ(calledDevice, 3);
+  EXPECT_EQ(info.unload(handle), ATTN_ERROR_HANDLE);
+  EXPECT_EQ(calledArgument, handle);
+  EXPECT_EQ(info.load, find<int(void **, int)>("k_load"));
+  EXPECT_EQ(info.unload, find<int(void *)>("k_unload"));
+}
+
+TEST_F(Describe, CodeOfAGpuKernel) {
+  find<const attn_kernel_info>("k_info")->run(nullptr);
+  const attn_kernel &kernel = *calledKernel;
+  EXPECT_EQ(kernel.view_count, 10);
+  EXPECT_EQ(kernel.symbol_count, ATTN_FIXED_SYMBOLS + 4);
+  EXPECT_EQ(kernel.symbols[1].kind, ATTN_SYMBOL_NUMBER);
+  ASSERT_EQ(kernel.order_count, 2);
+  EXPECT_EQ(kernel.orders[1].kind, ATTN_ORDER_LISTED);
+  EXPECT_EQ(kernel.orders[1].flags_view, 7);
+  EXPECT_EQ(kernel.orders[1].count_symbol, 10);
+  EXPECT_EQ(kernel.matches[0].end_view, 9);
+  ASSERT_EQ(kernel.phase_count, 2);
+  EXPECT_EQ(kernel.phases[1].query_order, 1);
+  EXPECT_EQ(kernel.cpu, nullptr);
+  const attn_gpu_code &code = *kernel.gpu;
+  EXPECT_EQ(std::memcmp(code.cubin, "\0ELF", 4), 0);
+  EXPECT_STREQ(code.ptx, "PTX");
+  const attn_gpu_function &tiled = code.phases[0].tiled;
+  EXPECT_STREQ(tiled.name, "a");
+  EXPECT_EQ(tiled.threads, 384);
+  EXPECT_EQ(tiled.shared_bytes, 1000);
+  EXPECT_EQ(tiled.tile_rows, 128);
+  EXPECT_EQ(tiled.tile_keys, 96);
+  EXPECT_EQ(tiled.store_rows, 64);
+  EXPECT_EQ(tiled.persistent, 1);
+  EXPECT_EQ(code.phases[0].strided.name, nullptr);
+  EXPECT_EQ(code.phases[1].tiled.name, nullptr);
+  EXPECT_STREQ(code.phases[1].strided.name, "b");
+}
+
+TEST(PrologueFunctions, AreThoseThatTheKernelLaunches) {
+  mlir::MLIRContext context;
+  KernelLayout layout = layoutOf(context);
+  EXPECT_EQ(prologueFunctions(layout).size(), 2u);
+  layout.matches.clear();
+  EXPECT_EQ(prologueFunctions(layout), llvm::SmallVector<llvm::StringRef>{"attn_run_jobs"});
+  layout.tensors.pop_back();
+  EXPECT_TRUE(prologueFunctions(layout).empty());
+}
+
+} // namespace
