@@ -14,7 +14,14 @@ from typing import NamedTuple
 
 SOURCE = Path(__file__).parents[2]
 PATTERNS = sorted(path.stem for path in (SOURCE / "patterns").glob("*.mlir"))
-SCORE_FOLDERS = [SOURCE / "patterns" / "scores", SOURCE / "test" / "Integration" / "GPU" / "Inputs"]
+INPUTS = SOURCE / "test" / "Integration" / "GPU" / "Inputs"
+TEST_PATTERNS = ["listed_window", "thirds", "two_lists", "window_or_segment"]  # of Inputs
+
+
+def find(name: str, *folders: Path) -> Path:
+    """The MLIR file of this name in the first folder that has one."""
+    files = [folder / f"{name}.mlir" for folder in folders]
+    return next(file for file in files if file.exists())
 
 
 class Object(NamedTuple):
@@ -25,13 +32,15 @@ class Object(NamedTuple):
     element: str = "bf16"
     score: str | None = None
     value_head_size: int | None = None
+    tile: tuple[int, int] | None = None  # query rows and keys; None: the planner's choice
 
     @property
     def name(self) -> str:
-        """What its file is called: causal_alibi_d64_bf16, full_d64v128_f16."""
+        """What its file is called: causal_alibi_d64_bf16, full_d64v128_f16, full_d64_t128x96_f16."""
         kernel = f"{self.pattern}_{self.score}" if self.score else self.pattern
         values = f"v{self.value_head_size}" if self.value_head_size else ""
-        return f"{kernel}_d{self.head_size}{values}_{self.element}"
+        tile = "_t{}x{}".format(*self.tile) if self.tile else ""
+        return f"{kernel}_d{self.head_size}{values}{tile}_{self.element}"
 
     def file(self, folder: Path) -> Path:
         return folder / f"{self.name}.so"
@@ -41,8 +50,9 @@ class Object(NamedTuple):
         if self.value_head_size:
             flags.append(f"--value-head-size={self.value_head_size}")
         if self.score:
-            files = [folder / f"{self.score}.mlir" for folder in SCORE_FOLDERS]
-            flags.append(f"--score={next(file for file in files if file.exists())}")
+            flags.append(f"--score={find(self.score, SOURCE / 'patterns' / 'scores', INPUTS)}")
+        if self.tile:
+            flags += [f"--tile-rows={self.tile[0]}", f"--tile-keys={self.tile[1]}"]
         return flags
 
 
@@ -59,23 +69,32 @@ ELEMENTS = ["bf16", "f16"]
 SCORES = ["alibi", "softcap", "staircase"]
 ODD_HEAD_SIZES = [8, 40, 80, 96, 192, 256]
 
+CHOSEN_TILES = [
+    Object(pattern, head_size, element, tile=tile)
+    for head_size, element, tile in ((128, "bf16", (64, 64)), (64, "f16", (128, 96)), (64, "bf16", (192, 64)))
+    for pattern in ("full", "causal")]
+
 TESTED = [
-    *(Object(pattern, head_size, element) for head_size in (64, 128) for element in ELEMENTS for pattern in PATTERNS),
+    *(Object(pattern, head_size, element)
+      for head_size in (64, 128) for element in ELEMENTS for pattern in PATTERNS + TEST_PATTERNS),
     *(Object("causal", 64, element, score) for element in ELEMENTS for score in SCORES),
     Object("longformer", 128, "bf16", "alibi"),
     Object("document", 64, "f16", "softcap"),
+    Object("thirds", 64, "bf16", "staircase"),
+    Object("thirds", 128, "f16", "alibi"),
     *(Object("causal", head_size) for head_size in ODD_HEAD_SIZES),
     *(Object("longformer", head_size, "f16") for head_size in (40, 256)),
     Object("causal", 64, "bf16", value_head_size=128),
     Object("sliding_window", 128, "f16", value_head_size=64),
     Object("full", 192, "bf16", value_head_size=128),
     Object("document", 40, "bf16", value_head_size=72),
+    *CHOSEN_TILES,
 ]
 
 
 def compile_object(compiler: Path, target: str, made: Object, folder: Path) -> str | None:
     """None, or what the compiler says."""
-    pattern = SOURCE / "patterns" / f"{made.pattern}.mlir"
+    pattern = find(made.pattern, SOURCE / "patterns", INPUTS)
     command = [compiler, pattern, f"--target={target}", "--emit=so", *made.flags(), "-o", made.file(folder)]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     return f"{made.name}: {done.stderr.strip()}" if done.returncode else None

@@ -5,6 +5,7 @@
 #include "attn/Compiler/Compiler.h"
 #include "attn/Pipelines/Pipelines.h"
 #include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/StringSet.h"
@@ -87,6 +88,7 @@ Expected<std::unique_ptr<Compilation>> Compilation::create(StringRef path, const
   registerDialects(registry);
   compilation->context = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
   compilation->context->loadAllAvailableDialects();
+  compilation->context->printOpOnDiagnostic(false); // a line of a file says more than its lowered form
   if (Error error = compilation->parse(path))
     return error;
   if (Error error = compilation->specialize())
@@ -154,8 +156,9 @@ Error Compilation::collectErrors(llvm::function_ref<void()> work) {
 Error Compilation::runStage(llvm::function_ref<void(OpPassManager &)> build, ModuleOp module) {
   DiagnosticLines diagnostics(context.get());
   PassManager pm(context.get());
+  pm.enableVerifier(false); // once, below, and not after every pass: kernels for GPUs are long
   build(pm);
-  if (failed(pm.run(module)))
+  if (failed(pm.run(module)) || failed(verify(module)))
     return diagnostics.take("a pass failed");
   return Error::success();
 }
@@ -236,6 +239,7 @@ Error Compilation::describeKernels() {
     auto plan = planAttention(*attentions.begin(), target);
     if (failed(plan))
       return diagnostics.take("kernel '" + function.getSymName() + "' cannot be planned");
+    plan->second.compact = layout->compact, plan->second.compactKeys = layout->compactKeys;
     sources.push_back({*attentions.begin(), std::move(plan->first), std::move(plan->second), std::move(*layout)});
   }
   return Error::success();

@@ -181,7 +181,8 @@ private:
   Constant *gpuCode(const GpuCode &code) {
     std::vector<Constant *> all;
     for (const GpuPhaseInfo &phase : code.phases)
-      all.push_back(structOf({gpuFunction(phase.tiled), gpuFunction(phase.strided)}));
+      all.push_back(structOf({gpuFunction(phase.tiled), gpuFunction(phase.strided), gpuFunction(phase.compact),
+                              int64(phase.compactKeys)}));
     return global(
         "gpu", structOf({code.cubin.empty() ? null() : image(code.cubin), text(code.ptx), arrayOf("gpu_phases", all)}));
   }

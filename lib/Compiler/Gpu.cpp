@@ -117,7 +117,8 @@ Expected<GpuCode> Compilation::compileForGpu(const KernelSource &kernel) {
   code.ptx = std::move(*ptx);
   for (unsigned phase = 0; phase < kernel.layout.phases.size(); ++phase)
     code.phases.push_back({describeFunction(kernel.layout, phase, GpuVersion::Tiled),
-                           describeFunction(kernel.layout, phase, GpuVersion::Strided)});
+                           describeFunction(kernel.layout, phase, GpuVersion::Strided),
+                           describeFunction(kernel.layout, phase, GpuVersion::Compact), kernel.layout.compactKeys});
   std::string path = findPtxas();
   if (path.empty())
     return code;

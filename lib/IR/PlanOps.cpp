@@ -7,15 +7,22 @@
 using namespace mlir;
 using namespace attn;
 
-LogicalResult PlanOp::verify() {
-  ArrayRef<int64_t> tile = getTile();
+static LogicalResult verifyTile(PlanOp op, ArrayRef<int64_t> tile) {
   if (tile.size() != 4)
-    return emitOpError() << "tile has " << tile.size()
-                         << " sizes; it takes 4: query rows, keys, rows of a sub-tile, keys of a sub-tile";
+    return op.emitOpError() << "tile has " << tile.size()
+                            << " sizes; it takes 4: query rows, keys, rows of a sub-tile, keys of a sub-tile";
   for (unsigned axis : {0, 1})
     if (tile[axis] <= 0 || tile[axis + 2] <= 0 || tile[axis] % tile[axis + 2] != 0)
-      return emitOpError() << "a sub-tile of " << tile[axis + 2] << (axis ? " keys" : " rows")
-                           << " does not divide a tile of " << tile[axis];
+      return op.emitOpError() << "a sub-tile of " << tile[axis + 2] << (axis ? " keys" : " rows")
+                              << " does not divide a tile of " << tile[axis];
+  return success();
+}
+
+LogicalResult PlanOp::verify() {
+  if (getCompact().has_value() != getCompactKeys().has_value())
+    return emitOpError("compact tiles and the most keys that they are for come together: compact [...] to KEYS");
+  if (failed(verifyTile(*this, getTile())) || (getCompact() && failed(verifyTile(*this, *getCompact()))))
+    return failure();
   return verifyAttentionTypes(*this, getQuery().getType(), getKey().getType(), getValue().getType(),
                               getOutput().getType(), getLse().getType());
 }

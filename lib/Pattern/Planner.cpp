@@ -160,6 +160,8 @@ public:
     addPhase(0, owned, rest);
     if (target.local && isLocal(plan.phases.back()))
       plan.tile = *target.local;
+    else if (target.local && target.compactKeys > 0 && movesWithRows(plan.phases.back()))
+      plan.compact = target.local, plan.compactKeys = target.compactKeys;
     return std::move(plan);
   }
 
@@ -182,6 +184,12 @@ private:
       bool moves = box.lower.dependsOnRow() && box.upper.dependsOnRow();
       return moves || box.sameSegment || plan.orders[box.keys].kind == OrderKind::Listed;
     });
+  }
+
+  /// Whether rows differ in how many keys they look at: then small tiles waste less.
+  static bool movesWithRows(const Phase &phase) {
+    return llvm::any_of(phase.boxes,
+                        [](const Box &box) { return box.lower.dependsOnRow() || box.upper.dependsOnRow(); });
   }
 
   unsigned orderIndex(const Order &order) {
@@ -316,6 +324,7 @@ Target Target::sm90a(int64_t headSize, int64_t valueHeadSize, bool hasScore) {
   target.name = "sm_90a";
   target.tile = columns <= 64 ? tileOf(192, hasScore ? 112 : 128) : columns <= 128 ? tileOf(128, 128) : tileOf(128, 64);
   target.local = columns <= 64 ? tileOf(64, 96) : tileOf(64, 64);
+  target.compactKeys = columns <= 64 ? 3072 : 0; // measured: docs/performance.md
   target.flopsPerSecond = 600e12;
   target.bytesPerSecond = 4.2e12;
   return target;

@@ -174,13 +174,14 @@ void forEachKeyTile(const Hull &hull, const TileShape &shape, const Box &box,
     forEachTile(hull, shape.keys, shape.granule, tile);
 }
 
-/// The intervals of the owned rows of a query tile.
-std::vector<Interval> tileIntervals(const BoundBox &bound, int64_t begin, int64_t end, Hull &hull) {
+/// The intervals of the owned rows of a query tile. Anchored tiles are laid out for all of its rows.
+std::vector<Interval> tileIntervals(const BoundBox &bound, int64_t begin, int64_t end, const TileShape &shape,
+                                    Hull &hull) {
   std::vector<Interval> intervals;
   for (int64_t rank = begin; rank < end; ++rank) {
     intervals.push_back(bound.owned[rank] ? bound.keysOf(rank) : Interval());
-    if (bound.owned[rank])
-      hull.add(intervals.back());
+    if (bound.owned[rank] || shape.anchored)
+      hull.add(bound.keysOf(rank));
   }
   return intervals;
 }
@@ -231,14 +232,15 @@ bool isVisitedByKey(const BoundBox &bound, llvm::ArrayRef<Interval> intervals, i
 } // namespace
 
 void attn::walkByQuery(const Plan &plan, const CallValues &values, VisitFn visit) {
+  const TileShape &shape = plan.tileFor(values);
   forEachBox(plan, values, [&](const BoundBox &bound, unsigned phase, unsigned box) {
-    for (int64_t begin = 0; begin < bound.queries.size(); begin += plan.tile.rows) {
-      int64_t end = std::min(begin + plan.tile.rows, bound.queries.size());
+    for (int64_t begin = 0; begin < bound.queries.size(); begin += shape.rows) {
+      int64_t end = std::min(begin + shape.rows, bound.queries.size());
       Hull hull;
-      std::vector<Interval> intervals = tileIntervals(bound, begin, end, hull);
-      forEachKeyTile(hull, plan.tile, bound.box, [&](int64_t keyBegin, int64_t keyEnd) {
+      std::vector<Interval> intervals = tileIntervals(bound, begin, end, shape, hull);
+      forEachKeyTile(hull, shape, bound.box, [&](int64_t keyBegin, int64_t keyEnd) {
         bool full = !bound.box.test && keyBegin >= hull.fullBegin && keyEnd <= hull.fullEnd;
-        if (full || isVisited(bound, intervals, begin, keyBegin, keyEnd))
+        if (full || shape.anchored || isVisited(bound, intervals, begin, keyBegin, keyEnd))
           visit({phase, box, begin, end, std::max<int64_t>(0, keyBegin), std::min(keyEnd, bound.keys.size()), full});
       });
     }
@@ -246,16 +248,17 @@ void attn::walkByQuery(const Plan &plan, const CallValues &values, VisitFn visit
 }
 
 void attn::walkByKey(const Plan &plan, const CallValues &values, VisitFn visit) {
+  const TileShape &shape = plan.tileFor(values);
   forEachBox(plan, values, [&](const BoundBox &bound, unsigned phase, unsigned box) {
-    for (int64_t begin = 0; begin < bound.keys.size(); begin += plan.tile.keys) {
-      int64_t end = std::min(begin + plan.tile.keys, bound.keys.size());
+    for (int64_t begin = 0; begin < bound.keys.size(); begin += shape.keys) {
+      int64_t end = std::min(begin + shape.keys, bound.keys.size());
       Hull hull;
       std::vector<Interval> intervals;
       for (int64_t rank = begin; rank < end; ++rank) {
         intervals.push_back(bound.queriesOf(rank));
         hull.add(intervals.back());
       }
-      forEachTile(hull, plan.tile.rows, plan.tile.groupRows, [&](int64_t queryBegin, int64_t queryEnd) {
+      forEachTile(hull, shape.rows, shape.groupRows, [&](int64_t queryBegin, int64_t queryEnd) {
         queryEnd = std::min(queryEnd, bound.queries.size());
         if (!isVisitedByKey(bound, intervals, begin, queryBegin, queryEnd))
           return;
@@ -285,7 +288,7 @@ public:
   PairCounts count(int64_t begin, int64_t end) {
     PairCounts counts;
     Hull hull;
-    std::vector<Interval> intervals = tileIntervals(bound, begin, end, hull);
+    std::vector<Interval> intervals = tileIntervals(bound, begin, end, tile, hull);
     for (auto [offset, interval] : llvm::enumerate(intervals))
       counts.admitted += admitted(begin + offset, interval);
     std::vector<Hull> groups((intervals.size() + tile.groupRows - 1) / tile.groupRows);
@@ -293,12 +296,12 @@ public:
       if (bound.owned[begin + offset])
         groups[offset / tile.groupRows].add(interval);
     // Where all rows share a key there is no gap, and the tiles need not be walked one by one.
-    if (tile.anchored && !bound.box.test && hull.begin < hull.end) {
-      counts.computed = tile.rows * alignUp(hull.end - hull.begin, tile.keys);
+    if (tile.anchored) {
+      counts.computed = tile.rows * alignUp(std::max<int64_t>(0, hull.end - hull.begin), tile.keys);
     } else if (!bound.box.test && hull.fullBegin < hull.fullEnd) {
       counts.computed = multiplied(groups, 0, Interval::never);
     } else {
-      forEachKeyTile(hull, tile, bound.box, [&](int64_t keyBegin, int64_t keyEnd) {
+      forEachTile(hull, tile.keys, tile.granule, [&](int64_t keyBegin, int64_t keyEnd) {
         if (isVisited(bound, intervals, begin, keyBegin, keyEnd))
           counts.computed += multiplied(groups, keyBegin, keyEnd);
       });
@@ -320,8 +323,6 @@ private:
 
   /// The sub-tiles of the keys [begin, end), padding included.
   int64_t multiplied(llvm::ArrayRef<Hull> groups, int64_t begin, int64_t end) const {
-    if (tile.anchored)
-      return tile.rows * (end - begin);
     int64_t pairs = 0;
     for (const Hull &group : groups) {
       if (group.begin >= group.end)
@@ -340,19 +341,20 @@ private:
 } // namespace
 
 std::vector<PairCounts> attn::countPairs(const Plan &plan, const CallValues &values, int64_t testLimit) {
+  const TileShape &shape = plan.tileFor(values);
   std::vector<PairCounts> counts(plan.phases.size());
   for (auto [phase, total] : llvm::zip_equal(plan.phases, counts))
     for (const Box &box : phase.boxes) {
       BoundBox bound(plan, phase, box, values);
-      TileCounter counter(bound, plan.tile);
-      int64_t tiles = (bound.queries.size() + plan.tile.rows - 1) / plan.tile.rows;
-      int64_t tileArea = plan.tile.rows * std::max<int64_t>(1, bound.keys.size());
+      TileCounter counter(bound, shape);
+      int64_t tiles = (bound.queries.size() + shape.rows - 1) / shape.rows;
+      int64_t tileArea = shape.rows * std::max<int64_t>(1, bound.keys.size());
       int64_t step = box.test ? std::max<int64_t>(1, tiles * tileArea / testLimit) : 1;
       PairCounts boxCounts;
       int64_t sampled = 0;
       for (int64_t t = step / 2; t < tiles; t += step, ++sampled) {
-        int64_t begin = t * plan.tile.rows;
-        boxCounts += counter.count(begin, std::min(begin + plan.tile.rows, bound.queries.size()));
+        int64_t begin = t * shape.rows;
+        boxCounts += counter.count(begin, std::min(begin + shape.rows, bound.queries.size()));
       }
       if (step > 1) {
         double scale = static_cast<double>(tiles) / std::max<int64_t>(1, sampled);

@@ -38,6 +38,21 @@ typedef struct attn_tensor_map { /* CUtensorMap */
   _Alignas(64) uint64_t opaque[16];
 } attn_tensor_map;
 
+/* CUlaunchAttribute, for values of one word. */
+enum { CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION = 6 };
+typedef struct attn_launch_attribute {
+  int32_t id, padding;
+  int32_t value, rest[15];
+} attn_launch_attribute;
+
+/* CUlaunchConfig */
+typedef struct attn_launch {
+  unsigned grid[3], block[3], shared_bytes;
+  void *stream;
+  const attn_launch_attribute *attributes;
+  unsigned attribute_count;
+} attn_launch;
+
 /* The functions of the driver, each with its name there: ATTN_DRIVER(function, name, parameters). All return a
  * CUresult. CUdevice is an int; contexts, modules, functions and streams are opaque pointers. */
 #define ATTN_DRIVER_FUNCTIONS                                                                                          \
@@ -67,9 +82,7 @@ typedef struct attn_tensor_map { /* CUtensorMap */
               (attn_tensor_map * map, int element, uint32_t rank, void *address, const uint64_t *extents,              \
                const uint64_t *strides, const uint32_t *box, const uint32_t *steps, int interleave, int swizzle,       \
                int promotion, int fill))                                                                               \
-  ATTN_DRIVER(launch, "cuLaunchKernel",                                                                                \
-              (void *function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,  \
-               unsigned block_z, unsigned shared_bytes, void *stream, void **parameters, void **extra))
+  ATTN_DRIVER(launch, "cuLaunchKernelEx", (const attn_launch *config, void *function, void **parameters, void **extra))
 
 typedef struct attn_driver {
 #define ATTN_DRIVER(function, name, parameters) int(*function) parameters;

@@ -39,15 +39,8 @@ static void set_view(const attn_problem *p, attn_frame *f, int32_t view, const v
   memcpy(words + 1, strides, 3 * sizeof(int64_t));
 }
 
-/* Masked scores are -inf and meet the scale, so it must not be 0, nor so small that the GPU takes it for 0. */
-static int64_t nonzero_scale(int64_t bits) {
-  const int64_t exponent = 0x7f800000, least_normal = 0x00800000;
-  return bits & exponent ? bits : least_normal;
-}
-
 static void write_symbols(const attn_problem *p, attn_frame *f) {
   attn_write_symbols(p, f->words);
-  f->words[ATTN_SYMBOL_SCALE] = nonzero_scale(f->words[ATTN_SYMBOL_SCALE]);
   for (int32_t o = 0; o < p->kernel->order_count; ++o) {
     const attn_order *order = &p->kernel->orders[o];
     if (!attn_is_tabled(order))

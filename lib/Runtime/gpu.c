@@ -54,13 +54,16 @@ static int check_memory(const gpu_call *c) {
   return c->frame->used == 0 || is_on_device(c, p->call->workspace) ? ATTN_OK : ATTN_ERROR_MEMORY;
 }
 
-/* The blocks of a launch are counted in 31 bits. */
+/* A grid has 65535 blocks at most in y and z; more batches than that take several launches. Kernels count items in 32
+ * bits, and a step beyond the last. */
+enum { MAX_BLOCKS_YZ = 65535, MAX_ITEMS = 1 << 30 };
+
 static int check_items(const attn_problem *p, int32_t phase, const attn_gpu_function *function) {
   if (!function->name)
     return ATTN_OK;
   int64_t tiles = attn_tiles_of(p, phase, function->tile_rows), items;
-  int is_right = !__builtin_mul_overflow(p->batch, p->heads, &items) &&
-                 !__builtin_mul_overflow(items, tiles > 0 ? tiles : 1, &items) && items <= INT32_MAX;
+  int is_right = p->heads <= MAX_BLOCKS_YZ && !__builtin_mul_overflow(p->batch, p->heads, &items) &&
+                 !__builtin_mul_overflow(items, tiles > 0 ? tiles : 1, &items) && items <= MAX_ITEMS;
   return is_right ? ATTN_OK : ATTN_ERROR_SHAPE;
 }
 
@@ -80,6 +83,8 @@ static int check_phases(const gpu_call *c) {
     if (status == ATTN_OK)
       status = check_items(c->problem, i, &phase->strided);
     if (status == ATTN_OK)
+      status = check_items(c->problem, i, &phase->compact);
+    if (status == ATTN_OK)
       status = check_strides(c, phase);
   }
   return status;
@@ -87,15 +92,24 @@ static int check_phases(const gpu_call *c) {
 
 /*===---- Prologue ----------------------------------------------------------------------------------------------===*/
 
+static int clear_status(const gpu_call *c) {
+  return status_of(c->handle->driver->set_words((attn_device_address)(uintptr_t)c->frame->jobs.status, ATTN_OK, 1,
+                                                c->problem->call->stream));
+}
+
+static int launch(const gpu_call *c, void *function, attn_launch config, void **parameters) {
+  config.stream = c->problem->call->stream;
+  return status_of(c->handle->driver->launch(&config, function, parameters, NULL));
+}
+
 static int launch_jobs(const gpu_call *c) {
   const attn_frame *f = c->frame;
-  void *stream = c->problem->call->stream, *parameters[] = {(void *)&f->jobs};
-  int result = c->handle->driver->set_words((attn_device_address)(uintptr_t)f->jobs.status, ATTN_OK, 1, stream);
-  if (result == CUDA_SUCCESS)
-    result =
-        c->handle->driver->launch(c->handle->run_jobs, (unsigned)f->jobs.batch, (unsigned)f->job_count, 1,
-                                  ATTN_PROLOGUE_THREADS, 1, 1, ATTN_PROLOGUE_SHARED_BYTES, stream, parameters, NULL);
-  return status_of(result);
+  void *parameters[] = {(void *)&f->jobs};
+  return launch(c, c->handle->run_jobs,
+                (attn_launch){.grid = {(unsigned)f->jobs.batch, (unsigned)f->job_count, 1},
+                              .block = {ATTN_PROLOGUE_THREADS, 1, 1},
+                              .shared_bytes = ATTN_PROLOGUE_SHARED_BYTES},
+                parameters);
 }
 
 static int launch_match(const gpu_call *c, const attn_match *match) {
@@ -103,12 +117,16 @@ static int launch_match(const gpu_call *c, const attn_match *match) {
   attn_match_job job = attn_match_job_of(p, c->frame, match);
   void *parameters[] = {&job};
   unsigned batches = job.begin.stride ? (unsigned)p->batch : 1;
-  return status_of(c->handle->driver->launch(c->handle->match, batches * (unsigned)job.blocks_per_batch, 1, 1,
-                                             ATTN_MATCH_THREADS, 1, 1, 0, p->call->stream, parameters, NULL));
+  return launch(
+      c, c->handle->match,
+      (attn_launch){.grid = {batches * (unsigned)job.blocks_per_batch, 1, 1}, .block = {ATTN_MATCH_THREADS, 1, 1}},
+      parameters);
 }
 
 static int launch_prologue(const gpu_call *c) {
-  int status = c->frame->job_count > 0 ? launch_jobs(c) : ATTN_OK;
+  int status = attn_has_run_time_data(c->problem->kernel) ? clear_status(c) : ATTN_OK;
+  if (status == ATTN_OK && c->frame->job_count > 0)
+    status = launch_jobs(c);
   for (int32_t i = 0; i < c->problem->kernel->match_count && status == ATTN_OK; ++i)
     status = launch_match(c, &c->problem->kernel->matches[i]);
   return status;
@@ -119,44 +137,80 @@ static int launch_prologue(const gpu_call *c) {
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Tile by tile the longest tiles of all heads come first, which evens out the end; but all heads' keys and values are
- * read at a time, and should then stay in half of the cache. Head by head only few heads' have to. */
-static int goes_tile_by_tile(const gpu_call *c) {
+ * read at a time, and should then stay in the cache. Head by head only few heads' have to. */
+static int goes_tile_by_tile(const gpu_call *c, int64_t tiles) {
   const attn_problem *p = c->problem;
   const int64_t element_bytes = 2, row_bytes = element_bytes * (p->info->head_size + p->info->value_head_size);
-  return p->batch * p->kv_heads <= c->handle->cache_bytes / 2 / (row_bytes * (p->kv_length > 0 ? p->kv_length : 1));
+  return tiles <= MAX_BLOCKS_YZ &&
+         p->batch * p->kv_heads <= c->handle->cache_bytes / (row_bytes * (p->kv_length > 0 ? p->kv_length : 1));
 }
 
-static int launch_function(const gpu_call *c, int32_t phase, const attn_gpu_function *function,
-                           const attn_loaded_function *loaded, attn_tensor_map *maps) {
+/* What a launch of a phase has besides its grid. */
+typedef struct phase_launch {
+  const attn_gpu_function *function;
+  const attn_loaded_function *loaded;
+  attn_tensor_map maps[4];
+  int overlaps; /* the phase before this one */
+} phase_launch;
+
+/* Phases write different rows, and may run side by side. One that overlaps begins as soon as all blocks of the one
+ * before have begun; its first block ends after that one, so that what follows in the stream finds all rows written. */
+static int launch_grid(const gpu_call *c, phase_launch *l, int64_t x, int64_t y, int64_t z) {
+  void *parameters[] = {&l->maps[0], &l->maps[1], &l->maps[2], &l->maps[3], c->frame->words};
+  const attn_launch_attribute overlap = {.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION, .value = 1};
+  return launch(c, l->loaded->function,
+                (attn_launch){.grid = {(unsigned)x, (unsigned)y, (unsigned)z},
+                              .block = {(unsigned)l->function->threads, 1, 1},
+                              .shared_bytes = (unsigned)l->function->shared_bytes,
+                              .attributes = &overlap,
+                              .attribute_count = l->overlaps ? 1 : 0},
+                parameters);
+}
+
+static int launch_items(const gpu_call *c, int32_t phase, phase_launch *l) {
   const attn_problem *p = c->problem;
-  int64_t tiles = attn_tiles_of(p, phase, function->tile_rows), items = p->batch * p->heads * tiles;
-  if (items == 0)
-    return ATTN_OK;
-  void *parameters[] = {&maps[0], &maps[1], &maps[2], &maps[3], c->frame->words};
-  int64_t blocks = function->persistent ? least(items, loaded->resident_blocks) : items;
-  c->frame->words[p->kernel->symbol_count + ATTN_GPU_TILES] = tiles;
-  c->frame->words[p->kernel->symbol_count + ATTN_GPU_TILE_MAJOR] = goes_tile_by_tile(c);
-  return status_of(c->handle->driver->launch(loaded->function, (unsigned)blocks, 1, 1, (unsigned)function->threads, 1,
-                                             1, (unsigned)function->shared_bytes, p->call->stream, parameters, NULL));
+  int64_t *words = c->frame->words + p->kernel->symbol_count;
+  int64_t tiles = attn_tiles_of(p, phase, l->function->tile_rows), items = p->batch * p->heads * tiles; /* some */
+  int by_tile = !l->function->persistent && goes_tile_by_tile(c, tiles), status = ATTN_OK;
+  words[ATTN_GPU_TILES] = tiles;
+  words[ATTN_GPU_TILE_MAJOR] = by_tile;
+  words[ATTN_GPU_FIRST_BATCH] = 0;
+  if (l->function->persistent)
+    return launch_grid(c, l, least(items, l->loaded->resident_blocks), 1, 1);
+  for (int64_t batch = 0; batch < p->batch && status == ATTN_OK; batch += MAX_BLOCKS_YZ) {
+    int64_t batches = least(p->batch - batch, MAX_BLOCKS_YZ);
+    words[ATTN_GPU_FIRST_BATCH] = batch;
+    status = by_tile ? launch_grid(c, l, p->heads, batches, tiles) : launch_grid(c, l, tiles, p->heads, batches);
+  }
+  return status;
 }
 
-static int launch_phase(const gpu_call *c, int32_t index) {
+/* The first phase that is launched waits for the prologue. */
+static int launch_phase(const gpu_call *c, int32_t index, int *is_first) {
   const attn_gpu_phase *phase = &c->problem->kernel->gpu->phases[index];
   const attn_loaded_phase *loaded = &c->handle->phases[index];
-  attn_tensor_map maps[4];
-  if (phase->tiled.name && attn_encode_maps(c->problem, c->handle->driver, &phase->tiled, maps))
-    return launch_function(c, index, &phase->tiled, &loaded->tiled, maps);
-  memset(maps, 0, sizeof(maps));
-  return launch_function(c, index, &phase->strided, &loaded->strided, maps);
+  int is_short = phase->compact.name && c->problem->kv_length <= phase->compact_keys;
+  phase_launch l = {.overlaps = !*is_first};
+  l.function = is_short ? &phase->compact : &phase->tiled;
+  l.loaded = is_short ? &loaded->compact : &loaded->tiled;
+  if (!l.function->name || !attn_encode_maps(c->problem, c->handle->driver, l.function, l.maps)) {
+    memset(l.maps, 0, sizeof(l.maps));
+    l.function = &phase->strided;
+    l.loaded = &loaded->strided;
+  }
+  if (attn_tiles_of(c->problem, index, l.function->tile_rows) == 0)
+    return ATTN_OK;
+  *is_first = 0;
+  return launch_items(c, index, &l);
 }
 
 /* Phases over listed queries come first: each of their few tiles looks at many keys. */
 static int launch_phases(const gpu_call *c) {
-  int status = ATTN_OK;
+  int status = ATTN_OK, is_first = 1;
   for (int32_t listed = 1; listed >= 0; --listed)
     for (int32_t i = 0; i < c->problem->kernel->phase_count && status == ATTN_OK; ++i)
       if (attn_is_listed_phase(c->problem, i) == listed)
-        status = launch_phase(c, i);
+        status = launch_phase(c, i, &is_first);
   return status;
 }
 

@@ -10,16 +10,16 @@
  *             for each match. A kernel without run-time data has none
  *   phases    for each phase one launch over its items (query tile, head, batch)
  *
- * A phase is compiled in two versions that compute the same. The *tiled* one reads and writes through tensor maps and
- * wants bases and strides of query, key, value and output to be multiples of 16 bytes; the *strided* one takes any.
+ * A phase is compiled in versions that compute the same. The *tiled* one reads and writes through tensor maps and wants
+ * bases and strides of query, key, value and output to be multiples of 16 bytes; the *compact* one does so, too, and
+ * has smaller tiles for calls of few keys; the *strided* one takes any strides.
  *
  * Kernel parameters of a phase: the tensor maps of query, key, value and output (128 bytes each, by value; zeros in the
  * strided version), then `words`, an array of int64 by value:
  *
- *   [0, symbol_count)          the symbols. A scale of 0 is the least normal float instead, so that a masked score of
- *                              -inf stays one. Counts of orders without tables are there; what differs from batch to
- *                              batch is 0: the GPU reads lengths through their view, which may hold anything, and the
- *                              other counts through ATTN_GPU_ORDERS
+ *   [0, symbol_count)          the symbols. Counts of orders without tables are there; what differs from batch to batch
+ *                              is 0: the GPU reads lengths through their view, which may hold anything, and the other
+ *                              counts through ATTN_GPU_ORDERS
  *   symbol_count + 0 ..        attn_gpu_word
  *   symbol_count + ATTN_GPU_WORDS + 4 * v + f
  *                              view v (numbered as attn_kernel.views): f = 0 its address on the GPU, f = 1, 2, 3 its
@@ -44,7 +44,8 @@ enum attn_gpu_word {
   ATTN_GPU_TILES = 3,  /* query tiles of this phase, by the capacity of its query order */
   ATTN_GPU_ORDERS = 4, /* address of attn_gpu_order [batch][order_count]; only orders with tables are written */
   ATTN_GPU_STATUS = 5, /* address of the int32 that the GPU raises to an attn_status; 0 where there is no prologue */
-  ATTN_GPU_TILE_MAJOR = 6, /* 1: items go tile by tile, each through all heads; 0: head by head */
+  ATTN_GPU_TILE_MAJOR = 6,  /* 1: blocks go tile by tile, each through all heads; 0: head by head */
+  ATTN_GPU_FIRST_BATCH = 7, /* of this launch */
   ATTN_GPU_WORDS = 8
 };
 
@@ -65,12 +66,15 @@ typedef struct attn_gpu_function {
   int32_t tile_rows;    /* query rows of an item; the box of the query's tensor map */
   int32_t tile_keys;    /* keys of a tile; the box of the key's and value's tensor maps */
   int32_t store_rows;   /* the box of the output's tensor map */
-  int32_t persistent;   /* 1: as many blocks as run at a time, which take items in turns; 0: a block for each item */
+  int32_t persistent; /* 1: as many blocks as run at a time, in x, which take items in turns; 0: a block for each item,
+                         in x, y, z (tile, head, batch) or, tile by tile, (head, batch, tile) */
 } attn_gpu_function;
 
 typedef struct attn_gpu_phase {
   attn_gpu_function tiled;
   attn_gpu_function strided;
+  attn_gpu_function compact; /* as tiled, with smaller tiles: for at most compact_keys keys */
+  int64_t compact_keys;
 } attn_gpu_phase;
 
 typedef struct attn_gpu_code {

@@ -85,6 +85,8 @@ static int load_phases(attn_handle *h) {
     status = load_version(h, &h->kernel->gpu->phases[i].tiled, &h->phases[i].tiled);
     if (status == ATTN_OK)
       status = load_version(h, &h->kernel->gpu->phases[i].strided, &h->phases[i].strided);
+    if (status == ATTN_OK)
+      status = load_version(h, &h->kernel->gpu->phases[i].compact, &h->phases[i].compact);
   }
   return status;
 }

@@ -18,7 +18,7 @@ typedef struct attn_loaded_function {
 } attn_loaded_function;
 
 typedef struct attn_loaded_phase {
-  attn_loaded_function tiled, strided;
+  attn_loaded_function tiled, strided, compact;
 } attn_loaded_phase;
 
 typedef struct attn_handle {

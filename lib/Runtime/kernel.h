@@ -6,10 +6,12 @@
  * read and tested by itself, and the emitters write loops only.
  *
  * attn_kernel says what is true of a kernel on every target; one of its two last fields says the rest. gpu.h tells how
- * a GPU call runs. A CPU call runs in four steps: check     everything that can be wrong with the call, before anything
- * is written prologue  for each batch: sort tokens and segments into orders (lists of rows) pack      for each (key
- * order, batch, key head, block of keys): copy K and V into panels tiles     for each (phase, batch, head, query tile):
- * the fused loop over the phase's boxes
+ * a GPU call runs. A CPU call runs in four steps:
+ *
+ *   check     everything that can be wrong with the call, before anything is written
+ *   prologue  for each batch: sort tokens and segments into orders (lists of rows)
+ *   pack      for each (key order, batch, key head, block of keys): copy K and V into panels
+ *   tiles     for each (phase, batch, head, query tile): the fused loop over the phase's boxes
  *
  * Emitted CPU functions see memory through *views* (descriptors of rank 4, laid out as an MLIR memref descriptor) and
  * whole numbers through *symbols*. The indices of both are chosen by the compiler and written here.

@@ -102,10 +102,11 @@ public:
     for (Operation &inner : llvm::make_early_inc_range(pattern))
       if (isa<arith::ArithDialect>(inner.getDialect()))
         inner.moveBefore(op);
-    SmallVector<int64_t> tile{plan.tile.rows, plan.tile.keys, plan.tile.groupRows, plan.tile.granule};
-    auto planOp =
-        PlanOp::create(builder, loc, op.getOutput().getType(), op.getLse().getType(), op.getQuery(), op.getKey(),
-                       op.getValue(), op.getScale(), reading.symbols, reading.tables, tile, plan.tile.anchored);
+    DenseI64ArrayAttr compact = plan.compact ? sizesOf(*plan.compact) : DenseI64ArrayAttr();
+    IntegerAttr compactKeys = plan.compact ? builder.getI64IntegerAttr(plan.compactKeys) : IntegerAttr();
+    auto planOp = PlanOp::create(builder, loc, op.getOutput().getType(), op.getLse().getType(), op.getQuery(),
+                                 op.getKey(), op.getValue(), op.getScale(), reading.symbols, reading.tables,
+                                 sizesOf(plan.tile), plan.tile.anchored, compact, compactKeys);
     OpBuilder::InsertionGuard guard(builder);
     builder.createBlock(&planOp.getPhases());
     for (const Phase &phase : plan.phases)
@@ -116,6 +117,9 @@ public:
   }
 
 private:
+  DenseI64ArrayAttr sizesOf(const TileShape &tile) {
+    return builder.getDenseI64ArrayAttr({tile.rows, tile.keys, tile.groupRows, tile.granule});
+  }
   OrderAttr orderAttr(unsigned index) {
     const Order &order = plan.orders[index];
     return OrderAttr::get(builder.getContext(), static_cast<OrderKindAttrValue>(order.kind), order.table);

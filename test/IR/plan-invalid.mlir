@@ -36,6 +36,29 @@ func.func @tile_keys(%q: !rows) {
 // -----
 
 !rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @compact_tile(%q: !rows) {
+  // expected-error@+1 {{'attn.plan' op a sub-tile of 48 keys does not divide a tile of 64}}
+  attn.plan %q, %q, %q tile [64, 96, 64, 96] anchored compact [64, 64, 64, 48] to 1024 {
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @compact_keys(%q: !rows) {
+  // expected-error@+1 {{'attn.plan' op compact tiles and the most keys that they are for come together: compact [...] to KEYS}}
+  "attn.plan"(%q, %q, %q) <{tile = array<i64: 64, 64, 64, 64>, compact = array<i64: 64, 64, 64, 64>, operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0>}> ({
+  ^bb0:
+  }, {}) : (!rows, !rows, !rows) -> (!rows, !lse)
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
 func.func @lse_rank(%q: !rows) {
   // expected-error@+1 {{'attn.plan' op lse has rank 2; it has to be 3: [batch, heads, rows]}}
   attn.plan %q, %q, %q tile [64, 64, 8, 32] {

@@ -21,6 +21,22 @@ func.func @whole(%q: !rows, %k: !rows, %v: !rows) -> (!rows, !lse) {
   return %o, %lse : !rows, !lse
 }
 
+// CHECK-LABEL: func.func @anchored
+func.func @anchored(%q: !rows, %k: !rows, %v: !rows) {
+  // CHECK: attn.plan %{{.*}}, %{{.*}}, %{{.*}} tile [64, 96, 64, 96] anchored {
+  attn.plan %q, %k, %v tile [64, 96, 64, 96] anchored {
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// CHECK-LABEL: func.func @compact
+func.func @compact(%q: !rows, %k: !rows, %v: !rows) {
+  // CHECK: attn.plan %{{.*}}, %{{.*}}, %{{.*}} tile [192, 128, 192, 128] anchored compact [64, 96, 64, 96] to 3072 {
+  attn.plan %q, %k, %v tile [192, 128, 192, 128] anchored compact [64, 96, 64, 96] to 3072 {
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
 // CHECK-LABEL: func.func @orders
 func.func @orders(%q: !rows, %k: !rows, %v: !rows, %left: index, %lengths: !attn.lengths, %global: !attn.tokens,
                   %ids: !attn.segments) {

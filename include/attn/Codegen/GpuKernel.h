@@ -21,9 +21,10 @@ struct GpuFunctionInfo {
   bool isPersistent = false;
 };
 
-/// The versions of one phase: through tensor maps, and for strides that these cannot hold.
+/// The versions of one phase: through tensor maps, for strides that these cannot hold, and for few keys.
 struct GpuPhaseInfo {
-  GpuFunctionInfo tiled, strided;
+  GpuFunctionInfo tiled, strided, compact;
+  int64_t compactKeys = 0; // the most for which `compact` is taken
 };
 
 struct GpuCode {

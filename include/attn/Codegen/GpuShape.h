@@ -4,7 +4,7 @@
 // It follows from the kernel's layout alone, so the emitter, which writes code for it, and the description, which tells
 // the host how to launch it, cannot disagree.
 //
-//   shared memory   query | keys, stage by stage | values, stage by stage | output | key rows | barriers
+//   shared memory   queries, keys and values, stage by stage | output | key rows | barriers
 //
 // The output tile lies over the query where head sizes are large: the next query tile then waits for the output.
 
@@ -16,8 +16,9 @@
 
 namespace attn {
 
-/// The two versions of a phase, see lib/Runtime/gpu.h.
-enum class GpuVersion { Tiled, Strided };
+/// The versions of a phase, see lib/Runtime/gpu.h.
+enum class GpuVersion { Tiled, Strided, Compact };
+constexpr GpuVersion allGpuVersions[] = {GpuVersion::Tiled, GpuVersion::Strided, GpuVersion::Compact};
 
 struct GpuShape {
   int64_t rows, keys;     // of a tile; a consumer warpgroup takes 64 rows
@@ -25,14 +26,14 @@ struct GpuShape {
   int64_t queryColumns;   // of a tile in shared memory: head sizes, rounded up to panels of 64
   int64_t valueColumns;
   int64_t stages;                               // of the rings of keys and values
+  int64_t queryStages;                          // 2: the next item's queries come while this one is computed
   int64_t blocksPerSm;                          // that run at a time
   int64_t producerRegisters, consumerRegisters; // of a thread
   bool copiesRows;                              // the producer copies rows that no tensor map can name
-  bool loopsOverItems;  // a block can take several items in turns; otherwise it takes the one of its number
-  bool persistent;      // blocks do take items in turns
-  bool descending;      // tiles of many keys come first
-  bool rescalesLazily;  // the accumulator is rescaled only where a maximum rose much
-  bool awaitsKeysEarly; // before the product of values is waited for
+  bool persistent;                              // blocks take items in turns; otherwise each takes one
+  bool descending;                              // tiles of many keys come first
+  bool rescalesLazily;                          // the accumulator is rescaled only where a maximum rose much
+  bool awaitsKeysEarly;                         // before the product of values is waited for
   // Bytes in the shared memory.
   int64_t queryOffset, keyOffset, valueOffset, outputOffset, keyRowsOffset, barriersOffset, sharedBytes;
 
@@ -40,7 +41,8 @@ struct GpuShape {
   int64_t threads() const { return 128 * (consumers() + 1); }
   bool outputOverQuery() const { return outputOffset == queryOffset; }
 
-  /// The shape of phase `phase`, or in words why there is none.
+  /// The shape of a version of phase `phase`, or in words why there is none. Compact ones exist where the plan has such
+  /// tiles.
   static llvm::Expected<GpuShape> of(const KernelLayout &layout, unsigned phase, GpuVersion version);
 };
 

@@ -52,6 +52,7 @@ struct PhaseLayout {
   unsigned queries = 0;       // order
   bool hasTables = false;     // its query order or one of its key orders is made of run-time data
   bool movesWithRows = false; // rows differ in how many keys they look at
+  bool isTested = false;      // pairs of some box are asked for one by one
 };
 
 /// Fixed symbols of lib/Runtime/kernel.h that the emitters use besides those of CallSymbol.
@@ -76,6 +77,9 @@ public:
   llvm::SmallVector<int64_t> tile; // rows, keys, group rows, granule
   bool anchored = false;           // see TileShape
   unsigned viewCount = 0;
+
+  std::optional<TileShape> compact; // tiles for calls of at most compactKeys keys
+  int64_t compactKeys = 0;
 
   TileShape tileShape() const { return {tile[0], tile[1], tile[2], tile[3], anchored}; }
   unsigned symbolCount() const { return FirstNamed + symbols.size() + orders.size(); }

@@ -32,10 +32,11 @@ def AttnEmitCPU : Pass<"attn-emit-cpu", "::mlir::ModuleOp"> {
 def AttnEmitGPU : Pass<"attn-emit-gpu", "::mlir::ModuleOp"> {
   let summary = "write a plan as tiles of a Hopper GPU";
   let description = [{
-    Replaces every function that holds an `attn.plan` by a `gpu.module` of its name with two functions for each phase:
+    Replaces every function that holds an `attn.plan` by a `gpu.module` of its name with functions for each phase:
 
     - `NAME_phaseN_tiled` reads and writes through tensor maps,
-    - `NAME_phaseN_strided` takes any strides.
+    - `NAME_phaseN_strided` takes any strides,
+    - `NAME_phaseN_compact` has smaller tiles for few keys, where the plan has such.
 
     Their bodies are attn_tile, scf and arith: a producer warpgroup that brings tiles, consumer warpgroups that multiply
     them. lib/Runtime/gpu.h says what they are handed.

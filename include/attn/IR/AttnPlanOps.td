@@ -14,18 +14,20 @@ def Attn_PlanOp : Attn_Op<"plan", [Pure, AttrSizedOperandSegments, NoTerminator,
     expressions below are the operands `symbols`: index values, or lengths, of which the batch's entry is meant. Orders
     name their table by its place in `tables`. `tile` is [query rows, keys, rows of a sub-tile, keys of a sub-tile]. Key
     tiles start at multiples of a sub-tile's keys, or, `anchored`, where the first or the last key of the query tile is.
+    Where there are at most as many keys as `compact` says, its tiles are used instead.
   }];
   let arguments = (ins Attn_RowsTensor:$query, Attn_RowsTensor:$key, Attn_RowsTensor:$value, Optional<F32>:$scale,
                        Variadic<AnyTypeOf<[Index, Attn_LengthsType]>>:$symbols,
                        Variadic<AnyTypeOf<[Attn_TokensType, Attn_SegmentsType]>>:$tables,
-                       DenseI64ArrayAttr:$tile, UnitAttr:$anchored);
+                       DenseI64ArrayAttr:$tile, UnitAttr:$anchored,
+                       OptionalAttr<DenseI64ArrayAttr>:$compact, OptionalAttr<I64Attr>:$compact_keys);
   let results = (outs Attn_RowsTensor:$output, RankedTensorOf<[F32]>:$lse);
   let regions = (region SizedRegion<1>:$phases, AnyRegion:$score);
   let assemblyFormat = [{
     $query `,` $key `,` $value (`scale` `(` $scale^ `)`)?
     (`symbols` `(` $symbols^ `:` type($symbols) `)`)?
     (`tables` `(` $tables^ `:` type($tables) `)`)?
-    `tile` $tile (`anchored` $anchored^)? $phases `` custom<ScoreRegion>($score)
+    `tile` $tile (`anchored` $anchored^)? (`compact` $compact^ `to` $compact_keys)? $phases `` custom<ScoreRegion>($score)
     attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($output) `,` type($lse)
   }];
   let hasVerifier = 1;

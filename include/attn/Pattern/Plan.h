@@ -70,6 +70,12 @@ struct Plan {
   std::vector<Order> orders; // [0] is all query rows, [1] all key rows
   std::vector<Phase> phases;
   TileShape tile;
+  std::optional<TileShape> compact; // used instead where there are at most compactKeys keys
+  int64_t compactKeys = 0;
+  /// The tiles for a call.
+  const TileShape &tileFor(const CallValues &values) const {
+    return compact && values.kvLength() <= compactKeys ? *compact : tile;
+  }
   /// Clauses that no order or bound captures and that are therefore tested pair by pair, in words.
   std::vector<std::string> tested;
 };
@@ -79,7 +85,8 @@ struct Target {
   std::string name;
   TileShape tile; // where the keys of a row may be many
   std::optional<TileShape>
-      local; // where every row looks at keys around it, in its segment, or in a list; else as `tile`
+      local;               // where every row looks at keys around it, in its segment, or in a list; else as `tile`
+  int64_t compactKeys = 0; // up to so many keys `local` serves all patterns
   double flopsPerSecond;
   double bytesPerSecond;
   unsigned maxBoxes = 8;

@@ -229,7 +229,7 @@ private:
     patterns.add<ByInstruction<math::Log2Op>>(&getContext(), "lg2");
     patterns.add<ByInstruction<math::Log10Op>>(&getContext(), "lg2", 1, 0.3010299956639812);
     addCommonPatterns(patterns);
-    return applyPatternsGreedily(module, std::move(patterns));
+    return rewrite(module, std::move(patterns));
   }
 
   LogicalResult usePolynomials(gpu::GPUModuleOp module) {
@@ -239,7 +239,20 @@ private:
     math::populateExpansionPatterns(patterns, {"tan", "sinh", "cosh", "asinh", "acosh", "atanh", "powf", "clampf"});
     arith::populateCeilFloorDivExpandOpsPatterns(patterns);
     addCommonPatterns(patterns);
-    return applyPatternsGreedily(module, std::move(patterns));
+    return rewrite(module, std::move(patterns));
+  }
+
+  /// Applies patterns to what they are for: most ops of a kernel are none of them.
+  static LogicalResult rewrite(gpu::GPUModuleOp module, RewritePatternSet patterns) {
+    SmallVector<Operation *> ops;
+    module.walk([&](Operation *op) {
+      if (isa<math::MathDialect>(op->getDialect()) ||
+          isa<arith::CeilDivSIOp, arith::CeilDivUIOp, arith::FloorDivSIOp>(op))
+        ops.push_back(op);
+    });
+    GreedyRewriteConfig config;
+    config.setStrictness(GreedyRewriteStrictness::ExistingAndNewOps);
+    return ops.empty() ? success() : applyOpPatternsGreedily(ops, std::move(patterns), config);
   }
 
   void addCommonPatterns(RewritePatternSet &patterns) {

@@ -28,14 +28,11 @@ static Value lookUp(Frame &f, LookupOp op, Value at) {
   Value missing = arith::ConstantOp::create(f.b, f.b.getI64IntegerAttr(op.getAbsent()));
   // The host writes the number of positions where a head's stride would stand.
   Value size = f.toIndex(f.viewStride(tensor, 1));
-  return f.choose(
-      f.compare(CmpIPredicate::ult, at, size),
-      [&] {
-        Value wide = arith::IndexCastOp::create(f.b, f.b.getI64Type(), at);
-        Value id = f.load32(f.tableOfBatch(tensor), wide);
-        return SmallVector<Value>{arith::ExtSIOp::create(f.b, f.b.getI64Type(), id)};
-      },
-      [&] { return SmallVector<Value>{missing}; })[0];
+  auto load = [&]() -> Value {
+    Value wide = arith::IndexCastOp::create(f.b, f.b.getI64Type(), at);
+    return arith::ExtSIOp::create(f.b, f.b.getI64Type(), f.load32(f.tableOfBatch(tensor), wide));
+  };
+  return f.choose(f.compare(CmpIPredicate::ult, at, size), load, [&] { return missing; });
 }
 
 /// Whether the order's bitmap has the row; no row of the other side has one.
@@ -44,15 +41,8 @@ static Value isMember(Frame &f, MemberOp op, Value row) {
   const OrderLayout &order = f.layout.orders[f.layout.orderIndex(op.getOrder(), side)];
   Value rows = f.symbol(op.getKeys() ? KvLength : Length);
   return f.choose(
-      f.compare(CmpIPredicate::ult, row, rows),
-      [&] {
-        Value narrow = f.toI32(row);
-        Value at = arith::ExtUIOp::create(f.b, f.b.getI64Type(), f.divide(narrow, 32));
-        Value word = f.load32(f.tableOfBatch(order.flagsView), at);
-        Value bit = f.both(arith::ShRUIOp::create(f.b, word, f.remainder(narrow, 32)), f.i32(1));
-        return SmallVector<Value>{f.negate(f.isZero(bit))};
-      },
-      [&] { return SmallVector<Value>{f.truth(false)}; })[0];
+      f.compare(CmpIPredicate::ult, row, rows), [&] { return f.hasFlag(order.flagsView, f.toI32(row)); },
+      [&] { return f.truth(false); });
 }
 
 static Value writeAttnOp(Frame &f, Operation *op, ValueRange operands) {
@@ -72,27 +62,14 @@ class ColumnSplitter {
 public:
   ColumnSplitter(Frame &f, Value column) : f(f), column(column) {}
 
-  /// k, if the value is a + k column.
+  /// k, if the value is a + k column without ever wrapping around.
   std::optional<int64_t> slope(Value value) {
-    if (value == column)
-      return 1;
-    Operation *op = value.getDefiningOp();
-    if (!op || op->getBlock() != column.getParentBlock())
-      return 0;
-    auto of = [&](unsigned operand) { return slope(op->getOperand(operand)); };
-    if (isa<arith::IndexCastOp, arith::ExtSIOp, arith::TruncIOp>(op))
-      return of(0);
-    if (isa<arith::AddIOp, arith::SubIOp>(op)) {
-      auto a = of(0), c = of(1);
-      if (!a || !c)
-        return std::nullopt;
-      return isa<arith::AddIOp>(op) ? *a + *c : *a - *c;
+    auto known = slopes.find(value);
+    if (known == slopes.end()) {
+      std::optional<int64_t> found = findSlope(value);
+      known = slopes.try_emplace(value, found).first;
     }
-    // Anything else is known only if the column is not in it.
-    for (Value operand : op->getOperands())
-      if (slope(operand) != 0)
-        return std::nullopt;
-    return 0;
+    return known->second;
   }
 
   /// The value at column 0.
@@ -109,8 +86,37 @@ public:
   }
 
 private:
+  std::optional<int64_t> findSlope(Value value) {
+    if (value == column)
+      return 1;
+    Operation *op = value.getDefiningOp();
+    if (!op || op->getBlock() != column.getParentBlock())
+      return 0;
+    // Positions fit into 32 bits; narrower numbers wrap around among the columns of a tile.
+    bool isWide =
+        value.getType().isIndex() || (value.getType().isInteger() && value.getType().getIntOrFloatBitWidth() >= 32);
+    if (isWide && isa<arith::IndexCastOp, arith::ExtSIOp, arith::TruncIOp>(op))
+      return slope(op->getOperand(0));
+    if (isWide && isa<arith::AddIOp, arith::SubIOp>(op)) {
+      auto a = slope(op->getOperand(0)), c = slope(op->getOperand(1));
+      if (!a || !c)
+        return std::nullopt;
+      int64_t sum = isa<arith::AddIOp>(op) ? *a + *c : *a - *c;
+      return std::abs(sum) < largestSlope ? std::optional(sum) : std::nullopt;
+    }
+    // Anything else is known only if the column is not in it.
+    for (Value operand : op->getOperands())
+      if (slope(operand) != 0)
+        return std::nullopt;
+    return 0;
+  }
+
+  /// Times the columns of a tile it is still a float without rounding.
+  static constexpr int64_t largestSlope = 1 << 16;
+
   Frame &f;
   Value column;
+  llvm::DenseMap<Value, std::optional<int64_t>> slopes;
 };
 
 } // namespace
@@ -119,7 +125,7 @@ static void splitConversions(Frame &f, Block &block, Value column) {
   ColumnSplitter splitter(f, column);
   for (auto op : llvm::make_early_inc_range(block.getOps<arith::SIToFPOp>())) {
     std::optional<int64_t> slope = splitter.slope(op.getIn());
-    if (!slope || *slope == 0)
+    if (!op.getType().isF32() || !slope || *slope == 0)
       continue;
     OpBuilder::InsertionGuard guard(f.b);
     f.b.setInsertionPoint(op);
@@ -130,12 +136,15 @@ static void splitConversions(Frame &f, Block &block, Value column) {
   }
 }
 
-/// Products and sums may be fused, and quotients and functions may be a few units off, as the exponential is.
+/// Products and sums may be fused, and quotients and functions may be a few units off, as the exponential is. Flags
+/// that the region has stay.
 static void allowApproximation(Frame &f, Block &block) {
   auto flags = arith::FastMathFlags::contract | arith::FastMathFlags::arcp | arith::FastMathFlags::afn;
   for (Operation &op : block)
-    if (isa<arith::ArithFastMathInterface>(op))
-      op.setAttr("fastmath", arith::FastMathFlagsAttr::get(f.b.getContext(), flags));
+    if (auto number = dyn_cast<arith::ArithFastMathInterface>(op)) {
+      arith::FastMathFlagsAttr own = number.getFastMathFlagsAttr();
+      op.setAttr("fastmath", arith::FastMathFlagsAttr::get(f.b.getContext(), own ? flags | own.getValue() : flags));
+    }
 }
 
 Value attn::hopper::inlineColumnRegion(Frame &f, Region &region, ValueRange arguments, Value column) {

@@ -42,6 +42,12 @@ struct BoundBox {
   Value begin, end; // row<i32>: the rows' intervals
 };
 
+/// Whether a bound has to be looked at: never, where a tile lies across it, or for all tiles of a loop.
+enum class Need { No, Maybe, Yes };
+struct Masks {
+  Need upper, lower;
+};
+
 class Consumer {
 public:
   Consumer(PhaseKernel &phase, Value warpgroup)
@@ -56,9 +62,9 @@ public:
     SmallVector<Value> slots{tile::StartOp::create(f.b), tile::StartOp::create(f.b)};
     p.forEachItem(slots, [&](const Item &item, ValueRange carried) -> SmallVector<Value> {
       Value slot = runItem(item, carried[0], carried[1]);
-      return {tile::AdvanceOp::create(f.b, carried[0], 1), slot};
+      return {tile::AdvanceOp::create(f.b, carried[0], shape.queryStages), slot};
     });
-    f.when(isFirstThread(), [&] { NVVM::CpAsyncBulkWaitGroupOp::create(f.b, f.b.getI32IntegerAttr(0), UnitAttr()); });
+    awaitStored(); // shared memory has to stay until then
   }
 
 private:
@@ -71,10 +77,11 @@ private:
     tile::AwaitOp::create(f.b, p.queryRing, querySlot);
     Value whole = tile::StageOp::create(f.b, p.queryRing, querySlot);
     auto wholeType = cast<tile::SharedType>(whole.getType());
-    query = tile::SubtileOp::create(f.b, sixtyFourRows(wholeType), whole, warpgroup);
+    query = tile::SubtileOp::create(f.b, wholeType.subtile(), whole, warpgroup);
     if (!p.hasScore())
       f.when(isNegative, [&] { negateQueries(); });
     State state{splat(f.f32(0), outputs), splat(f.f32(-INFINITY), f.rowOf(f32)), splat(f.f32(0), f.rowOf(f32))};
+    isEmpty = true;
     for (BoxOp box : p.boxes()) {
       BoundBox bound = bindBox(box, item, queries);
       auto valuesOf = [](const State &state, Value slot) {
@@ -88,15 +95,12 @@ private:
           },
           [&] { return valuesOf(state, slot); });
       state = State::of(results), slot = results[3];
+      isEmpty = false;
     }
     if (!shape.outputOverQuery())
       tile::ReleaseOp::create(f.b, p.queryRing, querySlot);
     writeOutput(item, queries, state, querySlot);
     return slot;
-  }
-
-  tile::SharedType sixtyFourRows(tile::SharedType whole) {
-    return tile::SharedType::get(f.b.getContext(), 64, whole.getColumns(), whole.getElement(), whole.panelRows());
   }
 
   Value splat(Value value, Type type) { return tile::SplatOp::create(f.b, type, value); }
@@ -139,7 +143,7 @@ private:
     isNegative = arith::CmpFOp::create(f.b, CmpFPredicate::OLT, scale, f.f32(0));
     scale = math::AbsFOp::create(f.b, scale);
     // Masked scores are -inf, and 0 * -inf is not.
-    scale = arith::MaxNumFOp::create(f.b, scale, f.f32(0x1p-100));
+    scale = arith::MaximumFOp::create(f.b, scale, f.f32(0x1p-100)); // NaN stays NaN
     factor = arith::MulFOp::create(f.b, scale, f.f32(log2e));
   }
 
@@ -198,19 +202,21 @@ private:
   std::pair<State, Value> runBox(const BoundBox &box, const State &state, Value slot) {
     Step step = runFirstTile(box, state, slot);
     Value one = f.i32(1);
-    if (box.isTested) {
-      step = runTiles(box, step, one, box.tiles.count, /*isMasked=*/true);
+    if (box.isTested || p.isListed(box.op) || !p.isTiled) {
+      // Where other things cost more, or lists are short, one loop is enough.
+      Need need = box.isTested ? Need::Yes : Need::Maybe;
+      step = runTiles(box, step, one, box.tiles.count, {need, box.lowerMoves ? need : Need::No});
     } else {
       Value full = one, low = box.tiles.count;
       if (box.upperMoves) {
         full = firstFullTile(box.tiles);
-        step = runTiles(box, step, one, full, /*isMasked=*/true);
+        step = runTiles(box, step, one, full, {Need::Yes, box.lowerMoves ? Need::Maybe : Need::No});
       }
       if (box.lowerMoves)
         low = f.greatest(firstLowerTile(box.tiles), full);
-      step = runTiles(box, step, full, low, /*isMasked=*/false);
+      step = runTiles(box, step, full, low, {Need::No, Need::No});
       if (box.lowerMoves)
-        step = runTiles(box, step, low, box.tiles.count, /*isMasked=*/true);
+        step = runTiles(box, step, low, box.tiles.count, {box.upperMoves ? Need::Maybe : Need::No, Need::Yes});
     }
     tile::AwaitOp::create(f.b, p.valueRing, step.slot);
     step.state.output = wait(accumulate(step), 0);
@@ -220,11 +226,13 @@ private:
 
   Value advance(Value slot) { return tile::AdvanceOp::create(f.b, slot, shape.stages); }
 
-  /// Whether other tiles than tile 0 may lie across upper bounds. Where tile 0 ends at the highest of them, it holds
-  /// all that lie within its width; where tiles start at the first key, it may hold a single key.
+  /// Whether other tiles than tile 0 may lie across upper bounds. Where rows follow each other and tile 0 ends at the
+  /// highest bound, it holds all that lie within its width; where tiles start at the first key, it may hold a single
+  /// key.
   bool upperMoves(BoxOp box) {
     std::optional<int64_t> rise = box.getUpper().getExpr().rise(shape.rows - 1);
-    if (box.getSameSegment() || p.hasTable(box) || !rise)
+    bool isScattered = p.hasTable(p.queryOrder()) && box.getUpper().getExpr().dependsOnRow();
+    if (box.getSameSegment() || p.hasTable(box) || isScattered || !rise)
       return true;
     bool fromFirst = startsAtFirstKey(box.getSameSegment(), box.getLower().getExpr());
     return *rise > (fromFirst ? 0 : shape.keys);
@@ -250,8 +258,11 @@ private:
     Value s = wait(product, 0);
     tile::ReleaseOp::create(f.b, p.keyRing, slot);
     Value first = f.sub(box.tiles.last, shape.keys);
-    Softmax softmax = weigh(box, maskAndScore(box, s, first, slot, /*isMasked=*/true), state);
-    State next{rescale(state.output, softmax), softmax.maximum, softmax.sum};
+    Masks masks =
+        box.isTested ? Masks{Need::Yes, Need::Yes} : Masks{Need::Maybe, box.lowerMoves ? Need::Maybe : Need::No};
+    Softmax softmax = weigh(maskAndScore(box, s, first, slot, masks), state);
+    State next{isEmpty ? state.output : rescale(state.output, softmax), softmax.maximum, softmax.sum};
+    isEmpty = false;
     Value operand = tile::ConvertOp::create(f.b, weights, softmax.weights);
     if (shape.awaitsKeysEarly)
       awaitNextKeys(box, f.i32(1), advance(slot));
@@ -259,15 +270,15 @@ private:
   }
 
   /// Tiles [begin, end).
-  Step runTiles(const BoundBox &box, const Step &step, Value begin, Value end, bool isMasked) {
+  Step runTiles(const BoundBox &box, const Step &step, Value begin, Value end, Masks masks) {
     SmallVector<Value> results =
         f.loop(begin, end, f.i32(1), step.values(), [&](Value t, ValueRange carried) -> SmallVector<Value> {
-          return runTile(box, Step::of(carried), t, isMasked).values();
+          return runTile(box, Step::of(carried), t, masks).values();
         });
     return Step::of(results);
   }
 
-  Step runTile(const BoundBox &box, const Step &before, Value t, bool isMasked) {
+  Step runTile(const BoundBox &box, const Step &before, Value t, Masks masks) {
     Value slot = advance(before.slot);
     if (!shape.awaitsKeysEarly)
       tile::AwaitOp::create(f.b, p.keyRing, slot);
@@ -279,7 +290,7 @@ private:
     Value s = wait(product, 1);
     tile::ReleaseOp::create(f.b, p.keyRing, slot);
     Value first = f.sub(box.tiles.last, f.mul(f.add(t, 1), shape.keys));
-    Softmax softmax = weigh(box, maskAndScore(box, s, first, slot, isMasked), before.state);
+    Softmax softmax = weigh(maskAndScore(box, s, first, slot, masks), before.state);
     // A wait between two blocks keeps ptxas from moving the softmax behind it.
     if (shape.awaitsKeysEarly)
       awaitNextKeys(box, f.add(t, 1), advance(slot));
@@ -312,17 +323,35 @@ private:
   //---------------------------------------------------------------------------------------------------===//
 
   /// S with the score region applied, and -inf where a pair is not admitted.
-  Value maskAndScore(const BoundBox &box, Value s, Value first, Value slot, bool isMasked) {
+  Value maskAndScore(const BoundBox &box, Value s, Value first, Value slot, Masks masks) {
     TileColumns columns{f, first, Value(), box.keys.isIdentity};
     if (p.needsKeyRows(box.op))
       columns.keyRows = p.keyRowPointer(p.stageOf(slot), f.i32(0));
     if (p.hasScore())
       s = applyScore(s, columns);
-    if (!isMasked)
-      return s;
     if (box.isTested)
       s = maskByTest(box, s, columns);
-    return maskByBounds(box, s, first);
+    const Hull &hull = box.tiles.hull;
+    s = maskWhere(
+        masks.upper, [&] { return f.less(hull.fullEnd, f.add(first, shape.keys)); }, s, box.end, first,
+        CmpIPredicate::slt);
+    return maskWhere(
+        masks.lower, [&] { return f.less(first, hull.fullBegin); }, s, box.begin, first, CmpIPredicate::sge);
+  }
+
+  /// Keeps the columns that compare so with the rows' bounds.
+  Value maskWhere(Need need, llvm::function_ref<Value()> condition, Value s, Value bounds, Value first,
+                  CmpIPredicate predicate) {
+    auto mask = [&] {
+      Value start = f.add(first, tile::FirstColumnOp::create(f.b, f.b.getI32Type()));
+      Value fromStart = f.map(bounds.getType(), bounds, [&](ValueRange row) { return f.sub(row[0], start); });
+      return f.map(scores, {s, fromStart}, [&](ValueRange place) -> Value {
+        return f.select(f.compare(predicate, place[2], place[1]), place[0], f.f32(-INFINITY));
+      });
+    };
+    if (need != Need::Maybe)
+      return need == Need::Yes ? mask() : s;
+    return f.choose(condition(), mask, [&] { return s; });
   }
 
   Value position(Value row, unsigned offset) { return f.add(f.toIndex(row), f.symbol(offset)); }
@@ -348,22 +377,6 @@ private:
                  [&](ValueRange place) -> Value { return f.select(place[1], place[0], f.f32(-INFINITY)); });
   }
 
-  Value maskByBounds(const BoundBox &box, Value s, Value first) {
-    Value start = f.add(first, tile::FirstColumnOp::create(f.b, f.b.getI32Type()));
-    auto fromStart = [&](Value bounds) {
-      return f.map(bounds.getType(), bounds, [&](ValueRange row) { return f.sub(row[0], start); });
-    };
-    SmallVector<Value> operands{s, fromStart(box.end)};
-    if (box.lowerMoves)
-      operands.push_back(fromStart(box.begin));
-    return f.map(scores, operands, [&](ValueRange place) -> Value {
-      Value column = place.back();
-      Value masked = f.f32(-INFINITY);
-      Value kept = f.select(f.less(column, place[1]), place[0], masked);
-      return box.lowerMoves ? f.select(f.less(column, place[2]), masked, kept) : kept;
-    });
-  }
-
   //===-- Softmax
   //--------------------------------------------------------------------------------------------------===//
 
@@ -374,30 +387,37 @@ private:
     Value needed;       // i1: whether some row of the warp needs it; null: take it so
   };
 
-  Softmax weigh(const BoundBox &box, Value s, const State &state) {
+  Softmax weigh(Value s, const State &state) {
     Softmax result;
     Type row = f.rowOf(f32);
     Value top =
         tile::AcrossOp::create(f.b, row, tile::FoldKind::Max, tile::FoldOp::create(f.b, row, tile::FoldKind::Max, s));
-    top = f.map(row, {top, state.maximum},
-                [&](ValueRange r) -> Value { return arith::MaxNumFOp::create(f.b, r[0], r[1]); });
-    if (shape.rescalesLazily)
+    if (!isEmpty)
+      top = f.map(row, {top, state.maximum},
+                  [&](ValueRange r) -> Value { return arith::MaxNumFOp::create(f.b, r[0], r[1]); });
+    if (!isEmpty && shape.rescalesLazily)
       top = keepMaximum(top, state.maximum, result.needed);
     result.maximum = top;
     // A row without a key so far subtracts nothing: -inf - -inf is not a number.
-    Value shift = f.map(row, top, [&](ValueRange r) -> Value {
+    Value finite = f.map(row, top, [&](ValueRange r) -> Value {
       Value isNone = arith::CmpFOp::create(f.b, CmpFPredicate::OEQ, r[0], f.f32(-INFINITY));
-      Value finite = f.select(isNone, f.f32(0), r[0]);
-      return arith::NegFOp::create(f.b, arith::MulFOp::create(f.b, finite, factor));
+      return f.select(isNone, f.f32(0), r[0]);
     });
-    auto power = [&](Value x, Value shiftOfRow) -> Value {
-      return math::Exp2Op::create(f.b, math::FmaOp::create(f.b, x, factor, shiftOfRow));
-    };
-    result.alpha = f.map(row, {state.maximum, shift}, [&](ValueRange r) { return power(r[0], r[1]); });
-    result.weights = f.map(scores, {s, shift}, [&](ValueRange place) { return power(place[0], place[1]); });
+    // Exactly 1 where the maximum stays: else the sum would drift away from the accumulator, tile by tile.
+    result.alpha = f.map(row, {state.maximum, finite}, [&](ValueRange r) -> Value {
+      Value fall = arith::SubFOp::create(f.b, r[0], r[1]);
+      return math::Exp2Op::create(f.b, arith::MulFOp::create(f.b, fall, factor));
+    });
+    Value shift = f.map(row, finite, [&](ValueRange r) -> Value {
+      return arith::NegFOp::create(f.b, arith::MulFOp::create(f.b, r[0], factor));
+    });
+    result.weights = f.map(scores, {s, shift}, [&](ValueRange place) -> Value {
+      return math::Exp2Op::create(f.b, math::FmaOp::create(f.b, place[0], factor, place[1]));
+    });
     Value added = tile::FoldOp::create(f.b, row, tile::FoldKind::Add, result.weights);
-    result.sum = f.map(row, {state.sum, result.alpha, added},
-                       [&](ValueRange r) -> Value { return math::FmaOp::create(f.b, r[0], r[1], r[2]); });
+    result.sum = isEmpty ? added : f.map(row, {state.sum, result.alpha, added}, [&](ValueRange r) -> Value {
+      return math::FmaOp::create(f.b, r[0], r[1], r[2]);
+    });
     return result;
   }
 
@@ -419,8 +439,7 @@ private:
     };
     if (!softmax.needed)
       return scaled();
-    return f.choose(
-        softmax.needed, [&] { return SmallVector<Value>{scaled()}; }, [&] { return SmallVector<Value>{output}; })[0];
+    return f.choose(softmax.needed, scaled, [&] { return output; });
   }
 
   //===-- Output
@@ -429,8 +448,9 @@ private:
   /// output = O / l, lse = ln(l) + m; 0 and -inf for a row without keys.
   void writeOutput(const Item &item, const OrderInBatch &queries, const State &state, Value querySlot) {
     Value total = tile::AcrossOp::create(f.b, f.rowOf(f32), tile::FoldKind::Add, state.sum);
-    Value inverse =
-        f.map(f.rowOf(f32), total, [&](ValueRange r) -> Value { return arith::DivFOp::create(f.b, f.f32(1), r[0]); });
+    Value inverse = f.map(f.rowOf(f32), total, [&](ValueRange r) -> Value {
+      return arith::DivFOp::create(f.b, f.f32(1), r[0], arith::FastMathFlags::afn | arith::FastMathFlags::arcp);
+    });
     Value output = f.map(outputs, {state.output, total, inverse}, [&](ValueRange place) -> Value {
       Value isNone = arith::CmpFOp::create(f.b, CmpFPredicate::OEQ, place[1], f.f32(0));
       return f.select(isNone, f.f32(0), arith::MulFOp::create(f.b, place[0], place[2]));
@@ -438,8 +458,10 @@ private:
     writeLse(queries, total, state.maximum);
     auto type = tile::SharedType::get(f.b.getContext(), shape.rows, shape.valueColumns, p.element(), 0);
     Value whole = tile::SharedOp::create(f.b, type, f.b.getI32IntegerAttr(shape.outputOffset));
-    Value part = tile::SubtileOp::create(f.b, sixtyFourRows(type), whole, warpgroup);
-    awaitStored();
+    Value part = tile::SubtileOp::create(f.b, type.subtile(), whole, warpgroup);
+    // The tile may still be read: by the copy of the item before, or as query by another warp.
+    if (shape.persistent || shape.outputOverQuery())
+      awaitStored();
     tile::WriteOp::create(f.b, output, part);
     f.fenceAsync();
     meetGroup();
@@ -492,8 +514,7 @@ private:
       Value rank = f.add(f.add(firstRank, f.lane()), half);
       Value foreign = f.choose(
           f.compare(CmpIPredicate::ult, rank, queries.count),
-          [&] { return SmallVector<Value>{f.negate(p.isOwned(p.rowOf(queries, rank)))}; },
-          [&] { return SmallVector<Value>{f.truth(false)}; })[0];
+          [&] { return f.negate(p.isOwned(p.rowOf(queries, rank))); }, [&] { return f.truth(false); });
       some = arith::OrIOp::create(f.b, some, foreign);
     }
     return some;
@@ -571,6 +592,7 @@ private:
   Value rawScale, factor, isNegative;
   Value query; // the warpgroup's 64 rows
   Value ranks[2], rows[2];
+  bool isEmpty = true; // the state: no tile has been seen
 };
 
 } // namespace

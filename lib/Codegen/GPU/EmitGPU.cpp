@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Writes the functions of every kernel in the module for a Hopper GPU: two versions of each phase.
+// Writes the functions of every kernel in the module for a Hopper GPU: the versions of each phase.
 
+#include "../../Runtime/device/prologue.h"
+#include "../../Runtime/gpu.h"
 #include "PhaseKernel.h"
 #include "attn/Codegen/Passes.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -31,6 +33,8 @@ public:
     p.queryMap = entry->getArgument(0), p.keyMap = entry->getArgument(1);
     p.valueMap = entry->getArgument(2), p.outputMap = entry->getArgument(3);
     f.words = entry->getArgument(4);
+    if (overlapsOthers())
+      NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::launch_dependents);
     writeRings();
     writeRoles();
     LLVM::ReturnOp::create(b, ValueRange());
@@ -45,7 +49,7 @@ private:
     auto function = LLVM::LLVMFuncOp::create(b, name, type);
     for (unsigned map = 0; map < 4; ++map)
       passByValue(function, map, LLVM::LLVMArrayType::get(b.getI8Type(), mapBytes), 64);
-    passByValue(function, 4, LLVM::LLVMArrayType::get(b.getI64Type(), f.wordCount()), 8);
+    passByValue(function, 4, LLVM::LLVMArrayType::get(b.getI64Type(), Frame::wordCount(p.layout)), 8);
     function->setAttr("gpu.kernel", b.getUnitAttr());
     function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
     function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
@@ -73,7 +77,7 @@ private:
       barriers += 16 * stages;
       return result;
     };
-    p.queryRing = ring(1, s.rows, s.queryColumns, s.queryOffset);
+    p.queryRing = ring(s.queryStages, s.rows, s.queryColumns, s.queryOffset);
     p.keyRing = ring(s.stages, s.keys, s.queryColumns, s.keyOffset);
     p.valueRing = ring(s.stages, s.keys, s.valueColumns, s.valueOffset);
     f.when(f.isZero(f.threadInBlock()), [&] {
@@ -89,6 +93,17 @@ private:
     NVVM::BarrierOp::create(b);
   }
 
+  /// The phases of a call run side by side: the next may begin as soon as this one has begun, and this one's first
+  /// block ends after the one before. (A wait for nothing is over at once.)
+  bool overlapsOthers() const { return p.layout.phases.size() > 1; }
+
+  void awaitOthers() {
+    Value first = arith::OrIOp::create(b, NVVM::BlockIdXOp::create(b, b.getI32Type()),
+                                       NVVM::BlockIdYOp::create(b, b.getI32Type()));
+    first = arith::OrIOp::create(b, first, NVVM::BlockIdZOp::create(b, b.getI32Type()));
+    f.when(f.isZero(first), [&] { NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::wait); });
+  }
+
   void writeRoles() {
     auto roles = tile::RolesOp::create(b, b.getI32IntegerAttr(p.shape.producerRegisters),
                                        b.getI32IntegerAttr(p.shape.consumerRegisters));
@@ -102,6 +117,8 @@ private:
       emitProducer(p);
     else
       f.when(f.isZero(producer->getArgument(0)), [&] { emitProducer(p); });
+    if (overlapsOthers())
+      awaitOthers();
     Block *consumer = blockOf(roles.getConsumer());
     b.setInsertionPointToStart(consumer);
     emitConsumer(p, consumer->getArgument(0));
@@ -142,6 +159,14 @@ private:
       if (size < 1 || size > 256)
         return function.emitError() << "kernel '" << layout.name << "' has head size " << size
                                     << "; sm_90a kernels are written for 1 to 256";
+    auto tables = llvm::count_if(layout.orders, [](const OrderLayout &order) { return order.rowsView >= 0; });
+    auto lengths = llvm::count_if(layout.tensors, [](const TensorArgument &t) { return t.role == ATTN_LENGTHS; });
+    if (tables + lengths > ATTN_MAX_JOBS || Frame::wordCount(layout) > ATTN_GPU_MAX_WORDS)
+      return function.emitError() << "kernel '" << layout.name << "' has " << tables + lengths
+                                  << " lists, sorted sides and lengths and "
+                                  << layout.tensors.size() + layout.scalars.size() << " arguments; a launch takes "
+                                  << int(ATTN_MAX_JOBS) << " of the former, and " << int(ATTN_GPU_MAX_WORDS)
+                                  << " words in all: use fewer";
     if (!layout.anchored)
       return function.emitError() << "kernel '" << layout.name
                                   << "' is planned for another target; plan it with target=sm_90a";
@@ -155,7 +180,9 @@ private:
     module->setAttr("attn.element", TypeAttr::get(layout.element));
     PlanOp plan = *function.getOps<PlanOp>().begin();
     for (auto [number, phase] : llvm::enumerate(plan.getPhases().getOps<PhaseOp>()))
-      for (GpuVersion version : {GpuVersion::Tiled, GpuVersion::Strided}) {
+      for (GpuVersion version : allGpuVersions) {
+        if (version == GpuVersion::Compact && !layout.compact)
+          continue;
         llvm::Expected<GpuShape> shape = GpuShape::of(layout, number, version);
         if (!shape)
           return function.emitError() << "kernel '" << layout.name << "': " << llvm::toString(shape.takeError());

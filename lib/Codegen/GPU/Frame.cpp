@@ -66,7 +66,9 @@ Value Frame::anyOfWarp(Value condition) {
 
 //===-- Words -----------------------------------------------------------------------------------------------------===//
 
-unsigned Frame::wordCount() const { return layout.symbolCount() + ATTN_GPU_WORDS + 4 * layout.viewCount; }
+unsigned Frame::wordCount(const KernelLayout &layout) {
+  return layout.symbolCount() + ATTN_GPU_WORDS + 4 * layout.viewCount;
+}
 
 unsigned Frame::viewWord(unsigned view, unsigned field) const {
   return layout.symbolCount() + ATTN_GPU_WORDS + 4 * view + field;
@@ -81,11 +83,15 @@ Value Frame::word(unsigned number) { return LLVM::LoadOp::create(b, b.getI64Type
 
 Value Frame::size(unsigned gpuWord) { return toI32(word(layout.symbolCount() + gpuWord)); }
 
-/// What the prologue says of an order: its count (0) or whether it is the identity (1).
-static Value orderState(Frame &f, unsigned order, unsigned field) {
-  Value place = f.add(f.mul(f.batch, f.layout.orders.size()), order);
-  Value at = arith::ExtUIOp::create(f.b, f.b.getI64Type(), f.add(f.mul(place, 2), field));
-  return f.load32(f.word(f.layout.symbolCount() + ATTN_GPU_ORDERS), at);
+Value Frame::orderState(unsigned order, unsigned field) {
+  Value place = add(mul(batch, layout.orders.size()), order);
+  Value at = arith::ExtUIOp::create(b, b.getI64Type(), add(mul(place, 2), field));
+  return load32(word(layout.symbolCount() + ATTN_GPU_ORDERS), at);
+}
+
+Value Frame::hasFlag(unsigned view, Value row) {
+  Value bits = load32(tableOfBatch(view), arith::ExtUIOp::create(b, b.getI64Type(), divide(row, 32)));
+  return negate(isZero(both(arith::ShRUIOp::create(b, bits, remainder(row, 32)), i32(1))));
 }
 
 Value Frame::symbol(unsigned number) {
@@ -94,7 +100,7 @@ Value Frame::symbol(unsigned number) {
     const OrderLayout &order = layout.orders[number - firstCount];
     if (order.rowsView < 0)
       return symbol(order.side == Side::Queries ? Length : KvLength);
-    return toIndex(orderState(*this, number - firstCount, 0));
+    return toIndex(orderState(number - firstCount, /*count*/ 0));
   }
   if (number >= FirstNamed && layout.symbols[number - FirstNamed].kind == NamedSymbol::Entry) {
     unsigned tensor = layout.symbols[number - FirstNamed].source;
@@ -180,6 +186,10 @@ SmallVector<Value> Frame::choose(Value condition, Values yes, Values no) {
   op.thenBlock()->getOperations().splice(op.thenBlock()->begin(), yesBlock.getOperations());
   op.elseBlock()->getOperations().splice(op.elseBlock()->begin(), noBlock.getOperations());
   return llvm::to_vector_of<Value>(op.getResults());
+}
+
+Value Frame::choose(Value condition, llvm::function_ref<Value()> yes, llvm::function_ref<Value()> no) {
+  return choose(condition, [&] { return SmallVector<Value>{yes()}; }, [&] { return SmallVector<Value>{no()}; })[0];
 }
 
 void Frame::when(Value condition, llvm::function_ref<void()> body) {

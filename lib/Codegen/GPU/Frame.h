@@ -91,7 +91,7 @@ public:
   Value words;       // pointer to them
   Value batch, head; // of the item, i32
 
-  unsigned wordCount() const;
+  static unsigned wordCount(const KernelLayout &layout);
   Value word(unsigned number);
   /// One of attn_gpu_word, as i32.
   Value size(unsigned gpuWord);
@@ -111,6 +111,10 @@ public:
   Value load32(Value address, Value at) { return load(b.getI32Type(), address, at); }
   /// Where the table of a view begins for the item's batch, as i64.
   Value tableOfBatch(unsigned view);
+  /// What the prologue says of an order in the item's batch: field 0 its count, 1 whether it is the identity.
+  Value orderState(unsigned order, unsigned field);
+  /// Bit `row` (i32) of a view of flags.
+  Value hasFlag(unsigned view, Value row);
   /// Pointer to row `row` (i32) of a tensor's head.
   Value rowPointer(unsigned view, Value headOfTensor, Value row, Type element);
 
@@ -122,6 +126,7 @@ public:
   void loop(Value begin, Value end, Value step, llvm::function_ref<void(Value)> body);
   using Values = llvm::function_ref<llvm::SmallVector<Value>()>;
   llvm::SmallVector<Value> choose(Value condition, Values yes, Values no);
+  Value choose(Value condition, llvm::function_ref<Value()> yes, llvm::function_ref<Value()> no);
   void when(Value condition, llvm::function_ref<void()> body);
 
   //===-- Tiles

@@ -11,6 +11,10 @@ using namespace attn;
 static constexpr int64_t sharedMemory = 228 << 10, reservedPerBlock = 1 << 10, sharedMemoryOfBlock = 227 << 10;
 static constexpr int64_t registers = 65536, mostRegistersAtLaunch = 168, mostRegisters = 240;
 
+// What is multiplied at a time: consumers have 64 rows each, wgmma takes 256 keys, and a thread has 64 bits for
+// answers.
+static constexpr int64_t mostRowsOfTile = 192, mostKeysOfTile = 256, mostTestedKeys = 128;
+
 static int64_t roundUp(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 static int64_t roundDown(int64_t value, int64_t unit) { return value / unit * unit; }
 
@@ -18,14 +22,32 @@ static int64_t roundDown(int64_t value, int64_t unit) { return value / unit * un
 static void mapSharedMemory(GpuShape &s, bool outputOverQuery) {
   int64_t queryBytes = s.rows * s.queryColumns * 2, outputBytes = s.rows * s.valueColumns * 2;
   s.queryOffset = 0;
-  s.keyOffset = outputOverQuery ? std::max(queryBytes, outputBytes) : queryBytes;
+  s.keyOffset = outputOverQuery ? std::max(queryBytes, outputBytes) : s.queryStages * queryBytes;
   s.valueOffset = s.keyOffset + s.stages * s.keys * s.queryColumns * 2;
   int64_t end = s.valueOffset + s.stages * s.keys * s.valueColumns * 2;
   s.outputOffset = outputOverQuery ? s.queryOffset : end;
   s.keyRowsOffset = outputOverQuery ? end : end + outputBytes;
   s.barriersOffset = s.keyRowsOffset + (s.copiesRows ? s.stages * s.keys * 4 : 0);
-  // A query ring of one stage and two of `stages`, two barriers a stage.
-  s.sharedBytes = s.barriersOffset + (1 + 2 * s.stages) * 16;
+  s.sharedBytes = s.barriersOffset + (s.queryStages + 2 * s.stages) * 16; // two barriers a stage
+}
+
+/// The most stages that fit into `room` bytes; first without what can be done without.
+static bool fitSharedMemory(GpuShape &s, int64_t room) {
+  struct Choice {
+    int64_t queryStages;
+    bool outputOverQuery;
+  };
+  for (auto [queryStages, outputOverQuery] : {Choice{2, false}, Choice{1, false}, Choice{1, true}}) {
+    if (queryStages > 1 && !s.persistent)
+      continue;
+    s.queryStages = queryStages;
+    for (s.stages = 3; s.stages >= 2; --s.stages) {
+      mapSharedMemory(s, outputOverQuery);
+      if (s.sharedBytes <= room)
+        return true;
+    }
+  }
+  return false;
 }
 
 /// A warpgroup that only starts copies needs few registers; the consumers get the rest of what the launch gave.
@@ -37,41 +59,60 @@ static void dealRegisters(GpuShape &s) {
   s.consumerRegisters = std::min(mostRegisters, roundDown(rest / (128 * s.consumers()), 8));
 }
 
+/// What is wrong with a tile whatever the head sizes are.
+static std::optional<std::string> describeMistake(const TileShape &tile, const PhaseLayout &phase) {
+  int64_t mostKeys = phase.isTested ? mostTestedKeys : mostKeysOfTile;
+  if (tile.rows % 64 != 0 || tile.keys % 16 != 0)
+    return llvm::formatv("a tile of {0} rows and {1} keys cannot be multiplied; use multiples of 64 rows and 16 keys",
+                         tile.rows, tile.keys)
+        .str();
+  if (tile.rows > mostRowsOfTile)
+    return llvm::formatv("a tile of {0} rows takes too many warpgroups; use --tile-rows={1} or less", tile.rows,
+                         mostRowsOfTile)
+        .str();
+  if (tile.keys > mostKeys)
+    return llvm::formatv("a tile of {0} keys is wider than {1}; use --tile-keys={2} or less", tile.keys,
+                         phase.isTested ? "a tile whose pairs are tested" : "an instruction takes", mostKeys)
+        .str();
+  return std::nullopt;
+}
+
 llvm::Expected<GpuShape> GpuShape::of(const KernelLayout &layout, unsigned phase, GpuVersion version) {
   const PhaseLayout &traits = layout.phases[phase];
   GpuShape s = {};
-  s.rows = layout.tile[0], s.keys = layout.tile[1];
+  if (version == GpuVersion::Compact && !layout.compact)
+    return llvm::createStringError("the plan has no compact tiles");
+  TileShape tile = version == GpuVersion::Compact ? *layout.compact : layout.tileShape();
+  if (auto mistake = describeMistake(tile, traits))
+    return llvm::createStringError(*mistake);
+  s.rows = tile.rows, s.keys = tile.keys;
   s.depth = roundUp(layout.headSize, 16), s.columns = roundUp(layout.valueHeadSize, 16);
   s.queryColumns = roundUp(layout.headSize, 64), s.valueColumns = roundUp(layout.valueHeadSize, 64);
   s.copiesRows = version == GpuVersion::Strided || traits.hasTables;
   // One warpgroup waits for itself: other blocks fill its pauses.
   bool isSmall = s.consumers() == 1;
   int64_t widest = std::max(s.queryColumns, s.valueColumns);
-  s.blocksPerSm = !isSmall || widest > 128 ? 1 : widest <= 64 && version == GpuVersion::Tiled ? 3 : 2;
-  s.loopsOverItems = !isSmall;
-  s.persistent = s.loopsOverItems && !traits.movesWithRows;
+  s.blocksPerSm = !isSmall || widest > 128 ? 1 : widest <= 64 && version != GpuVersion::Strided ? 3 : 2;
+  s.persistent = !isSmall && !traits.movesWithRows;
   s.descending = traits.movesWithRows;
-  s.rescalesLazily = widest > 64 || s.persistent;
+  s.rescalesLazily = widest > 64 || !isSmall;
   // A copied stage is published after the next is acquired: nobody may wait for it while holding that one.
   s.awaitsKeysEarly = s.consumers() == 2 && !s.copiesRows;
 
-  int64_t room = std::min(sharedMemory / s.blocksPerSm - reservedPerBlock, sharedMemoryOfBlock);
-  for (bool outputOverQuery : {false, true})
-    for (s.stages = 3; s.stages >= 2; --s.stages) {
-      mapSharedMemory(s, outputOverQuery);
-      if (s.sharedBytes <= room) {
-        dealRegisters(s);
-        return s;
-      }
+  for (; s.blocksPerSm >= 1; --s.blocksPerSm)
+    if (fitSharedMemory(s, std::min(sharedMemory / s.blocksPerSm - reservedPerBlock, sharedMemoryOfBlock))) {
+      dealRegisters(s);
+      return s;
     }
   return llvm::createStringError(
       llvm::formatv(
           "a tile of {0} rows and {1} keys at head sizes {2} and {3} takes {4} bytes of shared memory of {5}; "
           "use smaller --tile-rows or --tile-keys",
-          s.rows, s.keys, layout.headSize, layout.valueHeadSize, s.sharedBytes, room)
+          s.rows, s.keys, layout.headSize, layout.valueHeadSize, s.sharedBytes, sharedMemoryOfBlock)
           .str());
 }
 
 std::string attn::gpuFunctionName(const KernelLayout &layout, unsigned phase, GpuVersion version) {
-  return layout.name + "_phase" + std::to_string(phase) + (version == GpuVersion::Tiled ? "_tiled" : "_strided");
+  static constexpr const char *suffixes[] = {"_tiled", "_strided", "_compact"};
+  return layout.name + "_phase" + std::to_string(phase) + suffixes[static_cast<int>(version)];
 }

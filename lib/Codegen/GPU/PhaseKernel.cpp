@@ -12,33 +12,36 @@ using namespace attn::hopper;
 PhaseKernel::PhaseKernel(ImplicitLocOpBuilder &b, const KernelLayout &layout, PlanOp plan, PhaseOp op, unsigned number,
                          const GpuShape &shape, GpuVersion version)
     : f(b, layout), layout(layout), shape(shape), plan(plan), op(op), number(number),
-      isTiled(version == GpuVersion::Tiled) {}
+      isTiled(version != GpuVersion::Strided) {}
 
 //===-- Items -----------------------------------------------------------------------------------------------------===//
 
-// Items number (batch, head, tile), the tile fastest, so that blocks that run together read the same keys; or, tile by
-// tile, (tile, batch, head). Where tiles differ, those with the most keys come first: a long item begun last would
-// leave the others waiting.
+// Items follow each other head by head, the tile fastest, so that blocks that run together read the same keys; or tile
+// by tile, where the tiles of many keys shall come first: a long item begun last would leave the others waiting.
 void PhaseKernel::forEachItem(ValueRange carried,
                               llvm::function_ref<SmallVector<Value>(const Item &, ValueRange)> body) {
-  Value block = NVVM::BlockIdXOp::create(f.b, f.b.getI32Type());
-  if (!shape.loopsOverItems)
-    return (void)body(itemOf(block), carried);
-  Value items = f.mul(f.mul(f.size(ATTN_GPU_TILES), f.size(ATTN_GPU_HEADS)), f.size(ATTN_GPU_BATCH));
+  Value x = NVVM::BlockIdXOp::create(f.b, f.b.getI32Type()), tiles = f.size(ATTN_GPU_TILES);
+  if (!shape.persistent) {
+    Value y = NVVM::BlockIdYOp::create(f.b, f.b.getI32Type()), z = NVVM::BlockIdZOp::create(f.b, f.b.getI32Type());
+    Value isTileMajor = f.negate(f.isZero(f.size(ATTN_GPU_TILE_MAJOR)));
+    Value tile = f.select(isTileMajor, z, x);
+    f.head = f.select(isTileMajor, x, y);
+    f.batch = f.add(f.select(isTileMajor, y, z), f.size(ATTN_GPU_FIRST_BATCH));
+    if (shape.descending)
+      tile = f.sub(f.sub(tiles, 1), tile);
+    return (void)body(itemOf(tile), carried);
+  }
+  Value heads = f.size(ATTN_GPU_HEADS), items = f.mul(f.mul(tiles, heads), f.size(ATTN_GPU_BATCH));
   Value blocks = NVVM::GridDimXOp::create(f.b, f.b.getI32Type());
-  f.loop(block, items, blocks, carried, [&](Value number, ValueRange inner) { return body(itemOf(number), inner); });
+  f.loop(x, items, blocks, carried, [&](Value number, ValueRange inner) {
+    Value headOfBatch = f.divide(number, tiles);
+    f.head = f.remainder(headOfBatch, heads), f.batch = f.divide(headOfBatch, heads);
+    return body(itemOf(f.remainder(number, tiles)), inner);
+  });
 }
 
-Item PhaseKernel::itemOf(Value number) {
-  Value tiles = f.size(ATTN_GPU_TILES), heads = f.size(ATTN_GPU_HEADS), kvHeads = f.size(ATTN_GPU_KV_HEADS);
-  Value isTileMajor = f.negate(f.isZero(f.size(ATTN_GPU_TILE_MAJOR)));
-  Value unit = f.select(isTileMajor, f.mul(f.size(ATTN_GPU_BATCH), heads), tiles);
-  Value slow = f.divide(number, unit), fast = f.remainder(number, unit);
-  Value headOfBatch = f.select(isTileMajor, fast, slow), tile = f.select(isTileMajor, slow, fast);
-  if (shape.descending)
-    tile = f.sub(f.sub(tiles, 1), tile);
-  f.batch = f.divide(headOfBatch, heads), f.head = f.remainder(headOfBatch, heads);
-  return {f.mul(tile, shape.rows), f.divide(f.head, f.divide(heads, kvHeads))};
+Item PhaseKernel::itemOf(Value tile) {
+  return {f.mul(tile, shape.rows), f.divide(f.head, f.toI32(f.symbol(HeadsPerKvHeadSymbol)))};
 }
 
 //===-- Orders ----------------------------------------------------------------------------------------------------===//
@@ -51,10 +54,7 @@ OrderInBatch PhaseKernel::bind(unsigned order) {
   Value rows = f.tableOfBatch(orderLayout.rowsView);
   if (orderLayout.kind == OrderKindAttrValue::Listed)
     return {count, rows, Value()};
-  Value place = f.add(f.mul(f.batch, layout.orders.size()), order);
-  Value at = arith::ExtUIOp::create(f.b, f.b.getI64Type(), f.add(f.mul(place, 2), 1));
-  Value isIdentity = f.load32(f.word(layout.symbolCount() + ATTN_GPU_ORDERS), at);
-  return {count, rows, f.negate(f.isZero(isIdentity))};
+  return {count, rows, f.negate(f.isZero(f.orderState(order, /*isIdentity*/ 1)))};
 }
 
 Value PhaseKernel::byOrder(const OrderInBatch &order, llvm::function_ref<Value()> identity,
@@ -63,8 +63,7 @@ Value PhaseKernel::byOrder(const OrderInBatch &order, llvm::function_ref<Value()
     return identity();
   if (!order.isIdentity)
     return table();
-  return f.choose(
-      order.isIdentity, [&] { return SmallVector<Value>{identity()}; }, [&] { return SmallVector<Value>{table()}; })[0];
+  return f.choose(order.isIdentity, identity, table);
 }
 
 Value PhaseKernel::rowOf(const OrderInBatch &order, Value rank) {
@@ -77,8 +76,7 @@ Value PhaseKernel::rowOr(const OrderInBatch &order, Value rank, Value otherwise)
   Value exists = f.compare(CmpIPredicate::ult, rank, order.count);
   if (!order.rows)
     return f.select(exists, rank, otherwise);
-  return f.choose(
-      exists, [&] { return SmallVector<Value>{rowOf(order, rank)}; }, [&] { return SmallVector<Value>{otherwise}; })[0];
+  return f.choose(exists, [&] { return rowOf(order, rank); }, [&] { return otherwise; });
 }
 
 Value PhaseKernel::isOwned(Value row) {
@@ -87,10 +85,7 @@ Value PhaseKernel::isOwned(Value row) {
     return owned;
   for (Attribute order : op.getExceptAttr()) {
     const OrderLayout &other = layout.orders[layout.orderIndex(cast<OrderAttr>(order), Side::Queries)];
-    Value at = arith::ExtUIOp::create(f.b, f.b.getI64Type(), f.divide(row, 32));
-    Value flags = f.load32(f.tableOfBatch(other.flagsView), at);
-    Value bit = f.both(arith::ShRUIOp::create(f.b, flags, f.remainder(row, 32)), f.i32(1));
-    owned = f.both(owned, f.isZero(bit));
+    owned = f.both(owned, f.negate(f.hasFlag(other.flagsView, row)));
   }
   return owned;
 }
@@ -98,23 +93,16 @@ Value PhaseKernel::isOwned(Value row) {
 //===-- Intervals -------------------------------------------------------------------------------------------------===//
 
 Interval PhaseKernel::intervalOf(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, Value rank) {
-  auto none = [&](Value row) { return SmallVector<Value>{row, f.truth(false), f.i32(neverRank), f.i32(0)}; };
+  Value exists = f.compare(CmpIPredicate::ult, rank, queries.count);
   SmallVector<Value> interval = f.choose(
-      f.compare(CmpIPredicate::ult, rank, queries.count),
+      exists,
       [&] {
-        Value row = rowOf(queries, rank);
-        auto some = [&] {
-          auto [begin, end] = ranksOf(box, keys, row, rank);
-          Value looks = f.less(begin, end);
-          return SmallVector<Value>{row, f.truth(true), f.select(looks, begin, f.i32(neverRank)),
-                                    f.select(looks, end, f.i32(0))};
-        };
-        if (!op.getExceptAttr())
-          return some();
-        return f.choose(isOwned(row), some, [&] { return none(row); });
+        auto [begin, end] = ranksOf(box, keys, rowOf(queries, rank), rank);
+        Value looks = f.less(begin, end);
+        return SmallVector<Value>{f.select(looks, begin, f.i32(neverRank)), f.select(looks, end, f.i32(0))};
       },
-      [&] { return none(f.i32(0)); });
-  return {interval[0], interval[1], interval[2], interval[3]};
+      [&] { return SmallVector<Value>{f.i32(neverRank), f.i32(0)}; });
+  return {exists, interval[0], interval[1]};
 }
 
 std::pair<Value, Value> PhaseKernel::ranksOf(BoxOp box, const OrderInBatch &keys, Value row, Value rank) {
@@ -156,20 +144,33 @@ Value PhaseKernel::rankOf(const OrderInBatch &order, Value row, Value begin, Val
   return byOrder(order, clamped, search);
 }
 
-KeyTiles PhaseKernel::keyTilesOf(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item) {
-  // A row that the phase does not own takes part in nothing; one without keys makes nothing full.
+/// Where rows and bounds rise, the first and the last row say all.
+Hull PhaseKernel::closedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item) {
+  Value lastRank = f.sub(f.least(f.add(item.firstRank, shape.rows), queries.count), 1);
+  auto [begin, fullEnd] = ranksOf(box, keys, item.firstRank, item.firstRank);
+  auto [fullBegin, end] = ranksOf(box, keys, lastRank, lastRank);
+  return {begin, end, fullBegin, fullEnd};
+}
+
+/// A row without keys makes nothing full.
+Hull PhaseKernel::foldedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item) {
   SmallVector<Value> extremes{f.i32(neverRank), f.i32(0), f.i32(0), f.i32(neverRank)};
   Value first = f.add(item.firstRank, f.lane());
   extremes = f.loop(f.i32(0), f.i32(shape.rows), f.i32(32), extremes, [&](Value part, ValueRange e) {
     Interval interval = intervalOf(box, queries, keys, f.add(first, part));
-    Value low = f.select(interval.isOwned, interval.begin, f.i32(0));
-    Value high = f.select(interval.isOwned, interval.end, f.i32(neverRank));
+    Value low = f.select(interval.exists, interval.begin, f.i32(0));
+    Value high = f.select(interval.exists, interval.end, f.i32(neverRank));
     return SmallVector<Value>{f.least(e[0], interval.begin), f.greatest(e[1], interval.end), f.greatest(e[2], low),
                               f.least(e[3], high)};
   });
-  Hull hull{f.leastOfWarp(extremes[0]), f.greatestOfWarp(extremes[1]), f.greatestOfWarp(extremes[2]),
-            f.leastOfWarp(extremes[3])};
-  // Also where hull is [never, 0).
+  return {f.leastOfWarp(extremes[0]), f.greatestOfWarp(extremes[1]), f.greatestOfWarp(extremes[2]),
+          f.leastOfWarp(extremes[3])};
+}
+
+KeyTiles PhaseKernel::keyTilesOf(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item) {
+  bool rises = !queries.rows && !keys.rows && box.getLower().getExpr().rise(1) && box.getUpper().getExpr().rise(1);
+  Hull hull = rises ? closedHull(box, queries, keys, item) : foldedHull(box, queries, keys, item);
+  // Also where the hull is empty: [never, 0), or any other.
   Value length = f.greatest(f.sub(hull.end, hull.begin), f.i32(0));
   Value count = f.ceilDivide(length, shape.keys);
   bool fromFirst = startsAtFirstKey(box.getSameSegment(), box.getLower().getExpr());

@@ -25,12 +25,11 @@ struct OrderInBatch {
 
 /// What a query row looks at in one box: key ranks [begin, end).
 struct Interval {
-  Value row;     // i32
-  Value isOwned; // i1: the phase writes this row
+  Value exists; // i1: there is such a row
   Value begin, end;
 };
 
-/// Extremes of the intervals of a tile's owned rows: tiles of keys lie in [begin, end), and those in
+/// Extremes of the intervals of a tile's rows: tiles of keys lie in [begin, end), and those in
 /// [fullBegin, fullEnd) are full.
 struct Hull {
   Value begin, end, fullBegin, fullEnd;
@@ -65,6 +64,7 @@ public:
   bool hasTable(unsigned order) const { return layout.orders[order].rowsView >= 0; }
   /// Whether the box's keys may be rows that no tensor map names one after the other.
   bool hasTable(BoxOp box) const { return hasTable(keyOrder(box)); }
+  bool isListed(BoxOp box) const { return layout.orders[keyOrder(box)].kind == OrderKindAttrValue::Listed; }
   bool hasScore() { return !plan.getScore().empty(); }
   /// Whether consumers ask which rows the keys of a box are, and the producer writes them down.
   bool needsKeyRows(BoxOp box) { return hasTable(box) && (hasScore() || !box.getTest().empty()); }
@@ -82,7 +82,7 @@ public:
   Value rowOr(const OrderInBatch &order, Value rank, Value otherwise);
   /// Whether no earlier phase owns the row.
   Value isOwned(Value row);
-  /// What query rank `rank` looks at; nothing where there is no such rank or the phase does not own it.
+  /// What query rank `rank` looks at. Rows of other phases are computed with the rest of their tile, and not written.
   Interval intervalOf(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, Value rank);
   /// The key tiles of an item; for all threads of a warp.
   KeyTiles keyTilesOf(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
@@ -91,7 +91,9 @@ public:
   Value stageOf(Value slot);
 
 private:
-  Item itemOf(Value number);
+  Item itemOf(Value tile);
+  Hull closedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
+  Hull foldedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
   Value rankOf(const OrderInBatch &order, Value row, Value begin, Value end);
   std::pair<Value, Value> ranksOf(BoxOp box, const OrderInBatch &keys, Value row, Value rank);
 };

@@ -32,7 +32,7 @@ public:
       Value slot = carried[1];
       for (BoxOp box : p.boxes())
         slot = loadBox(box, item, queries, slot);
-      return {tile::AdvanceOp::create(f.b, carried[0], 1), slot};
+      return {tile::AdvanceOp::create(f.b, carried[0], shape.queryStages), slot};
     });
   }
 
@@ -183,13 +183,12 @@ private:
     Type i16 = f.b.getI16Type();
     Value eight = LLVM::ZeroOp::create(f.b, VectorType::get({8}, i16));
     for (int64_t e = 0; e < 8; ++e) {
-      Value element = f.choose(
-          f.less(f.i32(e), columns),
-          [&]() -> SmallVector<Value> {
-            Value at = LLVM::GEPOp::create(f.b, from.getType(), i16, from, ArrayRef<LLVM::GEPArg>{(int32_t)e});
-            return {LLVM::LoadOp::create(f.b, i16, at)};
-          },
-          [&]() -> SmallVector<Value> { return {arith::ConstantOp::create(f.b, f.b.getI16IntegerAttr(0))}; })[0];
+      auto read = [&]() -> Value {
+        Value at = LLVM::GEPOp::create(f.b, from.getType(), i16, from, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(e)});
+        return LLVM::LoadOp::create(f.b, i16, at);
+      };
+      auto zero = [&]() -> Value { return arith::ConstantOp::create(f.b, f.b.getI16IntegerAttr(0)); };
+      Value element = f.choose(f.less(f.i32(e), columns), read, zero);
       eight = LLVM::InsertElementOp::create(f.b, eight, element, f.i32(e));
     }
     LLVM::StoreOp::create(f.b, eight, to, /*alignment=*/16);

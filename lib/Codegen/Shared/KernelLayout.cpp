@@ -35,6 +35,9 @@ FailureOr<KernelLayout> KernelLayout::of(func::FuncOp function) {
   layout.valueHeadSize = plan.getValue().getType().getDimSize(3);
   layout.tile.assign(plan.getTile().begin(), plan.getTile().end());
   layout.anchored = plan.getAnchored();
+  if (auto compact = plan.getCompact())
+    layout.compact = TileShape{(*compact)[0], (*compact)[1], (*compact)[2], (*compact)[3], layout.anchored};
+  layout.compactKeys = plan.getCompactKeys().value_or(0);
   if (failed(layout.addArguments(function, plan)))
     return failure();
   layout.addSymbols(plan, function);
@@ -132,6 +135,7 @@ void KernelLayout::addOrders(PlanOp plan) {
         orders[keys].keyView = viewCount++;
         orders[keys].valueView = viewCount++;
       }
+      phases.back().isTested |= !box.getTest().empty();
       phases.back().hasTables |= orders[keys].rowsView >= 0;
       phases.back().movesWithRows |=
           box.getSameSegment() || box.getLower().getExpr().dependsOnRow() || box.getUpper().getExpr().dependsOnRow();

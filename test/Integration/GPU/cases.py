@@ -2,6 +2,7 @@
 """All cases of the GPU tests: fast and telling ones first."""
 
 import dataclasses
+import math
 import threading
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -10,9 +11,9 @@ import numpy as np
 import torch
 from judge import Outputs
 from kernel import Kernel, PreparedCall
-from memory import LAYOUTS
-from objects import PATTERNS, Object, objects_for
-from problems import Problem, Random, Trial, Wrong, same_bits
+from memory import LAYOUTS, Layout
+from objects import PATTERNS, TEST_PATTERNS, Object, objects_for
+from problems import Problem, Random, Trial, Wrong, same_bits, synchronize
 from refusals import (
     GPU_REFUSALS, REFUSALS, Change, expect_no_such_device, expect_other_handle_refused, expect_refusal, name_of,
     shorten_segments)
@@ -150,8 +151,8 @@ AWKWARD = [
     Problem(130, 270, query_offset=100, key_offset=60), Problem(270, 130, query_offset=-10, key_offset=-3),
     Problem(140, key_offset=25), Problem(140, query_offset=25), Problem(20, 600, query_offset=400),
     Problem(190, 130, query_offset=20, key_offset=150), Problem(125, query_offset=-130, key_offset=-130),
-    Problem(17, 0), Problem(0, 17), Problem(129, 65, query_offset=64), Problem(1, query_offset=9999, key_offset=9999),
-    Problem(100, batch=0), Problem(64, 2000),
+    Problem(17, 0), Problem(0, 17), Problem(129, 65, query_offset=64), Problem(100, batch=0), Problem(64, 2000),
+    Problem(1, heads=16, query_offset=9999, key_offset=9999),
 ]
 
 ARGUMENTS: dict[str, list[dict]] = {
@@ -170,6 +171,15 @@ ARGUMENTS: dict[str, list[dict]] = {
     "document_causal": [{"segments": segments} for segments in (
         unsorted_segments, shared_segments, distinct_segments, one_segment)],
     "padded": [{"lengths": lengths} for lengths in (none_and_all, last_missing)],
+    "listed_window": [
+        {"tokens": duplicates}, {"tokens": no_token, "near": 0}, {"tokens": a_third, "far": 60}, {"tokens": everything},
+        {"tokens": last_position, "far": 2**40}],
+    "window_or_segment": [{"segments": segments} for segments in (
+        unsorted_segments, shared_segments, extreme_segments, one_segment, more_segments)],
+    "two_lists": [
+        {"first": fixed(0, 5, 128), "second": fixed(5, 127)}, {"first": duplicates, "second": a_third, "near": 40},
+        {"first": no_token, "second": duplicates}, {"first": everything, "second": a_third},
+        {"first": a_third, "second": no_token, "near": 0}],
 }
 
 # What only the GPU takes: the CPU refuses it.
@@ -189,6 +199,10 @@ UNSEEN = [
 ]
 
 
+# Where a sequence's rows end, others of the same memory follow, as in a cache that is not yet full.
+ROOM_AFTER_ROWS = [Layout("room-after-rows", row_gap=222), Layout("room-after-odd-rows", row_gap=222, column_gap=1)]
+
+
 def with_element(made: Object, elements: list[str], index: int = 0) -> Object:
     return made._replace(element=elements[index % len(elements)])
 
@@ -202,11 +216,26 @@ def smoke(objects: list[Object]) -> Iterator[Case]:
 
 
 def awkward_sizes(elements: list[str]) -> Iterator[Case]:
-    for pattern in PATTERNS:
+    for pattern in PATTERNS + TEST_PATTERNS:
         for index, problem in enumerate(AWKWARD):
             made = with_element(Object(pattern, (64, 128)[index % 2]), elements, index // 2)
             yield judged(made, problem)
             yield pairwise(made, problem)
+
+
+def chosen_tiles(objects: list[Object]) -> Iterator[Case]:
+    for made in objects:
+        for problem in AWKWARD[:8] + [Problem(1000, **BOTH), Problem(3000, heads=16, kv_heads=4)]:
+            yield judged(made, problem)
+
+
+def scattered_tokens(elements: list[str]) -> Iterator[Case]:
+    """Queries of one tile whose windows are far apart."""
+    tokens = {"tokens": fixed(0, 300, 5000)}
+    for index, length in enumerate((5001, 5120, 5500, 6000)):
+        made = with_element(Object("listed_window", (64, 128)[index % 2]), elements, index // 2)
+        yield judged(made, Problem(length, arguments=tokens))
+        yield pairwise(made, Problem(length, arguments=tokens))
 
 
 def arguments(elements: list[str]) -> Iterator[Case]:
@@ -224,15 +253,34 @@ def layouts(elements: list[str]) -> Iterator[Case]:
             yield judged(with_element(made, elements, index), Problem(300, layout=layout, **BOTH))
         if not layout.base:
             yield judged(with_element(Object("causal", 40), elements), Problem(200, layout=layout, **BOTH))
+    for layout in ROOM_AFTER_ROWS:
+        for index, pattern in enumerate(("full", "causal", "sliding_window", "padded", "longformer")):
+            made = with_element(Object(pattern, (64, 128)[index % 2]), elements, index)
+            yield judged(made, Problem(300, 290, layout=layout, **BOTH))
     yield judged(with_element(Object("causal"), elements), Problem(300, batch=3, shared_keys=True))
     yield judged(with_element(Object("full", 128), elements), Problem(300, with_lse=False))
     yield judged(with_element(Object("longformer"), elements), Problem(300, with_lse=False))
 
 
+def run_with_equal_scores(trial: Trial) -> Ratios:
+    """All values are 1, and so is every output, exactly; lse is the score plus the logarithm of the number of keys, to
+    some units in its last place."""
+    query, key = 10, 8
+    for tensor, number in ((trial.q, query), (trial.k, key), (trial.v, 1)):
+        tensor.view.fill_(number)
+    trial.prepare().run()
+    synchronize(trial.device)
+    trial.check_surroundings()
+    if not bool((trial.output.view == 1).all()):
+        raise Wrong(f"outputs from {trial.output.view.min().item()} to {trial.output.view.max().item()}, not 1")
+    lse = query * key * math.sqrt(trial.kernel.head_size) + math.log(trial.rows.kv_length)
+    return 0.0, float((trial.lse.view.double() - lse).abs().max()) / (2e-6 * lse)
+
+
 def numbers(elements: list[str]) -> Iterator[Case]:
     for index, pattern in enumerate(("full", "causal", "longformer", "document")):
         made = with_element(Object(pattern, (64, 128)[index % 2]), elements, index)
-        for scale in (1.0, 0.0, -0.25, 1e-6):
+        for scale in (1.0, 0.0, -0.25, 1e-6, math.nan):
             yield judged(made, Problem(500, scale=scale))
         for size in (8, 60):  # scores up to 1e4
             yield judged(made, Problem(500, size=size))
@@ -240,6 +288,10 @@ def numbers(elements: list[str]) -> Iterator[Case]:
         yield judged(with_element(made, elements), problem)
     for pattern in ("full", "causal"):
         yield judged(with_element(Object(pattern), elements), Problem(300, nan_query=133))
+    yield judged(with_element(Object("causal"), elements), Problem(300, 200, scale=math.nan))
+    for head_size in (64, 128):
+        for element in elements:
+            yield case(Object("full", head_size, element), "equal scores", run_with_equal_scores, Problem(16384))
 
 
 def scores(elements: list[str]) -> Iterator[Case]:
@@ -248,6 +300,7 @@ def scores(elements: list[str]) -> Iterator[Case]:
             made = Object("causal", 64, element, score)
             yield judged(made, Problem(700, 900, batch=2, heads=6, kv_heads=3))
             yield judged(made, Problem(130, 270, query_offset=100, key_offset=60, batch=2))
+            yield judged(made, Problem(500, scale=0.0))
         yield judged(Object("causal", 64, element, "softcap"), Problem(700, size=8, score_arguments={"cap": 5.0}))
         yield judged(Object("causal", 64, element, "staircase"), Problem(6, 1, query_offset=5, key_offset=0))
 
@@ -307,12 +360,17 @@ def rerun(trial: Trial) -> Ratios:
     return trial.judge()
 
 
+def captured(run: Callable[[], object]) -> torch.cuda.CUDAGraph:
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        run()
+    return graph
+
+
 def replay_graph(trial: Trial) -> Ratios:
     """Captures a call and replays it over other numbers, run-time data too."""
     call = trial.prepare()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        call.run()
+    graph = captured(call.run)
     trial.draw_tensors()
     trial.arguments = trial.draw_arguments()
     for tensor, info in zip(call.kept[5:], trial.kernel.tensors[5:]):
@@ -325,6 +383,30 @@ def replay_graph(trial: Trial) -> Ratios:
         graph.replay()
     torch.cuda.synchronize()
     trial.check_surroundings()
+    return trial.judge()
+
+
+def run_one_after_another(trial: Trial) -> Ratios:
+    """The second call's query is the first one's output: started together, and as a graph, they give what they give
+    one by one."""
+    first = trial.prepare()
+    second = trial.kernel.prepare(first.output, *trial.tensors()[1:], **trial.options())
+
+    def start_both() -> None:
+        first.run()
+        second.run()
+
+    first.run()
+    synchronize(trial.device)
+    alone, _ = second.run()
+    alone = alone.clone()
+    for start in (start_both, captured(start_both).replay) if trial.kernel.is_gpu else (start_both,):
+        for _ in range(RERUNS):
+            trial.clear_outputs()
+            second.output.fill_(math.nan)
+            start()
+            if not torch.equal(second.output, alone):
+                raise Wrong("the second call gives something else right after the first")
     return trial.judge()
 
 
@@ -366,9 +448,19 @@ def reruns(objects: list[Object]) -> Iterator[Case]:
         yield case(made, f"{RERUNS} reruns", rerun, Problem(1500, **BOTH))
 
 
+def in_a_row(elements: list[str]) -> Iterator[Case]:
+    """Patterns of one, two and three phases."""
+    for index, (pattern, arguments) in enumerate((
+            ("causal", {}), ("longformer", {"global_": fixed(*range(16))}),
+            ("two_lists", {"first": fixed(*range(0, 4000, 100)), "second": fixed(*range(3000, 3100))}))):
+        made = with_element(Object(pattern, (64, 128)[index % 2]), elements, index)
+        yield case(made, "one call after another", run_one_after_another, Problem(4000, heads=4, arguments=arguments))
+
+
 def graphs_and_streams() -> Iterator[Case]:
-    for pattern in ("full", "causal", "longformer", "document", "padded"):
-        data = {"global_": duplicates} if pattern == "longformer" else {}
+    for pattern in ("full", "causal", "longformer", "two_lists", "document", "padded"):
+        tokens = {"longformer": {"global_": duplicates}, "two_lists": {"first": duplicates, "second": a_third}}
+        data = tokens.get(pattern, {})
         yield case(Object(pattern), "graph replay", replay_graph, Problem(700, arguments=data, **BOTH))
         yield case(Object(pattern), "two streams and threads", run_side_by_side, Problem(1300, heads=3, arguments=data))
 
@@ -422,7 +514,7 @@ def all_cases(target: str, is_quick: bool) -> Iterator[Case]:
     is_gpu = target != "cpu"
     elements = list(dict.fromkeys(made.element for made in objects))
     plain = [made for made in objects if made == Object(made.pattern, made.head_size, made.element)]
-    main = [made for made in plain if made.head_size in (64, 128)]
+    main = [made for made in plain if made.head_size in (64, 128) and made.pattern in PATTERNS]
     yield from smoke(objects)
     yield from refusals(elements, is_gpu)
     if is_quick:
@@ -432,7 +524,10 @@ def all_cases(target: str, is_quick: bool) -> Iterator[Case]:
     yield from scores(elements)
     yield from numbers(elements)
     yield from awkward_sizes(elements)
+    yield from chosen_tiles([made for made in objects if made.tile])
+    yield from scattered_tokens(elements)
     yield from shards(elements)
+    yield from in_a_row(elements)
     if is_gpu:
         yield from graphs_and_streams()
     yield from reruns(main)

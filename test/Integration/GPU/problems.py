@@ -10,6 +10,7 @@ from typing import Any
 import masks
 import numpy as np
 import torch
+from definitions import MASKS
 from judge import Outputs, Question, answer, eager, error_ratios, exact
 from kernel import Kernel, PreparedCall
 from memory import DENSE, Layout, Poisoned, poisoned_bytes
@@ -43,6 +44,7 @@ REQUIRED_DATA: dict[str, dict[str, Draw]] = {
     "document": {"segments": sorted_segments},
     "document_causal": {"segments": sorted_segments},
     "padded": {"lengths": any_lengths},
+    "window_or_segment": {"segments": sorted_segments},
 }
 
 
@@ -172,7 +174,7 @@ class Trial:
 
         own = [np.ndim(value) > 0 for value in self.arguments.values()]
         one_each = [
-            masks.MASKS[self.made.pattern](
+            MASKS[self.made.pattern](
                 *self.rows.positions(), **{name: of_batch(name, v, b) for name, v in self.arguments.items()})
             for b in range(self.problem.batch if any(own) else min(self.problem.batch, 1))]
         shape = (len(one_each), 1, self.rows.length, self.rows.kv_length)

@@ -56,6 +56,24 @@ TEST(Expr, KnowsWhetherItDependsOnTheRow) {
   EXPECT_FALSE(Expr(1).dependsOnRow());
 }
 
+TEST(Expr, RisesByAsMuchAsTheRow) {
+  EXPECT_EQ(Expr(7).rise(63), 0);
+  EXPECT_EQ((a * b).rise(63), 0);
+  EXPECT_EQ((i + a - 5).rise(63), 63);
+  EXPECT_EQ((i * 2 + a).rise(63), 126);
+  EXPECT_EQ(Expr::max({0, i - a}).rise(63), 63);
+  EXPECT_EQ(Expr::min({i * 3, i + a, b}).rise(10), 30);
+  EXPECT_EQ((Expr::min({a, i}) + Expr::max({b, i})).rise(10), 20);
+}
+
+TEST(Expr, RiseIsUnknownWhereRowsAreDivided) {
+  EXPECT_FALSE((a * Expr::floorDiv(i, a)).rise(63));
+  EXPECT_FALSE(Expr::max({0, Expr::mod(i, b)}).rise(63));
+  EXPECT_FALSE((i * a).rise(63));
+  EXPECT_FALSE((a - i).rise(63));
+  EXPECT_EQ(Expr::floorDiv(a, b).rise(63), 0);
+}
+
 TEST(Expr, DivisionRoundsDown) {
   for (int64_t divisor = 1; divisor <= 5; ++divisor)
     for (int64_t dividend = -11; dividend <= 11; ++dividend) {
@@ -209,6 +227,22 @@ TEST(ExprFuzz, KeepsItsValue) {
       ASSERT_EQ(*constant, pair.plain(5, symbols)) << "ATTN_FUZZ_SEED=" << seed;
     }
   }
+}
+
+TEST(ExprFuzz, RisesByNoMoreThanItSays) {
+  uint64_t known = 0;
+  for (uint64_t seed = firstFuzzSeed(), end = seed + fuzzCount() / 4; seed < end; ++seed) {
+    Dice dice(seed);
+    Pair pair = randomExpr(dice, dice.in(1, 4));
+    std::vector<int64_t> symbols{dice.in(-20, 20), dice.in(-20, 20), dice.in(1, 20)};
+    int64_t rows = dice.in(0, 9);
+    std::optional<int64_t> rise = pair.expr.rise(rows);
+    known += rise.has_value();
+    for (int64_t row = -9; rise && row <= 9; row += 3)
+      ASSERT_LE(pair.plain(row + rows, symbols) - pair.plain(row, symbols), *rise)
+          << print(pair.expr) << " from i=" << row << " on by " << rows << "; ATTN_FUZZ_SEED=" << seed;
+  }
+  EXPECT_GT(known, fuzzCount() / 20);
 }
 
 TEST(ExprFuzz, ObeysTheLawsOfSums) {

@@ -225,3 +225,74 @@ TEST(Plan, TakesTheTargetsTiles) {
   EXPECT_EQ(plan.tile.groupRows, 6);
   EXPECT_EQ(plan.tile.granule, 12);
 }
+
+//===-- Targets ---------------------------------------------------------------------------------------------------===//
+
+TEST(Target, IsFoundByName) {
+  std::optional<Target> cpu = Target::find("cpu", 64, 64, false), gpu = Target::find("sm_90a", 64, 64, false);
+  ASSERT_TRUE(cpu && gpu);
+  EXPECT_EQ(cpu->name, "cpu");
+  EXPECT_FALSE(cpu->tile.anchored);
+  EXPECT_FALSE(cpu->local);
+  EXPECT_EQ(gpu->name, "sm_90a");
+  for (const char *unknown : {"", "gpu", "sm_80", "SM_90A"})
+    EXPECT_FALSE(Target::find(unknown, 64, 64, false)) << unknown;
+}
+
+/// What wgmma and the warpgroups take: whole tiles of 64 rows and up to 256 keys, by 16.
+static void expectTileOfGpu(const TileShape &tile) {
+  EXPECT_TRUE(tile.anchored);
+  EXPECT_EQ(tile.rows % 64, 0);
+  EXPECT_EQ(tile.keys % 16, 0);
+  EXPECT_LE(tile.keys, 256);
+  EXPECT_EQ(tile.groupRows, tile.rows);
+  EXPECT_EQ(tile.granule, tile.keys);
+}
+
+TEST(Target, TilesOfAGpuFitWhatItMultiplies) {
+  for (int64_t headSize = 16; headSize <= 256; headSize += 16)
+    for (bool hasScore : {false, true}) {
+      Target target = Target::sm90a(headSize, 64, hasScore);
+      expectTileOfGpu(target.tile);
+      ASSERT_TRUE(target.local);
+      expectTileOfGpu(*target.local);
+      EXPECT_LT(target.local->rows, target.tile.rows);
+      // Wider rows and a score region leave less room.
+      Target wider = Target::sm90a(headSize, 256, true);
+      EXPECT_LE(wider.tile.rows * wider.tile.keys, target.tile.rows * target.tile.keys);
+    }
+}
+
+/// Whether an sm_90a plan takes the tiles for few keys a row.
+static bool isLocal(const PairSet &set) {
+  Target target = Target::sm90a(64, 64, false);
+  return planPattern(set, target).tile.rows == target.local->rows;
+}
+
+TEST(Target, CallsOfFewKeysTakeLocalTiles) {
+  Target target = Target::sm90a(64, 64, false);
+  target.compactKeys = 100;
+  Plan plan = planPattern(PairSet::causal(), target);
+  ASSERT_TRUE(plan.compact);
+  CallValues values;
+  values.symbols.assign(SymbolCount, 0);
+  for (auto [keys, rows] : {std::pair(0, target.local->rows), {100, target.local->rows}, {101, target.tile.rows}}) {
+    values.symbols[KvLength] = keys;
+    EXPECT_EQ(plan.tileFor(values).rows, rows) << keys;
+  }
+  EXPECT_FALSE(planPattern(windowOf(8, 8), target).compact); // takes them anyway
+  target.compactKeys = 0;
+  EXPECT_FALSE(planPattern(PairSet::causal(), target).compact);
+}
+
+TEST(Target, LocalTilesAreForFewKeysARow) {
+  EXPECT_TRUE(isLocal(windowOf(256, 256)));
+  EXPECT_TRUE(isLocal(PairSet::intersect({PairSet::causal(), PairSet::blockLocal(Expr(64))})));
+  EXPECT_TRUE(isLocal(PairSet::sameSegment(2)));
+  EXPECT_TRUE(isLocal(PairSet::unite({windowOf(256, 256), globalOf(0)})));
+  EXPECT_FALSE(isLocal(PairSet::full()));
+  EXPECT_FALSE(isLocal(PairSet::causal()));
+  EXPECT_FALSE(isLocal(PairSet::padded(Expr::symbol(PaddingSymbol))));
+  EXPECT_FALSE(isLocal(PairSet::unite({PairSet::causal(), globalOf(0)})));
+  EXPECT_FALSE(isLocal(PairSet::where(0)));
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Plans and walks of random compositions against brute force: every admitted pair is covered once, in both directions,
-// and nothing else is; no tile is visited in vain, and full tiles are full.
+// and nothing else is; no tile is visited in vain, unless it is anchored, and full tiles are full.
 
 #include "RandomPatterns.h"
 #include "attn/Pattern/Walk.h"
@@ -56,12 +56,30 @@ public:
     target.tile.groupRows = dice.divisorOf(target.tile.rows), target.tile.granule = dice.divisorOf(target.tile.keys);
   }
 
+  /// Tiles of a GPU, and others for local patterns and for calls of few keys.
+  void drawCallOfAnchoredTiles() {
+    values = randomCall(dice);
+    target.tile = randomAnchoredTile(), target.local = randomAnchoredTile();
+    target.compactKeys = dice.in(0, 40);
+  }
+
   /// What runs this case again, in one line.
   std::string text() const {
     const TileShape &tile = target.tile;
+    std::string local = target.local
+                            ? ", anchored, local " + std::to_string(target.local->rows) + "x" +
+                                  std::to_string(target.local->keys) + " to " + std::to_string(target.compactKeys)
+                            : "";
     return "ATTN_FUZZ_SEED=" + std::to_string(seed) + " ATTN_FUZZ_COUNT=1: " + tree.text() + " with " + textOf(values) +
            "tile " + std::to_string(tile.rows) + "x" + std::to_string(tile.keys) + " of " +
-           std::to_string(tile.groupRows) + "x" + std::to_string(tile.granule);
+           std::to_string(tile.groupRows) + "x" + std::to_string(tile.granule) + local;
+  }
+
+  /// As large as a GPU's, or small by the same rule, so that a call needs many.
+  TileShape randomAnchoredTile() {
+    bool isSmall = dice.chance(50);
+    int64_t rows = isSmall ? dice.in(1, 16) : 64 * dice.in(1, 3), keys = isSmall ? dice.in(1, 16) : 16 * dice.in(1, 8);
+    return {rows, keys, rows, keys, /*anchored=*/true};
   }
 
   uint64_t seed;
@@ -75,7 +93,8 @@ public:
 class Checker {
 public:
   explicit Checker(const Case &test)
-      : values(test.values), set(test.tree.build()), plan(planPattern(set, test.target)), wanted(values) {
+      : values(test.values), set(test.tree.build()), plan(planPattern(set, test.target)), tile(plan.tileFor(values)),
+        wanted(values) {
     for (int64_t i = 0; i < values.length(); ++i)
       for (int64_t j = 0; j < values.kvLength(); ++j)
         wanted.at(i, j) = test.tree.admits(values, i + values.offset(Side::Queries), j + values.offset(Side::Keys));
@@ -86,6 +105,7 @@ public:
   std::string run() {
     checkContains();
     checkOwners();
+    checkBoundsRise();
     readBoxes();
     checkWalk("by query", [&](VisitFn visit) { walkByQuery(plan, values, visit); });
     checkWalk("by key", [&](VisitFn visit) { walkByKey(plan, values, visit); });
@@ -123,6 +143,16 @@ private:
     for (int64_t i = 0; i < values.length(); ++i)
       if (owners[i] != 1)
         fail("query row " + std::to_string(i) + " has " + std::to_string(owners[i]) + " owners");
+  }
+
+  /// Bounds never fall: those of a tile's first and last row enclose those of all rows between.
+  void checkBoundsRise() {
+    for (const Phase &phase : plan.phases)
+      for (const Box &box : phase.boxes)
+        for (const Expr *bound : {&box.lower, &box.upper, &box.queryLower, &box.queryUpper})
+          for (int64_t row = 1; row < std::max(values.length(), values.kvLength()); ++row)
+            if (bound->evaluate(row, values.symbols) < bound->evaluate(row - 1, values.symbols))
+              return fail("a bound falls from row " + std::to_string(row - 1) + " to the next");
   }
 
   /// The pairs of each box, by its own words; both directions have to say the same.
@@ -169,8 +199,8 @@ private:
   std::string cover(const Visit &visit, Matrix &covered) {
     const Phase &phase = plan.phases[visit.phase];
     const std::vector<int64_t> &queries = orders[phase.queries], &keys = orders[phase.boxes[visit.box].keys];
-    if (!isTile(visit.queryBegin, visit.queryEnd, plan.tile.rows, queries.size()) ||
-        !isTile(visit.keyBegin, visit.keyEnd, plan.tile.keys, keys.size()))
+    if (!isTile(visit.queryBegin, visit.queryEnd, tile.rows, queries.size()) ||
+        !isTile(visit.keyBegin, visit.keyEnd, tile.keys, keys.size()))
       return "a visit is no tile";
     int64_t found = 0;
     for (int64_t q = visit.queryBegin; q < visit.queryEnd; ++q)
@@ -183,7 +213,7 @@ private:
         covered.at(queries[q], keys[k]) += admits;
         found += admits;
       }
-    return found ? "" : "a visited tile is empty";
+    return found || tile.anchored ? "" : "a visited tile is empty";
   }
 
   static bool isTile(int64_t begin, int64_t end, int64_t most, int64_t size) {
@@ -199,11 +229,21 @@ private:
       fail("counts " + std::to_string(total.admitted) + " admitted pairs, wanted " + std::to_string(admitted));
     if (total.computed < admitted)
       fail("counts " + std::to_string(total.computed) + " computed pairs of " + std::to_string(admitted));
+    if (tile.anchored && total.computed != tile.rows * tile.keys * countVisits())
+      fail("counts " + std::to_string(total.computed) + " computed pairs in " + std::to_string(countVisits()) +
+           " whole tiles");
+  }
+
+  int64_t countVisits() const {
+    int64_t count = 0;
+    walkByQuery(plan, values, [&](const Visit &) { ++count; });
+    return count;
   }
 
   const CallValues &values;
   PairSet set;
   Plan plan;
+  const TileShape &tile;
   Matrix wanted;
   std::vector<std::vector<int64_t>> orders; // rows by rank
   std::vector<std::vector<Matrix>> boxes;   // [phase][box]
@@ -237,6 +277,41 @@ TEST(WalkFuzz, CoversEveryAdmittedPairOnce) {
       "WalkFuzz: of %llu compositions %llu test some pairs, and %llu of these have too many boxes and test all\n",
       static_cast<unsigned long long>(count), static_cast<unsigned long long>(tested),
       static_cast<unsigned long long>(fallbacks));
+}
+
+TEST(WalkFuzz, CoversEveryAdmittedPairOnceWithAnchoredTiles) {
+  uint64_t failures = 0;
+  for (uint64_t seed = firstFuzzSeed(), end = seed + (fuzzCount() + 1) / 2; seed < end && failures < 5; ++seed) {
+    Case test(seed);
+    for (int call = 0; call < Case::calls; ++call) {
+      test.drawCallOfAnchoredTiles();
+      std::string fault = Checker(test).run();
+      if (!fault.empty())
+        ADD_FAILURE() << fault << "; " << test.text();
+      failures += !fault.empty();
+    }
+  }
+}
+
+/// The key ranks that the tiles of the only box take, first tile first, with three query rows a tile and four keys.
+static std::vector<std::pair<int64_t, int64_t>> anchoredTiles(const PairSet &set, int64_t length) {
+  CallValues values;
+  values.symbols.assign(SymbolCount, 0);
+  values.symbols[Length] = values.symbols[KvLength] = length;
+  Target target = Target::cpu();
+  target.tile = {3, 4, 3, 4, /*anchored=*/true};
+  std::vector<std::pair<int64_t, int64_t>> tiles;
+  walkByQuery(planPattern(set, target), values,
+              [&](const Visit &visit) { tiles.emplace_back(visit.keyBegin, visit.keyEnd); });
+  return tiles;
+}
+
+TEST(Walk, AnchoredTilesStartAtTheFirstKeyOrEndAtTheLast) {
+  using Tiles = std::vector<std::pair<int64_t, int64_t>>;
+  // Where every row looks at key 0, tiles start there.
+  EXPECT_EQ(anchoredTiles(PairSet::causal(), 6), (Tiles{{0, 4}, {0, 4}, {4, 6}}));
+  // Rows 0 to 2 look at keys 0 to 2, rows 3 to 5 at keys 2 to 5, rows 6 to 8 at keys 5 to 8: a tile for each.
+  EXPECT_EQ(anchoredTiles(PairSet::window(Expr(1), Expr(0)), 9), (Tiles{{0, 3}, {2, 6}, {5, 9}}));
 }
 
 TEST(Walk, QueriesWithoutASegmentStillSeeGlobalKeys) {

@@ -193,14 +193,24 @@ int cuTensorMapEncodeTiled(attn_tensor_map *map, int element, uint32_t rank, voi
   return CUDA_SUCCESS;
 }
 
-int cuLaunchKernel(void *function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
-                   unsigned block_y, unsigned block_z, unsigned shared_bytes, void *stream, void **parameters,
-                   void **extra) {
+static int has_overlap(const attn_launch *config) {
+  for (unsigned i = 0; i < config->attribute_count; ++i)
+    if (config->attributes[i].id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION)
+      return config->attributes[i].value != 0;
+  return 0;
+}
+
+int cuLaunchKernelEx(const attn_launch *config, void *function, void **parameters, void **extra) {
   (void)extra;
   MAY_FAIL();
   ++driver.launches;
-  fake_launch launch = {function,  {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared_bytes, stream,
-                        parameters};
+  fake_launch launch = {.function = function,
+                        .shared_bytes = config->shared_bytes,
+                        .stream = config->stream,
+                        .parameters = parameters,
+                        .overlaps = has_overlap(config)};
+  memcpy(launch.grid, config->grid, sizeof(launch.grid));
+  memcpy(launch.block, config->block, sizeof(launch.block));
   if (driver.on_launch)
     driver.on_launch(&launch);
   return CUDA_SUCCESS;

@@ -18,6 +18,7 @@ typedef struct fake_launch {
   unsigned grid[3], block[3], shared_bytes;
   void *stream;
   void **parameters;
+  int overlaps; /* the launch before it */
 } fake_launch;
 
 /* What a tensor map says, held in its 128 bytes. */

@@ -10,7 +10,6 @@
 
 #include "gtest/gtest.h"
 
-#include <cfloat>
 #include <cstring>
 #include <set>
 #include <string>
@@ -21,11 +20,16 @@ namespace {
 // GPU kernels with the arguments of the fake CPU kernels
 //===----------------------------------------------------------------------------------------------------------===//
 
-const attn_gpu_phase longformerPhases[] = {
-    {{"near_tiled", 384, 200000, 128, 96, 64, 1}, {"near_strided", 128, 30000, 64, 64, 64, 0}},
-    {{"hub_tiled", 256, 100000, 64, 128, 64, 0}, {"hub_strided", 128, 30000, 64, 64, 64, 0}}};
-const attn_gpu_phase documentPhases[] = {{{"document_tiled", 384, 200000, 128, 128, 64, 1}, {}}};
+const attn_gpu_function nearTiled = {"near_tiled", 384, 200000, 128, 96, 64, 1};
+const attn_gpu_function nearStrided = {"near_strided", 128, 30000, 64, 64, 64, 0};
+const attn_gpu_function nearCompact = {"near_compact", 256, 60000, 64, 80, 64, 0};
+const attn_gpu_phase hubPhase = {
+    {"hub_tiled", 256, 100000, 64, 128, 64, 0}, {"hub_strided", 128, 30000, 64, 64, 64, 0}, {}, 0};
+const attn_gpu_phase longformerPhases[] = {{nearTiled, nearStrided, {}, 0}, hubPhase};
+const attn_gpu_phase compactPhases[] = {{nearTiled, nearStrided, nearCompact, 7}, hubPhase};
+const attn_gpu_phase documentPhases[] = {{{"document_tiled", 384, 200000, 128, 128, 64, 1}, {}, {}, 0}};
 const attn_gpu_code longformerCode = {"a cubin", "some PTX", longformerPhases};
+const attn_gpu_code compactCode = {"a cubin", "some PTX", compactPhases};
 const attn_gpu_code documentCode = {nullptr, "other PTX", documentPhases};
 
 attn_kernel_info gpuInfo(const attn_kernel_info &cpu) {
@@ -44,15 +48,18 @@ attn_kernel gpuKernel(const attn_kernel &cpu, const attn_kernel_info &info, cons
   return kernel;
 }
 const attn_kernel longformer = gpuKernel(fake_longformer, longformerInfo, longformerCode);
+const attn_kernel compactLongformer = gpuKernel(fake_longformer, longformerInfo, compactCode);
 const attn_kernel document = gpuKernel(fake_document, documentInfo, documentCode);
 
 /// Copy of a launch of a phase.
 struct PhaseLaunch {
   std::string function;
-  unsigned blocks, threads, sharedBytes;
-  void *stream;
-  fake_map maps[4];
-  std::vector<int64_t> words;
+  std::vector<unsigned> grid;
+  unsigned blocks = 0, threads = 0, sharedBytes = 0;
+  void *stream = nullptr;
+  bool overlaps = false;
+  fake_map maps[4] = {};
+  std::vector<int64_t> words = {};
 };
 
 std::vector<PhaseLaunch> phaseLaunches;
@@ -64,6 +71,7 @@ void runOnHost(const fake_launch *launch) {
   std::string function = launch->function;
   launchOrder.push_back(function);
   if (function == ATTN_PROLOGUE_RUN_JOBS) {
+    EXPECT_FALSE(launch->overlaps);
     EXPECT_EQ(launch->block[0], unsigned(ATTN_PROLOGUE_THREADS));
     EXPECT_EQ(launch->shared_bytes, unsigned(ATTN_PROLOGUE_SHARED_BYTES));
     const auto *all = static_cast<const attn_jobs *>(launch->parameters[0]);
@@ -71,6 +79,7 @@ void runOnHost(const fake_launch *launch) {
       for (unsigned b = 0; b < launch->grid[0]; ++b)
         attn_run_job(&all->jobs[job], all->status, b, all->batch);
   } else if (function == ATTN_PROLOGUE_MATCH) {
+    EXPECT_FALSE(launch->overlaps);
     const auto *job = static_cast<const attn_match_job *>(launch->parameters[0]);
     for (int64_t block = 0; block < launch->grid[0]; ++block)
       for (int64_t t = 0; t < launch->block[0]; ++t) {
@@ -79,7 +88,12 @@ void runOnHost(const fake_launch *launch) {
           attn_match_rank(job, block / job->blocks_per_batch, rank);
       }
   } else {
-    PhaseLaunch phase = {function, launch->grid[0], launch->block[0], launch->shared_bytes, launch->stream, {}, {}};
+    PhaseLaunch phase = {function, {launch->grid, launch->grid + 3}};
+    phase.blocks = launch->grid[0] * launch->grid[1] * launch->grid[2];
+    phase.threads = launch->block[0];
+    phase.sharedBytes = launch->shared_bytes;
+    phase.stream = launch->stream;
+    phase.overlaps = launch->overlaps;
     for (int i = 0; i < 4; ++i)
       std::memcpy(&phase.maps[i], launch->parameters[i], sizeof(fake_map));
     const auto *words = static_cast<const int64_t *>(launch->parameters[4]);
@@ -320,14 +334,118 @@ TEST_F(GpuEntry, PersistentBlocksAreNoMoreThanRunAtATime) {
   EXPECT_EQ(phaseLaunches[0].blocks, 8u);
 }
 
+TEST_F(GpuEntry, FewKeysTakeTheCompactVersion) {
+  for (auto [keys, function] : {std::pair(7, "near_compact"), {8, "near_tiled"}}) {
+    GpuCall call(compactLongformer, {2, 4, 2, 70, keys});
+    call.prepare();
+    ASSERT_EQ(call.run(), ATTN_OK);
+    EXPECT_EQ(phaseLaunches[0].function, "hub_tiled"); // has no compact version
+    EXPECT_EQ(phaseLaunches[1].function, function);
+  }
+  GpuCall call(compactLongformer, {2, 4, 2, 70, 7});
+  call.prepare();
+  ASSERT_EQ(call.run(), ATTN_OK);
+  const PhaseLaunch &compact = phaseLaunches[1];
+  EXPECT_EQ(compact.blocks, 2u * 4 * 2);
+  EXPECT_EQ(compact.threads, 256u);
+  EXPECT_EQ(compact.sharedBytes, 60000u);
+  EXPECT_EQ(word(compact, compactLongformer, ATTN_GPU_TILES), 2);
+  EXPECT_EQ(compact.maps[0].box[1], 64u);
+  EXPECT_EQ(compact.maps[1].box[1], 80u);
+}
+
+TEST_F(GpuEntry, FewKeysOfOddStridesTakeTheStridedVersion) {
+  GpuCall call(compactLongformer, {2, 4, 2, 70, 7}, 9);
+  call.prepare();
+  ASSERT_EQ(call.run(), ATTN_OK);
+  EXPECT_EQ(phaseLaunches[1].function, "near_strided");
+}
+
 // 40 keys of 18 bytes for each of 2 x 2 heads.
 TEST_F(GpuEntry, TilesGoHeadByHeadWhereKeysOverflowTheCache) {
-  for (auto [cacheBytes, isTileMajor] : {std::pair(2 * 40 * 18 * 4, 1), {2 * 40 * 18 * 4 - 2, 0}, {0, 0}}) {
+  for (auto [cacheBytes, isTileMajor] : {std::pair(40 * 18 * 4, 1), {40 * 18 * 4 - 1, 0}, {0, 0}}) {
     driver->cache_bytes = cacheBytes;
     GpuCall call(longformer, {2, 4, 2, 40, 40});
     call.prepare();
     ASSERT_EQ(call.run(), ATTN_OK);
     EXPECT_EQ(word(phaseLaunches[0], longformer, ATTN_GPU_TILE_MAJOR), isTileMajor) << cacheBytes;
+  }
+}
+
+TEST_F(GpuEntry, PhasesAfterTheFirstThatIsLaunchedOverlapIt) {
+  GpuCall call(longformer, {2, 4, 2, 300, 40});
+  fillLongformer(call);
+  call.prepare();
+  ASSERT_EQ(call.run(), ATTN_OK);
+  EXPECT_FALSE(phaseLaunches[0].overlaps); // waits for the prologue
+  EXPECT_TRUE(phaseLaunches[1].overlaps);
+  ASSERT_EQ(call.run(), ATTN_OK);
+  EXPECT_FALSE(phaseLaunches[0].overlaps); // of the call before either
+
+  GpuCall noToken(longformer, {2, 4, 2, 300, 40});
+  noToken.addData({}, {0});
+  noToken.prepare();
+  ASSERT_EQ(noToken.run(), ATTN_OK);
+  EXPECT_EQ(launchOrder, (std::vector<std::string>{ATTN_PROLOGUE_RUN_JOBS, "near_tiled"}));
+  EXPECT_FALSE(phaseLaunches[0].overlaps);
+}
+
+// The strided version, which is not persistent: 300 rows are five tiles.
+TEST_F(GpuEntry, GridsGoByTileWhereKeysFitTheCache) {
+  using Grid = std::vector<unsigned>;
+  for (auto [cacheBytes, grid] : {std::pair(0, Grid{5, 4, 3}), {1 << 20, Grid{4, 3, 5}}}) {
+    driver->cache_bytes = cacheBytes;
+    GpuCall call(longformer, {3, 4, 2, 300, 40}, 9);
+    call.prepare();
+    ASSERT_EQ(call.run(), ATTN_OK);
+    EXPECT_EQ(phaseLaunches[1].function, "near_strided");
+    EXPECT_EQ(phaseLaunches[1].grid, grid);
+    EXPECT_EQ(word(phaseLaunches[1], longformer, ATTN_GPU_TILE_MAJOR), cacheBytes != 0);
+  }
+}
+
+TEST_F(GpuEntry, GridsGoByHeadWhereTilesAreTooManyForZ) {
+  for (auto [tiles, grid] : {std::pair(65535, std::vector<unsigned>{1, 1, 65535}), {65536, {65536, 1, 1}}}) {
+    GpuCall call(longformer, {1, 1, 1, int64_t(tiles) * 64, 1}, 9);
+    call.prepare();
+    ASSERT_EQ(call.run(), ATTN_OK);
+    EXPECT_EQ(phaseLaunches[1].grid, grid);
+  }
+}
+
+TEST_F(GpuEntry, ManyBatchesTakeSeveralLaunches) {
+  for (auto [cacheBytes, first, second] :
+       {std::tuple(0, std::vector<unsigned>{2, 2, 65535}, std::vector<unsigned>{2, 2, 10}),
+        {1 << 30, {2, 65535, 2}, {2, 10, 2}}}) {
+    driver->cache_bytes = cacheBytes;
+    GpuCall call(longformer, {65545, 2, 1, 100, 3}, 9);
+    call.addData({}, {0});
+    call.prepare();
+    ASSERT_EQ(call.run(), ATTN_OK);
+    ASSERT_EQ(phaseLaunches.size(), 2u);
+    EXPECT_EQ(phaseLaunches[0].grid, first);
+    EXPECT_EQ(phaseLaunches[1].grid, second);
+    EXPECT_EQ(word(phaseLaunches[0], longformer, ATTN_GPU_FIRST_BATCH), 0);
+    EXPECT_EQ(word(phaseLaunches[1], longformer, ATTN_GPU_FIRST_BATCH), 65535);
+  }
+}
+
+TEST_F(GpuEntry, PersistentBlocksTakeManyBatchesInOneLaunch) {
+  GpuCall call(longformer, {65545, 2, 1, 100, 3});
+  call.addData({}, {0});
+  call.prepare();
+  ASSERT_EQ(call.run(), ATTN_OK);
+  ASSERT_EQ(phaseLaunches.size(), 1u);
+  EXPECT_EQ(phaseLaunches[0].grid, (std::vector<unsigned>{132, 1, 1}));
+  EXPECT_EQ(word(phaseLaunches[0], longformer, ATTN_GPU_FIRST_BATCH), 0);
+}
+
+TEST_F(GpuEntry, AGridHasNoMoreHeads) {
+  for (auto [heads, status] : {std::pair(65535, ATTN_OK), {65536, ATTN_ERROR_SHAPE}}) {
+    GpuCall call(longformer, {1, heads, 1, 5, 5});
+    call.prepare();
+    EXPECT_EQ(call.run(), status) << heads;
+    EXPECT_EQ(launchOrder.empty(), status != ATTN_OK);
   }
 }
 
@@ -365,7 +483,7 @@ TEST_F(GpuEntry, WordsOfTheDefaults) {
     call.prepare();
     ASSERT_EQ(call.run(), ATTN_OK);
     const PhaseLaunch &near = phaseLaunches.back();
-    float expected = scale == -2.5 ? -2.5f : FLT_MIN;
+    auto expected = static_cast<float>(scale);
     uint32_t bits = uint32_t(near.words[ATTN_SYMBOL_SCALE]);
     EXPECT_EQ(std::memcmp(&bits, &expected, sizeof(bits)), 0) << scale;
     EXPECT_EQ(view(near, longformer, ATTN_LSE), (std::vector<int64_t>{0, 0, 0, 0}));
@@ -561,6 +679,19 @@ TEST_F(GpuEntry, LengthsOutOfRangeRaiseTheStatus) {
   }
 }
 
+TEST_F(GpuEntry, TheStatusIsClearedWithoutJobsToo) {
+  attn_kernel unused = longformer; // nothing is made of its tokens
+  unused.order_count = 2;
+  unused.phase_count = 1;
+  GpuCall call(unused, {2, 2, 1, 40, 40});
+  call.prepare();
+  ASSERT_NE(call.raisedStatus(), ATTN_OK);
+  ASSERT_EQ(call.run(), ATTN_OK);
+  EXPECT_EQ(launchOrder, (std::vector<std::string>{"near_tiled"}));
+  EXPECT_EQ(driver->fills, 1);
+  EXPECT_EQ(call.raisedStatus(), ATTN_OK);
+}
+
 TEST_F(GpuEntry, AKernelWithoutRunTimeDataNeedsNoWorkspace) {
   attn_kernel_info info = longformerInfo;
   info.tensor_count = ATTN_LSE + 1;
@@ -627,7 +758,7 @@ const Mistake mistakes[] = {
     {"a status that cannot be cleared", ATTN_ERROR_LAUNCH,
      [](GpuCall &, fake_driver &d) { d.failing = "cuMemsetD32Async"; }},
     {"a launch that the driver refuses", ATTN_ERROR_LAUNCH,
-     [](GpuCall &, fake_driver &d) { d.failing = "cuLaunchKernel"; }},
+     [](GpuCall &, fake_driver &d) { d.failing = "cuLaunchKernelEx"; }},
 };
 
 TEST_F(GpuEntry, RefusesEveryMistakeAndLaunchesNothing) {

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Which pairs the patterns of Inputs admit, from their formulas alone, beside those of the shipped ones (masks.py)."""
+
+import masks
+import numpy as np
+from masks import causal, document, sliding_window
+
+
+def listed_window(
+    p: np.ndarray, t: np.ndarray, tokens: np.ndarray = np.array([0]), near: int = 8, far: int = 256
+) -> np.ndarray:
+    is_listed = np.isin(p, tokens[tokens >= 0])
+    return sliding_window(p, t, near, near) | (is_listed & sliding_window(p, t, far, far))
+
+
+def window_or_segment(p: np.ndarray, t: np.ndarray, segments: np.ndarray, near: int = 8) -> np.ndarray:
+    return sliding_window(p, t, near, near) | document(p, t, segments)
+
+
+def thirds(p: np.ndarray, t: np.ndarray) -> np.ndarray:
+    return ((p + t) % 3 == 0) & causal(p, t)
+
+
+def two_lists(
+    p: np.ndarray, t: np.ndarray, first: np.ndarray = np.array([0]), second: np.ndarray = np.array([1]), near: int = 8
+) -> np.ndarray:
+    both = np.concatenate([first, second])
+    tokens = both[both >= 0]
+    return sliding_window(p, t, near, near) | np.isin(p, tokens) | np.isin(t, tokens)
+
+
+MASKS: dict[str, masks.Mask] = {
+    **masks.MASKS, **{mask.__name__: mask for mask in (listed_window, window_or_segment, thirds, two_lists)}}

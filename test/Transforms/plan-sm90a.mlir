@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A GPU's plan is a CPU's plan with other tiles: anchored ones, multiplied whole. Where every row looks at few keys, at
+// any length, they are smaller than where it may look at many; where rows differ, calls of few keys take the small ones.
+//
+// RUN: attn-opt %s --attn-specialize=element=bf16 --attn-plan=target=sm_90a > %t.gpu
+// RUN: FileCheck %s < %t.gpu
+// RUN: attn-opt %s --attn-specialize=element=bf16 --attn-plan="target=sm_90a tile-rows=128 tile-keys=48" \
+// RUN:   | FileCheck %s --check-prefix=GIVEN
+//
+// Phases, orders and boxes are the CPU's to the letter.
+// RUN: attn-opt %s --attn-specialize=element=bf16 --attn-plan=target=cpu > %t.cpu
+// RUN: sed -E "s/ tile \[[0-9, ]*\] anchored( compact \[[0-9, ]*\] to [0-9]+)?//" %t.gpu > %t.gpu.boxes
+// RUN: sed -E "s/ tile \[[0-9, ]*\]//" %t.cpu > %t.cpu.boxes
+// RUN: diff %t.gpu.boxes %t.cpu.boxes
+
+// CHECK-LABEL: func.func @causal
+// CHECK: attn.plan {{.*}} tile {{\[}}[[WIDE:[0-9]+, [0-9]+]], [[WIDE]]] anchored compact {{\[}}[[LOCAL:[0-9]+, [0-9]+]], [[LOCAL]]] to {{[0-9]+}} {
+// CHECK-NEXT: attn.phase queries(all) {
+// CHECK-NEXT: attn.box keys(all) rows [0, min(kv_length, i + query_offset - key_offset + 1))
+// CHECK-NEXT: }
+// GIVEN-LABEL: func.func @causal
+// GIVEN: tile [128, 48, 128, 48] anchored {
+attn.pattern @causal() {
+  %past = attn.causal
+  attn.yield %past
+}
+
+// Both bounds move with the rows. A size that is given holds for local patterns, too.
+// CHECK-LABEL: func.func @window
+// CHECK: tile {{\[}}[[LOCAL]], [[LOCAL]]] anchored {
+// GIVEN-LABEL: func.func @window
+// GIVEN: tile [128, 48, 128, 48] anchored {
+attn.pattern @window(%left: index = 8) {
+  %near = attn.window left(%left) right(0)
+  attn.yield %near
+}
+
+// Listed keys are few; the rows that look at all keys are not what most tiles are made for.
+// CHECK-LABEL: func.func @hubs
+// CHECK: tile {{\[}}[[LOCAL]], [[LOCAL]]] anchored {
+// CHECK-NEXT: attn.phase queries(listed(0)) {
+// CHECK: attn.phase queries(all) except(listed(0)) {
+attn.pattern @hubs(%tokens: !attn.tokens = [0]) {
+  %near = attn.window left(4) right(4)
+  %hub = attn.global %tokens
+  %pairs = attn.union %near, %hub
+  attn.yield %pairs
+}
+
+// CHECK-LABEL: func.func @segments
+// CHECK: tile {{\[}}[[LOCAL]], [[LOCAL]]] anchored {
+// CHECK: attn.box keys(sorted(0)) same_segment
+attn.pattern @segments(%ids: !attn.segments) {
+  %own = attn.segments %ids
+  attn.yield %own
+}
+
+// A length is a bound that stands still: all rows look at as many keys, and small tiles save nothing.
+// CHECK-LABEL: func.func @padded
+// CHECK: tile {{\[}}[[WIDE]], [[WIDE]]] anchored {
+attn.pattern @padded(%lengths: !attn.lengths) {
+  %present = attn.padded %lengths
+  attn.yield %present
+}
