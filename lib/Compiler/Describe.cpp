@@ -37,8 +37,7 @@ public:
   }
 
 private:
-  //===-- Constants
-  //-------------------------------------------------------------------------------------------------===//
+  //===-- Constants ---------------------------------------------------------------------------------------------===//
   Constant *int32(int64_t value) { return llvm::ConstantInt::getSigned(llvm::Type::getInt32Ty(context), value); }
   Constant *int64(int64_t value) { return llvm::ConstantInt::getSigned(llvm::Type::getInt64Ty(context), value); }
   Constant *null() { return llvm::ConstantPointerNull::get(llvm::PointerType::get(context, 0)); }
@@ -58,8 +57,7 @@ private:
     return global(part, llvm::ConstantArray::get(type, elements));
   }
 
-  //===-- attn_kernel_info
-  //------------------------------------------------------------------------------------------===//
+  //===-- attn_kernel_info --------------------------------------------------------------------------------------===//
   int elementNumber() const {
     return layout.element.isBF16() ? ATTN_BF16 : layout.element.isF16() ? ATTN_F16 : ATTN_F32;
   }
@@ -115,8 +113,7 @@ private:
     return arrayOf("scalars", all);
   }
 
-  //===-- attn_kernel
-  //-----------------------------------------------------------------------------------------------===//
+  //===-- attn_kernel -------------------------------------------------------------------------------------------===//
   Constant *symbols() {
     std::vector<Constant *> all;
     for (const NamedSymbol &symbol : layout.symbols)

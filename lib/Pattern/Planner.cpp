@@ -323,7 +323,7 @@ Target Target::sm90a(int64_t headSize, int64_t valueHeadSize, bool hasScore) {
   Target target;
   target.name = "sm_90a";
   target.tile = columns <= 64 ? tileOf(192, hasScore ? 112 : 128) : columns <= 128 ? tileOf(128, 128) : tileOf(128, 64);
-  target.local = columns <= 64 ? tileOf(64, 96) : tileOf(64, 64);
+  target.local = columns <= 64 ? tileOf(64, 96) : columns <= 192 ? tileOf(64, 64) : tileOf(64, 48);
   target.compactKeys = columns <= 64 ? 3072 : 0; // measured: docs/performance.md
   target.flopsPerSecond = 600e12;
   target.bytesPerSecond = 4.2e12;

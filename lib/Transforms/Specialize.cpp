@@ -92,8 +92,7 @@ private:
 
   int64_t valueSize() const { return valueHeadSize ? valueHeadSize : headSize; }
 
-  //===-- Kernels
-  //---------------------------------------------------------------------------------------------------===//
+  //===-- Kernels -----------------------------------------------------------------------------------------------===//
 
   /// A pattern that no attention names is a kernel: gives it a function of the same name.
   LogicalResult makeFunctions() {
@@ -149,8 +148,7 @@ private:
     return success();
   }
 
-  //===-- Inlining
-  //--------------------------------------------------------------------------------------------------===//
+  //===-- Inlining ----------------------------------------------------------------------------------------------===//
 
   /// An argument of the function that is passed on as a parameter is bound by what the parameter is.
   static void keepMinimum(func::FuncOp function, BlockArgument parameter, Value passed) {
@@ -225,8 +223,7 @@ private:
     return success();
   }
 
-  //===-- Types
-  //-----------------------------------------------------------------------------------------------------===//
+  //===-- Types -------------------------------------------------------------------------------------------------===//
 
   /// The element type for !attn.element, and `columns` where the number of columns is open.
   static Type specialized(Type type, Type element, int64_t columns) {

@@ -10,6 +10,8 @@
 // RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=FLAGS
 // RUN: attn-opt %s --attn-specialize="kernel=full element=bf16 score=doubles" \
 // RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=DOUBLES
+// RUN: attn-opt %s --attn-specialize="kernel=full element=bf16 score=stays" \
+// RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=STAYS
 
 attn.pattern @full() {
   %all = attn.full
@@ -119,5 +121,76 @@ attn.score @doubles() (%s, %b, %h, %i, %j) {
   %x40 = arith.addi %x39, %x39 : i64
   %large = arith.sitofp %x40 : i64 to f32
   %biased = arith.addf %s, %large : f32
+  attn.yield %biased : f32
+}
+
+// A chain whose values are used twice each time is written once, also where the column stays a summand.
+// STAYS: attn_tile.map
+// STAYS-COUNT-2: arith.sitofp
+// STAYS: attn_tile.yield
+attn.score @stays() (%s, %b, %h, %i, %j) {
+  %x0 = arith.index_cast %j : index to i64
+  %t0 = arith.addi %x0, %x0 : i64
+  %x1 = arith.subi %t0, %x0 : i64
+  %t1 = arith.addi %x1, %x1 : i64
+  %x2 = arith.subi %t1, %x1 : i64
+  %t2 = arith.addi %x2, %x2 : i64
+  %x3 = arith.subi %t2, %x2 : i64
+  %t3 = arith.addi %x3, %x3 : i64
+  %x4 = arith.subi %t3, %x3 : i64
+  %t4 = arith.addi %x4, %x4 : i64
+  %x5 = arith.subi %t4, %x4 : i64
+  %t5 = arith.addi %x5, %x5 : i64
+  %x6 = arith.subi %t5, %x5 : i64
+  %t6 = arith.addi %x6, %x6 : i64
+  %x7 = arith.subi %t6, %x6 : i64
+  %t7 = arith.addi %x7, %x7 : i64
+  %x8 = arith.subi %t7, %x7 : i64
+  %t8 = arith.addi %x8, %x8 : i64
+  %x9 = arith.subi %t8, %x8 : i64
+  %t9 = arith.addi %x9, %x9 : i64
+  %x10 = arith.subi %t9, %x9 : i64
+  %t10 = arith.addi %x10, %x10 : i64
+  %x11 = arith.subi %t10, %x10 : i64
+  %t11 = arith.addi %x11, %x11 : i64
+  %x12 = arith.subi %t11, %x11 : i64
+  %t12 = arith.addi %x12, %x12 : i64
+  %x13 = arith.subi %t12, %x12 : i64
+  %t13 = arith.addi %x13, %x13 : i64
+  %x14 = arith.subi %t13, %x13 : i64
+  %t14 = arith.addi %x14, %x14 : i64
+  %x15 = arith.subi %t14, %x14 : i64
+  %t15 = arith.addi %x15, %x15 : i64
+  %x16 = arith.subi %t15, %x15 : i64
+  %t16 = arith.addi %x16, %x16 : i64
+  %x17 = arith.subi %t16, %x16 : i64
+  %t17 = arith.addi %x17, %x17 : i64
+  %x18 = arith.subi %t17, %x17 : i64
+  %t18 = arith.addi %x18, %x18 : i64
+  %x19 = arith.subi %t18, %x18 : i64
+  %t19 = arith.addi %x19, %x19 : i64
+  %x20 = arith.subi %t19, %x19 : i64
+  %t20 = arith.addi %x20, %x20 : i64
+  %x21 = arith.subi %t20, %x20 : i64
+  %t21 = arith.addi %x21, %x21 : i64
+  %x22 = arith.subi %t21, %x21 : i64
+  %t22 = arith.addi %x22, %x22 : i64
+  %x23 = arith.subi %t22, %x22 : i64
+  %t23 = arith.addi %x23, %x23 : i64
+  %x24 = arith.subi %t23, %x23 : i64
+  %t24 = arith.addi %x24, %x24 : i64
+  %x25 = arith.subi %t24, %x24 : i64
+  %t25 = arith.addi %x25, %x25 : i64
+  %x26 = arith.subi %t25, %x25 : i64
+  %t26 = arith.addi %x26, %x26 : i64
+  %x27 = arith.subi %t26, %x26 : i64
+  %t27 = arith.addi %x27, %x27 : i64
+  %x28 = arith.subi %t27, %x27 : i64
+  %t28 = arith.addi %x28, %x28 : i64
+  %x29 = arith.subi %t28, %x28 : i64
+  %t29 = arith.addi %x29, %x29 : i64
+  %x30 = arith.subi %t29, %x29 : i64
+  %real = arith.sitofp %x30 : i64 to f32
+  %biased = arith.addf %s, %real : f32
   attn.yield %biased : f32
 }

@@ -32,7 +32,8 @@
  * call's use of its memory, follow the stream's order. Between load and unload nothing is allocated, nothing waits and
  * nothing in the GPU's memory is read by the host, so a call can be captured in a CUDA graph; the graph then holds the
  * call's pointers, shapes and scalars. All memory is that of the handle's GPU: query, key, value, output, lse, run-time
- * data and the workspace. Concurrent calls need workspaces of their own.
+ * data and the workspace. Concurrent calls need workspaces of their own, and run-time data that change while a call runs
+ * may keep it from ending.
  *
  * Since the host does not read run-time data, it cannot refuse tokens or lengths that are out of range: the GPU counts
  * them as absent (a length past the end ends there, one below 0 at 0) and dereferences none. It raises a status for

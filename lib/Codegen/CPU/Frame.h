@@ -52,8 +52,7 @@ public:
   // Where this function finds the kernel's memory; set right after begin().
   Value views, symbols, scratch;
 
-  //===-- Memory
-  //----------------------------------------------------------------------------------------------------===//
+  //===-- Memory ------------------------------------------------------------------------------------------------===//
   /// View `index` as memref<?x?x?x?xT>; `unitColumns`: its last stride is 1.
   Value view(unsigned index, mlir::Type element, bool unitColumns = true);
   /// The data pointer of a view.
@@ -76,8 +75,7 @@ public:
   void copyRow(Value from, mlir::SmallVector<Value> fromIndices, Value to, mlir::SmallVector<Value> toIndices,
                int64_t columns, llvm::function_ref<Value(Value)> change);
 
-  //===-- Values
-  //----------------------------------------------------------------------------------------------------===//
+  //===-- Values ------------------------------------------------------------------------------------------------===//
   Value index(int64_t value) { return mlir::arith::ConstantIndexOp::create(b, value); }
   Value number(double value);
   Value numbers(double value) { return splat(b, number(value), isa.lanes); }
@@ -108,16 +106,14 @@ public:
   /// One number of all lanes.
   Value reduce(Value vector, llvm::function_ref<Value(Value, Value)> combine);
 
-  //===-- The call
-  //--------------------------------------------------------------------------------------------------===//
+  //===-- The call ----------------------------------------------------------------------------------------------===//
   Value symbol(unsigned index);
   Value numberSymbol(unsigned index);
   /// An argument of the kernel's function: what a region captured.
   Value argument(Value outer);
   Value evaluate(const Expr &expr, Value row);
 
-  //===-- Loops
-  //-----------------------------------------------------------------------------------------------------===//
+  //===-- Loops -------------------------------------------------------------------------------------------------===//
   using Body = llvm::function_ref<mlir::SmallVector<Value>(Value, ValueRange)>;
   /// for iv in [begin, end) by step, carrying values; returns what is carried out.
   mlir::SmallVector<Value> loop(Value begin, Value end, int64_t step, ValueRange carried, Body body);

@@ -75,8 +75,7 @@ private:
     writeAccumulator(row);
   }
 
-  //===-- S = Q K^T
-  //-------------------------------------------------------------------------------------------------===//
+  //===-- S = Q K^T ---------------------------------------------------------------------------------------------===//
 
   /// Writes S and returns the rows' maxima, in lanes.
   SmallVector<Value> writeScores(Value row) {
@@ -207,8 +206,7 @@ private:
     return f.select(admitted, score, f.numbers(-std::numeric_limits<double>::infinity()));
   }
 
-  //===-- m' = max(m, rows of S)
-  //------------------------------------------------------------------------------------===//
+  //===-- m' = max(m, rows of S) --------------------------------------------------------------------------------===//
 
   /// Updates the running maxima, rescales the state where one rose, and returns what scores are compared with.
   SmallVector<Value> writeMaximum(Value row, ArrayRef<Value> risen) {
@@ -248,8 +246,7 @@ private:
     f.loop(f.index(0), f.index(kernel.layout.valueStride()), f.isa.lanes, [&](Value column) { scale(output, column); });
   }
 
-  //===-- P = 2^(S - m'), O <- O + P V
-  //------------------------------------------------------------------------------===//
+  //===-- P = 2^(S - m'), O <- O + P V --------------------------------------------------------------------------===//
 
   void writePowers(Value row, ArrayRef<Value> reference) {
     SmallVector<Value> sums;

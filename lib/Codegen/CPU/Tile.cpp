@@ -54,8 +54,7 @@ private:
     return f.toIndex(f.load(table, {batch, f.index(0), f.index(0), at}));
   }
 
-  //===-- Rows
-  //------------------------------------------------------------------------------------------------------===//
+  //===-- Rows --------------------------------------------------------------------------------------------------===//
 
   /// Q times the scale, an empty state, and which rows these are.
   void loadRows() {
@@ -104,8 +103,7 @@ private:
     return arith::CmpIOp::create(f.b, arith::CmpIPredicate::ne, flag, zero);
   }
 
-  //===-- Boxes
-  //-----------------------------------------------------------------------------------------------------===//
+  //===-- Boxes -------------------------------------------------------------------------------------------------===//
 
   struct Hull {
     Value begin, end, fullBegin, fullEnd;
@@ -255,8 +253,7 @@ private:
     });
   }
 
-  //===-- Residual tests
-  //--------------------------------------------------------------------------------------------===//
+  //===-- Residual tests ----------------------------------------------------------------------------------------===//
 
   /// Asks every pair of the tile, keeps the answers, and returns whether there is a yes.
   Value emitTests(BoxOp box, Value tile, Value tileEnd) {
@@ -339,8 +336,7 @@ private:
     return f.select(is, wide, splat(f.b, missing, f.isa.lanes));
   }
 
-  //===-- Output
-  //----------------------------------------------------------------------------------------------------===//
+  //===-- Output ------------------------------------------------------------------------------------------------===//
 
   void storeRows() {
     Value total = f.scratchArray(ScratchArray::Total), lse = f.scratchArray(ScratchArray::Lse);

@@ -72,20 +72,26 @@ public:
     return known->second;
   }
 
-  /// The value at column 0.
+  /// The value at column 0, written where the builder stands; what was written for conversions before stands before.
   Value base(Value value) {
-    if (value == column)
-      return f.i32(0);
     if (slope(value) == 0)
       return value;
-    Operation *op = value.getDefiningOp();
-    SmallVector<Value> operands = llvm::map_to_vector(op->getOperands(), [&](Value v) { return base(v); });
-    Operation *copy = f.b.clone(*op);
+    auto known = bases.find(value);
+    if (known != bases.end())
+      return known->second;
+    Value result = value == column ? f.i32(0) : copyAtBase(*value.getDefiningOp());
+    bases.try_emplace(value, result);
+    return result;
+  }
+
+private:
+  Value copyAtBase(Operation &op) {
+    SmallVector<Value> operands = llvm::map_to_vector(op.getOperands(), [&](Value v) { return base(v); });
+    Operation *copy = f.b.clone(op);
     copy->setOperands(operands);
     return copy->getResult(0);
   }
 
-private:
   std::optional<int64_t> findSlope(Value value) {
     if (value == column)
       return 1;
@@ -117,6 +123,7 @@ private:
   Frame &f;
   Value column;
   llvm::DenseMap<Value, std::optional<int64_t>> slopes;
+  llvm::DenseMap<Value, Value> bases;
 };
 
 } // namespace

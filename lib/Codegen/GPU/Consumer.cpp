@@ -68,8 +68,7 @@ public:
   }
 
 private:
-  //===-- Items
-  //----------------------------------------------------------------------------------------------------===//
+  //===-- Items -------------------------------------------------------------------------------------------------===//
 
   Value runItem(const Item &item, Value querySlot, Value slot) {
     OrderInBatch queries = p.bind(p.queryOrder());
@@ -90,7 +89,7 @@ private:
       SmallVector<Value> results = f.choose(
           f.less(f.i32(0), bound.tiles.count),
           [&] {
-            auto [next, slotAfter] = runBox(bound, state, slot);
+            auto [next, slotAfter] = p.isListed(box) ? runList(bound, state, slot) : runBox(bound, state, slot);
             return valuesOf(next, slotAfter);
           },
           [&] { return valuesOf(state, slot); });
@@ -128,22 +127,23 @@ private:
 
   Value pack(Value first, Value second) { return tile::PackOp::create(f.b, f.rowOf(first.getType()), first, second); }
 
-  //===-- Scale
-  //----------------------------------------------------------------------------------------------------===//
+  //===-- Scale -------------------------------------------------------------------------------------------------===//
 
   /// c, by which scores are multiplied in the exponent. A maximum of c S is c times that of S only where c > 0: for a
   /// negative scale the query rows are negated instead.
   void readScale() {
     Value scale = p.plan.getScale() ? f.argument(p.plan.getScale()) : f.numberSymbol(ScaleSymbol);
     rawScale = scale;
+    unit = f.f32(1);
     if (p.hasScore()) {
       factor = f.f32(log2e);
       return;
     }
     isNegative = arith::CmpFOp::create(f.b, CmpFPredicate::OLT, scale, f.f32(0));
-    scale = math::AbsFOp::create(f.b, scale);
-    // Masked scores are -inf, and 0 * -inf is not.
-    scale = arith::MaximumFOp::create(f.b, scale, f.f32(0x1p-100)); // NaN stays NaN
+    // Masked scores are -inf; times 0 or NaN they would not be. What is NaN becomes so in the end.
+    Value isNumber = arith::CmpFOp::create(f.b, CmpFPredicate::ORD, scale, scale);
+    unit = f.select(isNumber, f.f32(1), scale);
+    scale = arith::MaxNumFOp::create(f.b, math::AbsFOp::create(f.b, scale), f.f32(0x1p-100));
     factor = arith::MulFOp::create(f.b, scale, f.f32(log2e));
   }
 
@@ -160,8 +160,7 @@ private:
     meetGroup();
   }
 
-  //===-- Turns
-  //----------------------------------------------------------------------------------------------------===//
+  //===-- Turns -------------------------------------------------------------------------------------------------===//
 
   // Barriers 1 .. consumers are the warpgroups' turns, those after them let the threads of one warpgroup meet.
   bool takesTurns() const { return shape.consumers() > 1; }
@@ -185,8 +184,7 @@ private:
   void meetGroup() { f.meet(f.add(warpgroup, 1 + shape.consumers()), 128); }
   Value isFirstThread() { return f.isZero(f.threadInGroup()); }
 
-  //===-- Boxes
-  //----------------------------------------------------------------------------------------------------===//
+  //===-- Boxes -------------------------------------------------------------------------------------------------===//
 
   /// What goes from tile to tile: the state, the weights whose product with the values is still to come, and the slot
   /// of these values.
@@ -202,8 +200,8 @@ private:
   std::pair<State, Value> runBox(const BoundBox &box, const State &state, Value slot) {
     Step step = runFirstTile(box, state, slot);
     Value one = f.i32(1);
-    if (box.isTested || p.isListed(box.op) || !p.isTiled) {
-      // Where other things cost more, or lists are short, one loop is enough.
+    if (box.isTested || !p.isTiled) {
+      // Where other things cost more, one loop is enough.
       Need need = box.isTested ? Need::Yes : Need::Maybe;
       step = runTiles(box, step, one, box.tiles.count, {need, box.lowerMoves ? need : Need::No});
     } else {
@@ -218,10 +216,46 @@ private:
       if (box.lowerMoves)
         step = runTiles(box, step, low, box.tiles.count, {box.upperMoves ? Need::Maybe : Need::No, Need::Yes});
     }
-    tile::AwaitOp::create(f.b, p.valueRing, step.slot);
-    step.state.output = wait(accumulate(step), 0);
-    tile::ReleaseOp::create(f.b, p.valueRing, step.slot);
+    step.state.output = finish(step);
     return {step.state, advance(step.slot)};
+  }
+
+  /// The few tiles of a list, one after the other.
+  std::pair<State, Value> runList(const BoundBox &box, const State &state, Value slot) {
+    isEmpty = false;
+    SmallVector<Value> start{state.output, state.maximum, state.sum, slot};
+    SmallVector<Value> results =
+        f.loop(f.i32(0), box.tiles.count, f.i32(1), start, [&](Value t, ValueRange carried) -> SmallVector<Value> {
+          State before = State::of(carried);
+          Value now = carried[3];
+          Value first = f.sub(box.tiles.last, f.mul(f.add(t, 1), shape.keys));
+          Masks masks{Need::Maybe, box.lowerMoves ? Need::Maybe : Need::No};
+          Softmax softmax = weigh(maskAndScore(box, multiplyAlone(now), first, now, masks), before);
+          Step step{{rescale(before.output, softmax), softmax.maximum, softmax.sum},
+                    tile::ConvertOp::create(f.b, weights, softmax.weights),
+                    now};
+          return {finish(step), step.state.maximum, step.state.sum, advance(now)};
+        });
+    return {State::of(results), results[3]};
+  }
+
+  /// S of a tile, waited for.
+  Value multiplyAlone(Value slot) {
+    tile::AwaitOp::create(f.b, p.keyRing, slot);
+    takeTurn();
+    Value product = multiply(slot);
+    passTurn();
+    Value s = wait(product, 0);
+    tile::ReleaseOp::create(f.b, p.keyRing, slot);
+    return s;
+  }
+
+  /// The accumulator with the weights that are still to come.
+  Value finish(const Step &step) {
+    tile::AwaitOp::create(f.b, p.valueRing, step.slot);
+    Value output = wait(accumulate(step), 0);
+    tile::ReleaseOp::create(f.b, p.valueRing, step.slot);
+    return output;
   }
 
   Value advance(Value slot) { return tile::AdvanceOp::create(f.b, slot, shape.stages); }
@@ -251,12 +285,7 @@ private:
   }
 
   Step runFirstTile(const BoundBox &box, State state, Value slot) {
-    tile::AwaitOp::create(f.b, p.keyRing, slot);
-    takeTurn();
-    Value product = multiply(slot);
-    passTurn();
-    Value s = wait(product, 0);
-    tile::ReleaseOp::create(f.b, p.keyRing, slot);
+    Value s = multiplyAlone(slot);
     Value first = f.sub(box.tiles.last, shape.keys);
     Masks masks =
         box.isTested ? Masks{Need::Yes, Need::Yes} : Masks{Need::Maybe, box.lowerMoves ? Need::Maybe : Need::No};
@@ -319,8 +348,7 @@ private:
     return tile::WaitOp::create(f.b, type, pending, f.b.getI32IntegerAttr(inflight));
   }
 
-  //===-- Scores
-  //---------------------------------------------------------------------------------------------------===//
+  //===-- Scores ------------------------------------------------------------------------------------------------===//
 
   /// S with the score region applied, and -inf where a pair is not admitted.
   Value maskAndScore(const BoundBox &box, Value s, Value first, Value slot, Masks masks) {
@@ -377,8 +405,7 @@ private:
                  [&](ValueRange place) -> Value { return f.select(place[1], place[0], f.f32(-INFINITY)); });
   }
 
-  //===-- Softmax
-  //--------------------------------------------------------------------------------------------------===//
+  //===-- Softmax -----------------------------------------------------------------------------------------------===//
 
   struct Softmax {
     Value weights;      // acc
@@ -442,14 +469,13 @@ private:
     return f.choose(softmax.needed, scaled, [&] { return output; });
   }
 
-  //===-- Output
-  //---------------------------------------------------------------------------------------------------===//
+  //===-- Output ------------------------------------------------------------------------------------------------===//
 
   /// output = O / l, lse = ln(l) + m; 0 and -inf for a row without keys.
   void writeOutput(const Item &item, const OrderInBatch &queries, const State &state, Value querySlot) {
     Value total = tile::AcrossOp::create(f.b, f.rowOf(f32), tile::FoldKind::Add, state.sum);
     Value inverse = f.map(f.rowOf(f32), total, [&](ValueRange r) -> Value {
-      return arith::DivFOp::create(f.b, f.f32(1), r[0], arith::FastMathFlags::afn | arith::FastMathFlags::arcp);
+      return arith::DivFOp::create(f.b, unit, r[0], arith::FastMathFlags::afn | arith::FastMathFlags::arcp);
     });
     Value output = f.map(outputs, {state.output, total, inverse}, [&](ValueRange place) -> Value {
       Value isNone = arith::CmpFOp::create(f.b, CmpFPredicate::OEQ, place[1], f.f32(0));
@@ -567,7 +593,8 @@ private:
     Value lse = f.map(f.rowOf(f32), {total, maximum}, [&](ValueRange r) -> Value {
       Value log2 = math::FmaOp::create(f.b, r[1], factor, math::Log2Op::create(f.b, r[0]));
       Value isNone = arith::CmpFOp::create(f.b, CmpFPredicate::OEQ, r[0], f.f32(0));
-      return f.select(isNone, f.f32(-INFINITY), arith::MulFOp::create(f.b, log2, f.f32(ln2)));
+      Value natural = arith::MulFOp::create(f.b, arith::MulFOp::create(f.b, log2, f.f32(ln2)), unit);
+      return f.select(isNone, f.f32(-INFINITY), natural);
     });
     auto halves = tile::UnpackOp::create(f.b, f32, f32, lse);
     Value wanted = arith::CmpIOp::create(f.b, CmpIPredicate::ne, f.viewAddress(LseTensor),
@@ -590,6 +617,7 @@ private:
   Value warpgroup;
   Type f32, scores, outputs, weights;
   Value rawScale, factor, isNegative;
+  Value unit;  // 1, or NaN where the scale is
   Value query; // the warpgroup's 64 rows
   Value ranks[2], rows[2];
   bool isEmpty = true; // the state: no tile has been seen

@@ -156,7 +156,9 @@ private:
       return function.emitError() << "kernel '" << layout.name << "' has element type " << layout.element
                                   << "; sm_90a kernels are written for bf16 and f16";
     for (int64_t size : {layout.headSize, layout.valueHeadSize})
-      if (size < 1 || size > 256)
+      if (ShapedType::isDynamic(size))
+        return function.emitError() << "kernel '" << layout.name << "' has no head size; run attn-specialize first";
+      else if (size < 1 || size > 256)
         return function.emitError() << "kernel '" << layout.name << "' has head size " << size
                                     << "; sm_90a kernels are written for 1 to 256";
     auto tables = llvm::count_if(layout.orders, [](const OrderLayout &order) { return order.rowsView >= 0; });

@@ -63,13 +63,11 @@ public:
   Value toIndex(Value x);
   Value toI32(Value x);
 
-  //===-- Numbers
-  //--------------------------------------------------------------------------------------------------===//
+  //===-- Numbers -----------------------------------------------------------------------------------------------===//
 
   Value f32(double value);
 
-  //===-- Threads
-  //--------------------------------------------------------------------------------------------------===//
+  //===-- Threads -----------------------------------------------------------------------------------------------===//
 
   Value threadInBlock();
   /// 0 to 127.
@@ -85,8 +83,7 @@ public:
   Value greatestOfWarp(Value x);
   Value anyOfWarp(Value condition);
 
-  //===-- The call's words
-  //-----------------------------------------------------------------------------------------===//
+  //===-- The call's words --------------------------------------------------------------------------------------===//
 
   Value words;       // pointer to them
   Value batch, head; // of the item, i32
@@ -118,8 +115,7 @@ public:
   /// Pointer to row `row` (i32) of a tensor's head.
   Value rowPointer(unsigned view, Value headOfTensor, Value row, Type element);
 
-  //===-- Control
-  //--------------------------------------------------------------------------------------------------===//
+  //===-- Control -----------------------------------------------------------------------------------------------===//
 
   using Body = llvm::function_ref<llvm::SmallVector<Value>(Value, ValueRange)>;
   llvm::SmallVector<Value> loop(Value begin, Value end, Value step, ValueRange carried, Body body);
@@ -129,8 +125,7 @@ public:
   Value choose(Value condition, llvm::function_ref<Value()> yes, llvm::function_ref<Value()> no);
   void when(Value condition, llvm::function_ref<void()> body);
 
-  //===-- Tiles
-  //----------------------------------------------------------------------------------------------------===//
+  //===-- Tiles -------------------------------------------------------------------------------------------------===//
 
   Type rowOf(Type element);
   Value map(Type result, ValueRange operands, llvm::function_ref<Value(ValueRange)> body);

@@ -54,7 +54,7 @@ static bool fitSharedMemory(GpuShape &s, int64_t room) {
 static void dealRegisters(GpuShape &s) {
   int64_t atLaunch = std::min(roundDown(registers / s.blocksPerSm / s.threads(), 8), mostRegistersAtLaunch);
   bool isTight = s.blocksPerSm > 2;
-  s.producerRegisters = s.consumers() == 3 ? 32 : s.copiesRows && !isTight ? 48 : 24;
+  s.producerRegisters = s.consumers() == 3 ? 32 : s.copiesRows && !isTight ? 56 : 24;
   int64_t rest = atLaunch * s.threads() - 128 * s.producerRegisters;
   s.consumerRegisters = std::min(mostRegisters, roundDown(rest / (128 * s.consumers()), 8));
 }
@@ -99,17 +99,25 @@ llvm::Expected<GpuShape> GpuShape::of(const KernelLayout &layout, unsigned phase
   // A copied stage is published after the next is acquired: nobody may wait for it while holding that one.
   s.awaitsKeysEarly = s.consumers() == 2 && !s.copiesRows;
 
-  for (; s.blocksPerSm >= 1; --s.blocksPerSm)
-    if (fitSharedMemory(s, std::min(sharedMemory / s.blocksPerSm - reservedPerBlock, sharedMemoryOfBlock))) {
-      dealRegisters(s);
-      return s;
-    }
-  return llvm::createStringError(
-      llvm::formatv(
-          "a tile of {0} rows and {1} keys at head sizes {2} and {3} takes {4} bytes of shared memory of {5}; "
-          "use smaller --tile-rows or --tile-keys",
-          s.rows, s.keys, layout.headSize, layout.valueHeadSize, s.sharedBytes, sharedMemoryOfBlock)
-          .str());
+  auto room = [&] { return std::min(sharedMemory / s.blocksPerSm - reservedPerBlock, sharedMemoryOfBlock); };
+  while (s.blocksPerSm > 0 && !fitSharedMemory(s, room()))
+    --s.blocksPerSm;
+  std::string tileText = llvm::formatv("a tile of {0} rows and {1} keys at head sizes {2} and {3}", s.rows, s.keys,
+                                       layout.headSize, layout.valueHeadSize);
+  if (s.blocksPerSm == 0)
+    return llvm::createStringError(
+        llvm::formatv("{0} takes {1} bytes of shared memory of {2}; use smaller --tile-rows or --tile-keys", tileText,
+                      s.sharedBytes, sharedMemoryOfBlock)
+            .str());
+  dealRegisters(s);
+  // The accumulator, the scores, the weights of the tile before, and what keeps track of them.
+  int64_t needed = s.columns / 2 + s.keys / 2 + s.keys / 4 + 24;
+  if (needed > s.consumerRegisters)
+    return llvm::createStringError(
+        llvm::formatv("{0} takes {1} registers of {2} that a thread has; use smaller --tile-rows or --tile-keys",
+                      tileText, needed, s.consumerRegisters)
+            .str());
+  return s;
 }
 
 std::string attn::gpuFunctionName(const KernelLayout &layout, unsigned phase, GpuVersion version) {

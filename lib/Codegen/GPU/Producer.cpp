@@ -54,8 +54,7 @@ private:
     return {order, p.valueMap, ValueTensor, item.kvHead, p.layout.valueHeadSize};
   }
 
-  //===-- Queries
-  //--------------------------------------------------------------------------------------------------===//
+  //===-- Queries -----------------------------------------------------------------------------------------------===//
 
   void loadQueries(const Item &item, const OrderInBatch &queries, Value slot) {
     Source source{queries, p.queryMap, QueryTensor, f.head, p.layout.headSize};
@@ -73,8 +72,7 @@ private:
         });
   }
 
-  //===-- Keys and values
-  //------------------------------------------------------------------------------------------===//
+  //===-- Keys and values ---------------------------------------------------------------------------------------===//
 
   Value loadBox(BoxOp box, const Item &item, const OrderInBatch &queries, Value slot) {
     OrderInBatch keys = p.bind(p.keyOrder(box));
@@ -116,8 +114,7 @@ private:
 
   Value advance(Value slot) { return tile::AdvanceOp::create(f.b, slot, shape.stages); }
 
-  //===-- Through tensor maps
-  //--------------------------------------------------------------------------------------===//
+  //===-- Through tensor maps -----------------------------------------------------------------------------------===//
 
   /// Writes `fills` where rows follow each other and maps can be used, `copies` elsewhere; both return the next slot.
   Value bySource(const OrderInBatch &order, llvm::function_ref<Value()> fills, llvm::function_ref<Value()> copies) {
@@ -135,8 +132,7 @@ private:
 
   void asOneThread(llvm::function_ref<void()> body) { f.when(f.isZero(f.threadInBlock()), body); }
 
-  //===-- Row by row
-  //-----------------------------------------------------------------------------------------------===//
+  //===-- Row by row --------------------------------------------------------------------------------------------===//
 
   /// What the threads have copied to a stage becomes readable; `underway` later copies may still be.
   void publish(Value ring, Value slot, int64_t underway) {
@@ -178,17 +174,15 @@ private:
     return LLVM::GEPOp::create(f.b, start.getType(), p.element(), start, ArrayRef<LLVM::GEPArg>{column});
   }
 
-  /// Eight elements, of which the first `columns` are read.
+  /// Eight elements, of which the first `columns` are read: those beyond stand for the last, and become zeros.
   void copyElements(Value from, Value to, Value columns) {
     Type i16 = f.b.getI16Type();
+    Value zero = arith::ConstantOp::create(f.b, f.b.getI16IntegerAttr(0));
     Value eight = LLVM::ZeroOp::create(f.b, VectorType::get({8}, i16));
+    Value last = f.greatest(f.sub(columns, 1), f.i32(0));
     for (int64_t e = 0; e < 8; ++e) {
-      auto read = [&]() -> Value {
-        Value at = LLVM::GEPOp::create(f.b, from.getType(), i16, from, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(e)});
-        return LLVM::LoadOp::create(f.b, i16, at);
-      };
-      auto zero = [&]() -> Value { return arith::ConstantOp::create(f.b, f.b.getI16IntegerAttr(0)); };
-      Value element = f.choose(f.less(f.i32(e), columns), read, zero);
+      Value at = LLVM::GEPOp::create(f.b, from.getType(), i16, from, ArrayRef<LLVM::GEPArg>{f.least(f.i32(e), last)});
+      Value element = f.select(f.less(f.i32(e), columns), LLVM::LoadOp::create(f.b, i16, at), zero);
       eight = LLVM::InsertElementOp::create(f.b, eight, element, f.i32(e));
     }
     LLVM::StoreOp::create(f.b, eight, to, /*alignment=*/16);

@@ -3,10 +3,9 @@
  * The prologue of a GPU call: ../prologue.h's orders and matches, built by the GPU, and the checks of run-time data
  * that a CPU call makes on the host. The host describes the work in *jobs*, which are parameters of the launch.
  *
- * One block of ATTN_PROLOGUE_THREADS threads does one job for one batch. prologue.c is written in steps that all
- * threads of a block take before any takes the next; on the host a step is a loop, so the same text is tested there
- * against
- * ../prologue.c.
+ * One block of ATTN_PROLOGUE_THREADS threads does one job for one batch. prologue.c is written in steps that all threads
+ * of a block take before any takes the next; on the host a step is a loop, so the same text is tested there, against
+ * the CPU's prologue.
  */
 #ifndef ATTN_LIB_RUNTIME_DEVICE_PROLOGUE_H
 #define ATTN_LIB_RUNTIME_DEVICE_PROLOGUE_H

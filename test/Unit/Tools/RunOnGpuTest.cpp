@@ -161,7 +161,9 @@ TEST_F(RunOnGpu, WhatTheMachineLacks) {
   EXPECT_EQ(message(), "--device is 2, this machine has 1 GPU; drop the flag");
   fake_cuda_state()->device_count = 0;
   EXPECT_EQ(message(), "this machine has no GPU; run the kernel on one that has");
-  fake_cuda_state()->init_code = 100;
+  fake_cuda_state()->init_code = 100; // CUDA_ERROR_NO_DEVICE
+  EXPECT_EQ(message(), "this machine has no GPU; run the kernel on one that has");
+  fake_cuda_state()->init_code = 999;
   EXPECT_EQ(message(), attn_error_string(ATTN_ERROR_DRIVER));
 }
 
