@@ -59,7 +59,6 @@ llvm.func @initialize() {
 // CHECK: %[[AROUND:.*]] = arith.cmpi eq, %[[NEXT]]
 // CHECK-DAG: arith.select %[[AROUND]], %[[ZERO]], %[[NEXT]]
 // CHECK-DAG: arith.select %[[AROUND]], %{{.*}}, %[[PARITY]]
-// CHECK: llvm.call @use_integer(%[[STAGE]])
 // CHECK: llvm.inline_asm has_side_effects asm_dialect = att "mbarrier.arrive.shared::cta.b64 _, [$0];", "r,~{memory}"
 llvm.func @producer(%map: !llvm.ptr, %rows: i32, %head: i32) {
   %zero = llvm.mlir.constant(0 : i32) : i32
@@ -70,8 +69,6 @@ llvm.func @producer(%map: !llvm.ptr, %rows: i32, %head: i32) {
     attn_tile.acquire %ring[%slot] : !attn_tile.ring<3 x 64x128xf16>
     attn_tile.fill %ring[%slot] from %map[%row, %head, %head] : !attn_tile.ring<3 x 64x128xf16>, !llvm.ptr
     %next = attn_tile.advance %slot of 3
-    %stage = attn_tile.stage_index %slot
-    llvm.call @use_integer(%stage) : (i32) -> ()
     scf.yield %next : !attn_tile.slot
   }
   attn_tile.publish %ring[%last] : !attn_tile.ring<3 x 64x128xf16>
@@ -305,13 +302,9 @@ llvm.func @control_flow(%x: f32, %y: f32, %which: i64, %goesOn: i1) {
 // CHECK: arith.xori
 // CHECK: %[[CHUNK:.*]] = llvm.inttoptr %{{.*}} : i32 to !llvm.ptr<3>
 // CHECK: llvm.store %{{.*}}, %[[CHUNK]]
-// CHECK: %[[BYTE:.*]] = llvm.inttoptr %{{.*}} : i32 to !llvm.ptr<3>
-// CHECK: llvm.store %{{.*}}, %[[BYTE]]
 llvm.func @chunk(%row: i32, %chunk: i32) {
   %tile = attn_tile.shared at 0 : !attn_tile.shared<64x128xbf16>
   %to = attn_tile.chunk %tile[%row, %chunk] : !attn_tile.shared<64x128xbf16> -> !llvm.ptr<3>
   llvm.store %row, %to : i32, !llvm.ptr<3>
-  %byte = attn_tile.address at 512 : !llvm.ptr<3>
-  llvm.store %row, %byte : i32, !llvm.ptr<3>
   llvm.return
 }

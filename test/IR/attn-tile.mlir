@@ -36,8 +36,6 @@ func.func @producer(%map: !llvm.ptr, %row: i32, %head: i32) {
   attn_tile.fill %ring[%slot] from %map[%row, %head, %head] : !ring, !llvm.ptr
   // CHECK: %[[NEXT:.*]] = attn_tile.advance %[[SLOT]] of 2
   %next = attn_tile.advance %slot of 2
-  // CHECK: attn_tile.stage_index %[[NEXT]]
-  %stage = attn_tile.stage_index %next
   // CHECK: attn_tile.publish %[[RING]][%[[NEXT]]] : <2 x 128x64xbf16>
   attn_tile.publish %ring[%next] : !ring
   return
@@ -82,8 +80,6 @@ func.func @memory(%value: !attn_tile.acc<64x72xf32>, %map: !llvm.ptr, %row: i32)
   attn_tile.store %tile to %map[%row, %row, %row] : !attn_tile.shared<64x128xf16>, !llvm.ptr
   // CHECK: attn_tile.chunk %[[TILE]][%{{.*}}, %{{.*}}] : <64x128xf16> -> !llvm.ptr<3>
   %chunk = attn_tile.chunk %tile[%row, %row] : !attn_tile.shared<64x128xf16> -> !llvm.ptr<3>
-  // CHECK: attn_tile.address at 512 : !llvm.ptr<3>
-  %address = attn_tile.address at 512 : !llvm.ptr<3>
   return
 }
 

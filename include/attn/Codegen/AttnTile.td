@@ -174,12 +174,6 @@ def AttnTile_AdvanceOp : AttnTile_Op<"advance", [Pure]> {
   let results = (outs AttnTile_SlotType:$next);
   let assemblyFormat = "$slot `of` $stages attr-dict";
 }
-def AttnTile_StageIndexOp : AttnTile_Op<"stage_index", [Pure]> {
-  let summary = "the number of the slot's stage";
-  let arguments = (ins AttnTile_SlotType:$slot);
-  let results = (outs I32:$stage);
-  let assemblyFormat = "$slot attr-dict";
-}
 def AttnTile_AcquireOp : AttnTile_Op<"acquire"> {
   let summary = "wait until a stage is empty";
   let arguments = (ins AttnTile_RingType:$ring, AttnTile_SlotType:$slot);
@@ -214,12 +208,6 @@ def AttnTile_ReleaseOp : AttnTile_Op<"release"> {
 
 // Tiles in shared memory
 
-def AttnTile_AddressOp : AttnTile_Op<"address", [Pure]> {
-  let summary = "a byte of the dynamic shared memory";
-  let arguments = (ins I32Attr:$offset);
-  let results = (outs AnyType:$address); // !llvm.ptr<3>
-  let assemblyFormat = "`at` $offset attr-dict `:` type($address)";
-}
 def AttnTile_SharedOp : AttnTile_Op<"shared", [Pure]> {
   let summary = "a tile at a byte of the dynamic shared memory, a multiple of 1024";
   let arguments = (ins I32Attr:$offset);

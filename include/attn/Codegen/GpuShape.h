@@ -4,7 +4,7 @@
 // It follows from the kernel's layout alone, so the emitter, which writes code for it, and the description, which tells
 // the host how to launch it, cannot disagree.
 //
-//   shared memory   queries, keys and values, stage by stage | output | key rows | barriers
+//   shared memory   queries, keys and values, stage by stage | output | barriers
 //
 // The output tile lies over the query where head sizes are large: the next query tile then waits for the output.
 
@@ -35,7 +35,7 @@ struct GpuShape {
   bool rescalesLazily;                          // the accumulator is rescaled only where a maximum rose much
   bool awaitsKeysEarly;                         // before the product of values is waited for
   // Bytes in the shared memory.
-  int64_t queryOffset, keyOffset, valueOffset, outputOffset, keyRowsOffset, barriersOffset, sharedBytes;
+  int64_t queryOffset, keyOffset, valueOffset, outputOffset, barriersOffset, sharedBytes;
 
   int64_t consumers() const { return rows / 64; }
   int64_t threads() const { return 128 * (consumers() + 1); }

@@ -11,12 +11,12 @@ using namespace attn;
 using namespace attn::hopper;
 
 Value TileColumns::row(Value column) const {
-  Value place = f.add(tile::FirstColumnOp::create(f.b, f.b.getI32Type()), column);
-  Value rank = f.add(first, place);
-  if (!keyRows)
+  Value rank = f.add(first, f.add(tile::FirstColumnOp::create(f.b, f.b.getI32Type()), column));
+  if (!rows)
     return rank;
-  Value at = LLVM::GEPOp::create(f.b, keyRows.getType(), f.b.getI32Type(), keyRows, ArrayRef<LLVM::GEPArg>{place});
-  Value row = LLVM::LoadOp::create(f.b, f.b.getI32Type(), at);
+  // Columns beside the order are masked; they read one of its entries.
+  Value inside = f.clamp(rank, f.i32(0), f.sub(count, 1));
+  Value row = f.load32(rows, arith::ExtUIOp::create(f.b, f.b.getI64Type(), inside));
   return isIdentity ? f.select(isIdentity, rank, row) : row;
 }
 

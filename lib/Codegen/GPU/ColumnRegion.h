@@ -14,7 +14,8 @@ namespace attn::hopper {
 struct TileColumns {
   Frame &f;
   Value first;      // rank of column 0, i32
-  Value keyRows;    // pointer to the stage's key rows in shared memory; null: ranks are rows
+  Value count;      // of the key order's ranks, i32
+  Value rows;       // address of its table; null: ranks are rows
   Value isIdentity; // whether they are in spite of it; null: they are not
 
   /// The row of column `column`, an i32 that counts from the thread's first one.

@@ -230,7 +230,7 @@ private:
           Value now = carried[3];
           Value first = f.sub(box.tiles.last, f.mul(f.add(t, 1), shape.keys));
           Masks masks{Need::Maybe, box.lowerMoves ? Need::Maybe : Need::No};
-          Softmax softmax = weigh(maskAndScore(box, multiplyAlone(now), first, now, masks), before);
+          Softmax softmax = weigh(maskAndScore(box, multiplyAlone(now), first, masks), before);
           Step step{{rescale(before.output, softmax), softmax.maximum, softmax.sum},
                     tile::ConvertOp::create(f.b, weights, softmax.weights),
                     now};
@@ -289,7 +289,7 @@ private:
     Value first = f.sub(box.tiles.last, shape.keys);
     Masks masks =
         box.isTested ? Masks{Need::Yes, Need::Yes} : Masks{Need::Maybe, box.lowerMoves ? Need::Maybe : Need::No};
-    Softmax softmax = weigh(maskAndScore(box, s, first, slot, masks), state);
+    Softmax softmax = weigh(maskAndScore(box, s, first, masks), state);
     State next{isEmpty ? state.output : rescale(state.output, softmax), softmax.maximum, softmax.sum};
     isEmpty = false;
     Value operand = tile::ConvertOp::create(f.b, weights, softmax.weights);
@@ -319,7 +319,7 @@ private:
     Value s = wait(product, 1);
     tile::ReleaseOp::create(f.b, p.keyRing, slot);
     Value first = f.sub(box.tiles.last, f.mul(f.add(t, 1), shape.keys));
-    Softmax softmax = weigh(maskAndScore(box, s, first, slot, masks), before.state);
+    Softmax softmax = weigh(maskAndScore(box, s, first, masks), before.state);
     // A wait between two blocks keeps ptxas from moving the softmax behind it.
     if (shape.awaitsKeysEarly)
       awaitNextKeys(box, f.add(t, 1), advance(slot));
@@ -351,10 +351,8 @@ private:
   //===-- Scores ------------------------------------------------------------------------------------------------===//
 
   /// S with the score region applied, and -inf where a pair is not admitted.
-  Value maskAndScore(const BoundBox &box, Value s, Value first, Value slot, Masks masks) {
-    TileColumns columns{f, first, Value(), box.keys.isIdentity};
-    if (p.needsKeyRows(box.op))
-      columns.keyRows = p.keyRowPointer(p.stageOf(slot), f.i32(0));
+  Value maskAndScore(const BoundBox &box, Value s, Value first, Masks masks) {
+    TileColumns columns{f, first, box.keys.count, box.keys.rows, box.keys.isIdentity};
     if (p.hasScore())
       s = applyScore(s, columns);
     if (box.isTested)

@@ -26,8 +26,7 @@ static void mapSharedMemory(GpuShape &s, bool outputOverQuery) {
   s.valueOffset = s.keyOffset + s.stages * s.keys * s.queryColumns * 2;
   int64_t end = s.valueOffset + s.stages * s.keys * s.valueColumns * 2;
   s.outputOffset = outputOverQuery ? s.queryOffset : end;
-  s.keyRowsOffset = outputOverQuery ? end : end + outputBytes;
-  s.barriersOffset = s.keyRowsOffset + (s.copiesRows ? s.stages * s.keys * 4 : 0);
+  s.barriersOffset = outputOverQuery ? end : end + outputBytes;
   s.sharedBytes = s.barriersOffset + (s.queryStages + 2 * s.stages) * 16; // two barriers a stage
 }
 

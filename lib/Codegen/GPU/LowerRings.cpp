@@ -78,8 +78,6 @@ static Registers lowerAdvance(AdvanceOp op, Operands<AdvanceOp> in, Code &code) 
   return {code.select(isAround, code.i32(0), next), code.select(isAround, turned, parity)};
 }
 
-static Registers lowerStageIndex(StageIndexOp, Operands<StageIndexOp> in, Code &code) { return {in.getSlot().front()}; }
-
 /// Waits until the barrier's phase of this parity is over.
 static void waitFor(Code &code, Value barrier, Value parity) {
   constexpr int64_t ticks = 10000000; // as CUTLASS has it: a hint how long to sleep
@@ -150,10 +148,6 @@ static Registers lowerStore(StoreOp op, Operands<StoreOp> in, Code &code) {
 
 //===-- Tiles -----------------------------------------------------------------------------------------------------===//
 
-static Registers lowerAddress(AddressOp op, Operands<AddressOp>, Code &code) {
-  return {code.pointer(code.sharedAddress(op.getOffset()))};
-}
-
 static Registers lowerShared(SharedOp op, Operands<SharedOp>, Code &code) {
   return {code.sharedAddress(op.getOffset())};
 }
@@ -175,9 +169,9 @@ static Registers lowerChunk(ChunkOp op, Operands<ChunkOp> in, Code &code) {
 
 void attn::tile::addRingRules(const TypeConverter &types, RewritePatternSet &rules) {
   rules.add<Lower<RolesOp, lowerRoles>, Lower<RingOp, lowerRing>, Lower<InitializeOp, lowerInitialize>,
-            Lower<StartOp, lowerStart>, Lower<AdvanceOp, lowerAdvance>, Lower<StageIndexOp, lowerStageIndex>,
-            Lower<AcquireOp, lowerAcquire>, Lower<AwaitOp, lowerAwait>, Lower<PublishOp, lowerPublish>,
-            Lower<ReleaseOp, lowerRelease>, Lower<FillOp, lowerFill>, Lower<StoreOp, lowerStore>,
-            Lower<AddressOp, lowerAddress>, Lower<SharedOp, lowerShared>, Lower<StageOp, lowerStage>,
-            Lower<SubtileOp, lowerSubtile>, Lower<ChunkOp, lowerChunk>>(types, rules.getContext());
+            Lower<StartOp, lowerStart>, Lower<AdvanceOp, lowerAdvance>, Lower<AcquireOp, lowerAcquire>,
+            Lower<AwaitOp, lowerAwait>, Lower<PublishOp, lowerPublish>, Lower<ReleaseOp, lowerRelease>,
+            Lower<FillOp, lowerFill>, Lower<StoreOp, lowerStore>, Lower<SharedOp, lowerShared>,
+            Lower<StageOp, lowerStage>, Lower<SubtileOp, lowerSubtile>, Lower<ChunkOp, lowerChunk>>(types,
+                                                                                                    rules.getContext());
 }

@@ -119,7 +119,7 @@ struct LowerTilePass : attn::impl::AttnLowerTileBase<LowerTilePass> {
 private:
   static bool usesSharedMemory(LLVM::LLVMFuncOp kernel) {
     auto isPlace = [](Operation *op) {
-      return isa<RingOp, SharedOp, AddressOp>(op) ? WalkResult::interrupt() : WalkResult::advance();
+      return isa<RingOp, SharedOp>(op) ? WalkResult::interrupt() : WalkResult::advance();
     };
     return kernel.walk(isPlace).wasInterrupted();
   }

@@ -177,14 +177,3 @@ KeyTiles PhaseKernel::keyTilesOf(BoxOp box, const OrderInBatch &queries, const O
   Value last = fromFirst ? f.add(hull.begin, f.mul(count, shape.keys)) : hull.end;
   return {hull, last, count};
 }
-
-//===-- Shared memory ---------------------------------------------------------------------------------------------===//
-
-Value PhaseKernel::stageOf(Value slot) { return tile::StageIndexOp::create(f.b, f.b.getI32Type(), slot); }
-
-Value PhaseKernel::keyRowPointer(Value stage, Value place) {
-  Type shared = LLVM::LLVMPointerType::get(f.b.getContext(), 3);
-  Value at = f.add(f.mul(stage, shape.keys), place);
-  Value base = tile::AddressOp::create(f.b, shared, f.b.getI32IntegerAttr(shape.keyRowsOffset));
-  return LLVM::GEPOp::create(f.b, shared, f.b.getI32Type(), base, ArrayRef<LLVM::GEPArg>{at});
-}

@@ -66,8 +66,6 @@ public:
   bool hasTable(BoxOp box) const { return hasTable(keyOrder(box)); }
   bool isListed(BoxOp box) const { return layout.orders[keyOrder(box)].kind == OrderKindAttrValue::Listed; }
   bool hasScore() { return !plan.getScore().empty(); }
-  /// Whether consumers ask which rows the keys of a box are, and the producer writes them down.
-  bool needsKeyRows(BoxOp box) { return hasTable(box) && (hasScore() || !box.getTest().empty()); }
   Type element() const { return layout.element; }
 
   /// Runs `body` for the items of this block, with slots carried from one to the next.
@@ -86,9 +84,6 @@ public:
   Interval intervalOf(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, Value rank);
   /// The key tiles of an item; for all threads of a warp.
   KeyTiles keyTilesOf(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
-  /// Address of the rows of the keys of a stage, in shared memory.
-  Value keyRowPointer(Value stage, Value place);
-  Value stageOf(Value slot);
 
 private:
   Item itemOf(Value tile);

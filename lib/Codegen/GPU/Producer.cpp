@@ -78,8 +78,7 @@ private:
     OrderInBatch keys = p.bind(p.keyOrder(box));
     KeyTiles tiles = p.keyTilesOf(box, queries, keys, item);
     return bySource(
-        keys, [&] { return fillTiles(item, keys, tiles, slot); },
-        [&] { return copyTiles(box, item, keys, tiles, slot); });
+        keys, [&] { return fillTiles(item, keys, tiles, slot); }, [&] { return copyTiles(item, keys, tiles, slot); });
   }
 
   Value firstRank(const KeyTiles &tiles, Value t) { return f.sub(tiles.last, f.mul(f.add(t, 1), shape.keys)); }
@@ -93,7 +92,7 @@ private:
     })[0];
   }
 
-  Value copyTiles(BoxOp box, const Item &item, const OrderInBatch &keys, const KeyTiles &tiles, Value slot) {
+  Value copyTiles(const Item &item, const OrderInBatch &keys, const KeyTiles &tiles, Value slot) {
     Value before = slot; // whose values are on their way
     SmallVector<Value> slots =
         f.loop(f.i32(0), tiles.count, f.i32(1), {slot, before}, [&](Value t, ValueRange carried) -> SmallVector<Value> {
@@ -102,8 +101,6 @@ private:
           copy(p.keyRing, now, keySource(keys, item), first);
           f.when(f.less(f.i32(0), t), [&] { publish(p.valueRing, carried[1], 1); });
           tile::AcquireOp::create(f.b, p.valueRing, now);
-          if (p.needsKeyRows(box))
-            writeKeyRows(keys, now, first);
           copy(p.valueRing, now, valueSource(keys, item), first);
           publish(p.keyRing, now, 1);
           return {advance(now), now};
@@ -186,15 +183,6 @@ private:
       eight = LLVM::InsertElementOp::create(f.b, eight, element, f.i32(e));
     }
     LLVM::StoreOp::create(f.b, eight, to, /*alignment=*/16);
-  }
-
-  /// The rows of a stage's keys, for those who ask for positions.
-  void writeKeyRows(const OrderInBatch &keys, Value slot, Value firstRank) {
-    Value stage = p.stageOf(slot);
-    f.loop(f.threadInGroup(), f.i32(shape.keys), f.i32(128), [&](Value place) {
-      Value row = p.rowOr(keys, f.add(firstRank, place), f.i32(0));
-      LLVM::StoreOp::create(f.b, row, p.keyRowPointer(stage, place));
-    });
   }
 
   PhaseKernel &p;
