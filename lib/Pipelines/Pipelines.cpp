@@ -79,7 +79,6 @@ void attn::buildEmitGPU(OpPassManager &pm) {
 void attn::buildLowerGPU(OpPassManager &pm) {
   pm.addPass(attn::createAttnLowerTile());
   pm.addPass(attn::createAttnApproximateMathGPU());
-  pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createSCFToControlFlowPass());
   pm.addPass(createConvertMathToLLVMPass());
@@ -88,6 +87,4 @@ void attn::buildLowerGPU(OpPassManager &pm) {
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createConvertNVVMToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
 }
