@@ -19,6 +19,10 @@ mlir::Value splat(mlir::ImplicitLocOpBuilder &builder, mlir::Value value, int64_
 mlir::Value writeExpr(mlir::ImplicitLocOpBuilder &builder, const Expr &expr, mlir::Value row,
                       llvm::function_ref<mlir::Value(unsigned)> symbol);
 
+/// Writes what a kernel's function computes from its arguments, again and here: `argument` says what each of them is.
+mlir::Value writeArithmetic(mlir::ImplicitLocOpBuilder &builder, mlir::Value value,
+                            llvm::function_ref<mlir::Value(mlir::Value)> argument);
+
 struct RegionInliner {
   mlir::ImplicitLocOpBuilder &builder;
   int64_t lanes;

@@ -209,15 +209,10 @@ Value Frame::numberSymbol(unsigned symbolIndex) {
 }
 
 Value Frame::argument(Value outer) {
-  if (Operation *op = outer.getDefiningOp()) {
-    // Arithmetic of the kernel's function on its arguments.
-    SmallVector<Value> operands = llvm::map_to_vector(op->getOperands(), [&](Value v) { return argument(v); });
-    Operation *copy = b.clone(*op);
-    copy->setOperands(operands);
-    return copy->getResult(cast<OpResult>(outer).getResultNumber());
-  }
-  unsigned symbolIndex = layout.symbolOf(outer);
-  return outer.getType().isF32() ? numberSymbol(symbolIndex) : symbol(symbolIndex);
+  return writeArithmetic(b, outer, [&](Value argument) {
+    unsigned number = layout.symbolOf(argument);
+    return argument.getType().isF32() ? numberSymbol(number) : symbol(number);
+  });
 }
 
 Value Frame::evaluate(const Expr &expr, Value row) {

@@ -115,14 +115,10 @@ Value Frame::numberSymbol(unsigned number) {
 }
 
 Value Frame::argument(Value outer) {
-  if (Operation *op = outer.getDefiningOp()) {
-    SmallVector<Value> operands = llvm::map_to_vector(op->getOperands(), [&](Value v) { return argument(v); });
-    Operation *copy = b.clone(*op);
-    copy->setOperands(operands);
-    return copy->getResult(cast<OpResult>(outer).getResultNumber());
-  }
-  unsigned number = layout.symbolOf(outer);
-  return outer.getType().isF32() ? numberSymbol(number) : symbol(number);
+  return writeArithmetic(b, outer, [&](Value argument) {
+    unsigned number = layout.symbolOf(argument);
+    return argument.getType().isF32() ? numberSymbol(number) : symbol(number);
+  });
 }
 
 Value Frame::evaluate(const Expr &expr, Value row) {

@@ -93,6 +93,17 @@ Value attn::writeExpr(ImplicitLocOpBuilder &builder, const Expr &expr, Value row
   return ExprWriter{builder, row, symbol}.write(expr);
 }
 
+Value attn::writeArithmetic(ImplicitLocOpBuilder &builder, Value value, llvm::function_ref<Value(Value)> argument) {
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return argument(value);
+  SmallVector<Value> operands = llvm::map_to_vector(
+      op->getOperands(), [&](Value operand) { return writeArithmetic(builder, operand, argument); });
+  Operation *copy = builder.clone(*op);
+  copy->setOperands(operands);
+  return copy->getResult(cast<OpResult>(value).getResultNumber());
+}
+
 //===-- Regions ---------------------------------------------------------------------------------------------------===//
 
 static bool isIntegerDivision(Operation *op) {
