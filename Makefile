@@ -12,7 +12,7 @@ TALLY ?= utils/summarize-tests.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo check check-all sanitize format tidy docs bench clean prerequisites
+.PHONY: help build demo check check-all sanitize fuzz run-fuzz format tidy docs bench clean prerequisites
 
 help: ## List these targets
 	@echo "make TARGET, where TARGET is"
@@ -37,6 +37,12 @@ check-all: check ## Run all tests, with the full product of their parameters
 
 sanitize: ## Run the tests of test/sanitize-subset.txt under the sanitizers
 	@$(MAKE) --no-print-directory check PRESET=sanitize SUITE=check-attn-subset
+
+fuzz: ## Look for inputs that crash, ATTN_FUZZ_SECONDS (60) for each program
+	@$(MAKE) --no-print-directory run-fuzz PRESET=sanitize
+
+run-fuzz: $(TREE)/build.ninja
+	@$(NINJA) --target fuzz
 
 docs: $(TREE)/build.ninja ## Generate the dialect's and the passes' documentation
 	@$(NINJA) --target docs

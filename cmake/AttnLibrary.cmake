@@ -7,6 +7,7 @@ function(attn_add_library name)
   cmake_parse_arguments(ARG "NO_PCH" "" "LIBS;DEPENDS" ${ARGN})
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PUBLIC ${ARG_LIBS} MLIR LLVM)
+  attn_install_libraries(Compiler ${name})
   if(ARG_DEPENDS)
     add_dependencies(${name} ${ARG_DEPENDS})
   endif()
@@ -16,9 +17,15 @@ function(attn_add_library name)
   endif()
 endfunction()
 
+# attn_install_libraries(PART targets...): libraries of a part of package Attn, which calls them Attn::NAME.
+function(attn_install_libraries part)
+  install(TARGETS ${ARGN} EXPORT Attn${part}Targets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+endfunction()
+
 # attn_add_tool(NAME sources... LIBS libs...): a program in bin.
 function(attn_add_tool name)
   cmake_parse_arguments(ARG "" "" "LIBS" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE ${ARG_LIBS})
+  install(TARGETS ${name})
 endfunction()

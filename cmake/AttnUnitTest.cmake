@@ -4,8 +4,8 @@
 # results/RESULTS.xml in the build tree. results/RESULTS.running stays where the command fails, so that a crash or a
 # leak found at exit is counted too. The command finds the binaries through ATTN_BIN, the sources through ATTN_SOURCE.
 #
-# attn_add_unit_test(NAME sources... LIBS libs...): a GoogleTest program. AttnUnitTests builds all of them,
-# check-attn-unit-NAME runs this one, check-attn-unit all.
+# attn_add_unit_test(NAME sources... LIBS libs... [SHARDS n]): a GoogleTest program. AttnUnitTests builds all of them,
+# check-attn-unit-NAME runs this one, check-attn-unit all. With SHARDS, n processes share its tests.
 
 include_guard()
 
@@ -44,15 +44,31 @@ function(attn_add_test_runner target results)
     COMMAND_EXPAND_LISTS VERBATIM ${terminal})
 endfunction()
 
+# attn_add_gtest_runner(TARGET PROGRAM RESULTS environment...)
+function(attn_add_gtest_runner target program results)
+  attn_add_test_runner(${target} unit/${results}
+    DEPENDS ${program}
+    COMMAND ${ARGN} $<TARGET_FILE:${program}> --gtest_brief=1
+            --gtest_output=xml:${PROJECT_BINARY_DIR}/results/unit/${results}.xml)
+endfunction()
+
 function(attn_add_unit_test name)
-  cmake_parse_arguments(ARG "" "" "LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "" "SHARDS" "LIBS" ${ARGN})
   add_executable(${name} EXCLUDE_FROM_ALL ${ARG_UNPARSED_ARGUMENTS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gtest_main)
   add_dependencies(AttnUnitTests ${name})
-  attn_add_test_runner(check-attn-unit-${name} unit/${name}
-    DEPENDS ${name}
-    COMMAND $<TARGET_FILE:${name}> --gtest_brief=1
-            --gtest_output=xml:${PROJECT_BINARY_DIR}/results/unit/${name}.xml)
-  add_dependencies(check-attn-unit check-attn-unit-${name})
+  set(runner check-attn-unit-${name})
+  if(NOT ARG_SHARDS)
+    attn_add_gtest_runner(${runner} ${name} ${name})
+  else()
+    add_custom_target(${runner})
+    math(EXPR last "${ARG_SHARDS} - 1")
+    foreach(shard RANGE ${last})
+      attn_add_gtest_runner(${runner}-${shard} ${name} ${name}-${shard}
+        GTEST_TOTAL_SHARDS=${ARG_SHARDS} GTEST_SHARD_INDEX=${shard})
+      add_dependencies(${runner} ${runner}-${shard})
+    endforeach()
+  endif()
+  add_dependencies(check-attn-unit ${runner})
 endfunction()

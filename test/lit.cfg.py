@@ -4,6 +4,7 @@
 Beside lit's own %s and %t a test may write
   %patterns   the folder of the shipped pattern files
   %shlibext   what a shared library's name ends in
+  %plugin     AttnPlugin, which mlir-opt loads
   %refuse     before a command: it has to end with code 2 and one complete line of error, which is printed
               (Integration/Inputs/refuse.py)
 and, after REQUIRES, one of the features
@@ -21,7 +22,9 @@ from lit.llvm.subst import ToolSubst
 config.name = "attn"
 config.test_format = lit.formats.ShTest()
 config.suffixes = [".mlir", ".test"]
-config.excludes = ["Inputs", "Unit", "Python"]
+config.excludes = ["Inputs", "Unit", "Python", "corpus"]
+if not config.attn_sanitize:
+    config.excludes.append("Fuzz")  # fuzzers are built with the sanitizers
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = config.attn_test_dir
 
@@ -54,6 +57,7 @@ config.substitutions.append(
     ("%patterns", os.path.join(config.attn_source_dir, "patterns"))
 )
 config.substitutions.append(("%shlibext", config.shared_library_suffix))
+config.substitutions.append(("%plugin", config.attn_plugin))
 config.substitutions.append(
     (
         "%refuse",
@@ -70,7 +74,12 @@ llvm_config.add_tool_substitutions(
         "attn-compile",
         "attn-run",
         "attn-call",
+        "attn-lsp-server",
+        "attn-fuzz-pattern",
+        "attn-fuzz-npy",
         "llvm-nm",
+        "llvm-readelf",
+        "mlir-opt",
         "split-file",
         ToolSubst("python3", config.attn_python, unresolved="fatal"),
     ],

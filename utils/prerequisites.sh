@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 packages=(
   cmake ninja-build ccache python3 python3-venv
   clang-22 lld-22 libclang-rt-22-dev llvm-22-dev llvm-22-tools libmlir-22-dev mlir-22-tools
-  libgtest-dev libzstd-dev zlib1g-dev libedit-dev libxml2-dev
+  libgtest-dev libpng-dev libzstd-dev zlib1g-dev libedit-dev libxml2-dev
   "$@"
 )
 

@@ -4,6 +4,7 @@
 
 #include "attn/Compiler/Compiler.h"
 #include "attn/Pipelines/Pipelines.h"
+#include "attn/Pipelines/Register.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
@@ -169,26 +170,34 @@ Error Compilation::specialize() {
   options.headSize = opts.headSize, options.valueHeadSize = opts.valueHeadSize;
   if (Error error = runStage([&](OpPassManager &pm) { buildSpecialize(pm, options); }, *source))
     return error;
-  auto hasAttention = [](func::FuncOp function) { return !function.getOps<AttentionOp>().empty(); };
+  auto hasAttention = [](func::FuncOp function) {
+    return !function.getOps<AttentionOp>().empty() || !function.getOps<LinearAttentionOp>().empty();
+  };
   if (llvm::none_of(source->getOps<func::FuncOp>(), hasAttention))
     return makeError("error: the file holds no kernel; write an attn.pattern or a function with attn.attention");
   return Error::success();
 }
 
+func::FuncOp KernelSource::function() const {
+  Operation *op = layout.linear ? LinearAttentionOp(linear).getOperation() : AttentionOp(attention).getOperation();
+  return op->getParentOfType<func::FuncOp>();
+}
+
 /// Refuses what no GPU kernel is written for.
 Error Compilation::checkForGpu() {
   const int64_t largest = 256;
-  for (auto function : source->getOps<func::FuncOp>())
+  for (auto function : source->getOps<func::FuncOp>()) {
+    if (!function.getOps<LinearAttentionOp>().empty())
+      return makeError("error: kernel '" + function.getSymName() + "' is linear attention, which target " +
+                       opts.target + " does not have; use cpu");
     for (AttentionOp attention : function.getOps<AttentionOp>()) {
       auto query = attention.getQuery().getType(), value = attention.getValue().getType();
-      if (query.getElementType().isF32())
-        return makeError("error: kernel '" + function.getSymName() + "' has element type f32, which target " +
-                         opts.target + " does not multiply; use bf16 or f16");
       for (int64_t size : {query.getDimSize(3), value.getDimSize(3)})
         if (size > largest)
           return makeError("error: head size " + llvm::Twine(size) + " is too large for target " + opts.target +
                            "; use at most " + llvm::Twine(largest));
     }
+  }
   return Error::success();
 }
 
@@ -216,6 +225,19 @@ static Error checkArgumentNames(const KernelLayout &layout) {
   return Error::success();
 }
 
+/// How large the blocks of the pattern's tables are; plans do not say.
+static void addBlocks(KernelLayout &layout, const PatternReading &reading) {
+  reading.pairs.forEachLeaf([&](const PairSet &leaf) {
+    if (leaf.kind() != PairSet::Kind::BlockTable)
+      return;
+    auto table = cast<BlockArgument>(reading.tables[leaf.index()]);
+    BlocksLayout blocks{layout.tensorOfArgument(table.getArgNumber()), leaf.block()};
+    if (llvm::none_of(layout.blocks,
+                      [&](const BlocksLayout &b) { return b.tensor == blocks.tensor && b.block == blocks.block; }))
+      layout.blocks.push_back(std::move(blocks));
+  });
+}
+
 Error Compilation::describeKernels() {
   work = source->clone();
   if (Error error = lowerTo(Stage::Plan))
@@ -223,7 +245,8 @@ Error Compilation::describeKernels() {
   DiagnosticLines diagnostics(context.get());
   for (auto function : source->getOps<func::FuncOp>()) {
     auto attentions = function.getOps<AttentionOp>();
-    if (attentions.empty())
+    auto linear = function.getOps<LinearAttentionOp>();
+    if (attentions.empty() && linear.empty())
       continue;
     if (!isIdentifier(function.getSymName()))
       return makeError("error: kernel name '" + function.getSymName() + "' is no C identifier; rename it");
@@ -233,6 +256,10 @@ Error Compilation::describeKernels() {
       return diagnostics.take("kernel '" + function.getSymName() + "' cannot be compiled");
     if (Error error = checkArgumentNames(*layout))
       return error;
+    if (layout->linear) {
+      sources.push_back({AttentionOp(), {}, {}, std::move(*layout), *linear.begin()});
+      continue;
+    }
     Target target = *findTarget(opts.target, *attentions.begin());
     target.tile = layout->tileShape();
     target.local.reset();
@@ -240,7 +267,9 @@ Error Compilation::describeKernels() {
     if (failed(plan))
       return diagnostics.take("kernel '" + function.getSymName() + "' cannot be planned");
     plan->second.compact = layout->compact, plan->second.compactKeys = layout->compactKeys;
-    sources.push_back({*attentions.begin(), std::move(plan->first), std::move(plan->second), std::move(*layout)});
+    addBlocks(*layout, plan->first);
+    sources.push_back({*attentions.begin(), std::move(plan->first), std::move(plan->second), std::move(*layout),
+                       LinearAttentionOp()});
   }
   return Error::success();
 }

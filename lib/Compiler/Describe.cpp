@@ -3,7 +3,7 @@
 // Spells the structs of lib/Runtime/kernel.h and gpu.h as LLVM constants, field by field in their order there.
 
 #include "Describe.h"
-#include "../Codegen/CPU/Frame.h"
+#include "../Codegen/CPU/Linear.h"
 #include "../Runtime/device/prologue.h"
 #include "../Runtime/gpu.h"
 #include "attn/Codegen/Isa.h"
@@ -14,6 +14,50 @@ using llvm::ArrayRef;
 using llvm::Constant;
 using llvm::StringRef;
 
+//===-- Programs --------------------------------------------------------------------------------------------------===//
+
+static void writeProgram(const Expr &expr, std::vector<int64_t> &code);
+
+/// a, b, c, ... by an operation of two: op a op b c.
+static void writeProgram(int64_t operation, ArrayRef<Expr> operands, std::vector<int64_t> &code) {
+  for (auto [i, operand] : llvm::enumerate(operands)) {
+    if (i + 1 < operands.size())
+      code.push_back(operation);
+    writeProgram(operand, code);
+  }
+}
+
+static void writeProgram(const Expr::Term &term, std::vector<int64_t> &code) {
+  switch (term.kind) {
+  case Expr::TermKind::Row:
+    llvm_unreachable("what is described belongs to no row");
+  case Expr::TermKind::Symbol:
+    code.insert(code.end(), {ATTN_SYMBOL, static_cast<int64_t>(term.symbol)});
+    return;
+  case Expr::TermKind::FloorDiv:
+    return writeProgram(ATTN_DIVIDE, term.operands, code);
+  case Expr::TermKind::Mod:
+    return writeProgram(ATTN_REMAINDER, term.operands, code);
+  case Expr::TermKind::Min:
+    return writeProgram(ATTN_LEAST, term.operands, code);
+  case Expr::TermKind::Max:
+    return writeProgram(ATTN_GREATEST, term.operands, code);
+  case Expr::TermKind::Product:
+    return writeProgram(ATTN_MULTIPLY, term.operands, code);
+  }
+}
+
+/// The sum as a program of lib/Runtime/kernel.h.
+static void writeProgram(const Expr &expr, std::vector<int64_t> &code) {
+  for (const Expr::Summand &summand : expr.summands()) {
+    code.push_back(ATTN_ADD);
+    if (summand.factor != 1)
+      code.insert(code.end(), {ATTN_MULTIPLY, ATTN_CONSTANT, summand.factor});
+    writeProgram(*summand.term, code);
+  }
+  code.insert(code.end(), {ATTN_CONSTANT, expr.constantSummand()});
+}
+
 namespace {
 
 class Describer {
@@ -23,13 +67,13 @@ public:
 
   llvm::GlobalVariable *describeForCpu(StringRef target, ArrayRef<StringRef> isas) {
     llvm::GlobalVariable *info = declareInfo();
-    llvm::GlobalVariable *kernel = global("kernel", kernelConstant(info, cpuCode(isas), null()));
+    llvm::GlobalVariable *kernel = global("kernel", kernelConstant(info, cpuCode(isas), null(), linearCode(isas)));
     return defineInfo(info, infoConstant(target, "attn_cpu", kernel, null(), null()));
   }
 
   llvm::GlobalVariable *describeForGpu(StringRef target, const GpuCode &code) {
     llvm::GlobalVariable *info = declareInfo();
-    llvm::GlobalVariable *kernel = global("kernel", kernelConstant(info, null(), gpuCode(code)));
+    llvm::GlobalVariable *kernel = global("kernel", kernelConstant(info, null(), gpuCode(code), null()));
     llvm::Type *i32 = llvm::Type::getInt32Ty(context), *pointer = llvm::PointerType::get(context, 0);
     llvm::Function *load = entry("_load", "attn_gpu_load", i32, {pointer, i32}, kernel);
     llvm::Function *unload = entry("_unload", "attn_gpu_unload", i32, {pointer}, kernel);
@@ -74,11 +118,12 @@ private:
     llvm::Function *run = entry("", (entries + "_run").str(), i32, {pointer}, kernel);
     llvm::Function *workspace = entry("_workspace_bytes", (entries + "_workspace_bytes").str(), i64, {pointer}, kernel);
     llvm::Function *isa = entry("_isa", (entries + "_isa").str(), i32, {pointer}, kernel);
-    const int sameLength = 0; // no pattern of today asks for kv_length = length
+    llvm::Function *requirement =
+        entry("_requirement", (entries + "_requirement").str(), i32, {pointer, pointer}, kernel);
     return structOf({int32(ATTN_ABI_VERSION), int32(elementNumber()), int32(layout.headSize),
-                     int32(layout.valueHeadSize), int32(sameLength), int32(layout.tensors.size()),
-                     int32(layout.scalars.size()), text(layout.name), text(target), tensors(), scalars(), run,
-                     workspace, isa, load, unload});
+                     int32(layout.valueHeadSize), int32(layout.isOneSequence), int32(layout.tensors.size()),
+                     int32(layout.scalars.size()), int32(layout.requirements.size()), text(layout.name), text(target),
+                     tensors(), scalars(), requirementInfos(), run, workspace, isa, requirement, load, unload});
   }
 
   /// Puts the content in the place of a declared info.
@@ -91,16 +136,31 @@ private:
     return defined;
   }
 
+  Constant *extents(const TensorArgument &tensor) {
+    std::array<int64_t, ATTN_MAX_RANK> all = {};
+    llvm::copy(tensor.extents, all.begin());
+    return llvm::ConstantDataArray::get(context, all);
+  }
+
   Constant *tensors() {
     std::vector<Constant *> all;
-    for (const TensorArgument &tensor : layout.tensors) {
+    for (auto [i, tensor] : llvm::enumerate(layout.tensors)) {
       Constant *values = null();
       if (tensor.defaultValues && !tensor.defaultValues->empty())
         values = global("default", llvm::ConstantDataArray::get(context, ArrayRef<int32_t>(*tensor.defaultValues)));
       int64_t count = tensor.defaultValues ? tensor.defaultValues->size() : -1;
-      all.push_back(structOf({text(tensor.name), int32(tensor.role), int32(count), values}));
+      all.push_back(structOf({text(tensor.name), int32(tensor.role), int32(tensor.extents.size()), extents(tensor),
+                              int64(tensor.minimum.value_or(std::numeric_limits<int64_t>::min())),
+                              int64(blockOf(layout, i)), int32(count), values}));
     }
     return arrayOf("tensors", all);
+  }
+
+  Constant *requirementInfos() {
+    std::vector<Constant *> all;
+    for (RequirementAttr requirement : layout.requirements)
+      all.push_back(structOf({text(requirement.getName()), text(requirement.getLeastName())}));
+    return arrayOf("requirement_infos", all);
   }
 
   Constant *scalars() {
@@ -145,7 +205,38 @@ private:
     return arrayOf("phases", all);
   }
 
+  Constant *offsets() {
+    std::vector<Constant *> all;
+    for (const OffsetsLayout &offsets : layout.offsets)
+      all.push_back(structOf({int32(offsets.tensor), int32(offsets.view)}));
+    return arrayOf("offsets", all);
+  }
+
+  Constant *program(const Expr &expr) {
+    std::vector<int64_t> code;
+    writeProgram(expr, code);
+    return global("program", llvm::ConstantDataArray::get(context, code));
+  }
+
+  Constant *blockTables() {
+    std::vector<Constant *> all;
+    for (const BlocksLayout &blocks : layout.blocks)
+      all.push_back(structOf({int32(blocks.tensor), int32(0), program(blocks.block)}));
+    return arrayOf("block_tables", all);
+  }
+
+  Constant *requirements() {
+    std::vector<Constant *> all;
+    for (RequirementAttr requirement : layout.requirements)
+      all.push_back(structOf({program(requirement.getValue()), program(requirement.getLeast())}));
+    return arrayOf("requirements", all);
+  }
+
   Constant *function(const llvm::Twine &name) { return module.getFunction(name.str()); }
+
+  int64_t scratchBytes(const Isa &isa) const {
+    return layout.linear ? cpu::linearScratchBytes(layout, isa) : cpu::Frame::scratchBytes(layout, isa);
+  }
 
   Constant *versions(ArrayRef<StringRef> isas) {
     std::vector<Constant *> all;
@@ -157,16 +248,31 @@ private:
                                                      : function(layout.name + ".pack." + llvm::Twine(i) + "." + name));
       for (unsigned i = 0; i < layout.phases.size(); ++i)
         tiles.push_back(function(layout.name + ".tile." + llvm::Twine(i) + "." + name));
-      all.push_back(structOf({int32(isa.number), int32(0), int64(cpu::Frame::scratchBytes(layout, isa)),
-                              arrayOf("packs", packs), arrayOf("tiles", tiles)}));
+      all.push_back(structOf(
+          {int32(isa.number), int32(0), int64(scratchBytes(isa)), arrayOf("packs", packs), arrayOf("tiles", tiles)}));
     }
     return arrayOf("versions", all);
   }
 
   Constant *cpuCode(ArrayRef<StringRef> isas) {
+    // Linear attention packs nothing.
+    int64_t granule = layout.linear ? 0 : layout.tile[3], packKeys = layout.linear ? 0 : layout.packKeys();
     return global("cpu", structOf({int32(isas.size()), int32(KernelLayout::panelKeys), int64(layout.panelStride()),
-                                   int64(layout.valueStride()), int32(layout.tile[3]), int32(layout.packKeys()),
-                                   versions(isas)}));
+                                   int64(layout.valueStride()), int32(granule), int32(packKeys), versions(isas)}));
+  }
+
+  Constant *linearCode(ArrayRef<StringRef> isas) {
+    if (!layout.linear)
+      return null();
+    const LinearLayout &linear = *layout.linear;
+    std::vector<Constant *> parts;
+    for (StringRef name : isas) {
+      auto part = [&](StringRef part) { return function(layout.name + "." + part + "." + name); };
+      parts.push_back(structOf({part("keys"), part("absorb"), part("rows")}));
+    }
+    return global("linear",
+                  structOf({int32(static_cast<int>(linear.form)), int32(linear.stateIn), int32(linear.stateOut),
+                            int32(linear.stateRows), int32(linear.stateColumns), int32(0), arrayOf("parts", parts)}));
   }
 
   Constant *gpuFunction(const GpuFunctionInfo &function) {
@@ -192,10 +298,27 @@ private:
     return cubin;
   }
 
-  Constant *kernelConstant(Constant *info, Constant *cpu, Constant *gpu) {
-    return structOf({info, int32(layout.viewCount), int32(layout.symbolCount()), int32(layout.symbols.size()),
-                     int32(layout.orders.size()), int32(layout.matches.size()), int32(layout.phases.size()), symbols(),
-                     orders(), matches(), phases(), cpu, gpu});
+  Constant *kernelConstant(Constant *info, Constant *cpu, Constant *gpu, Constant *linear) {
+    return structOf({info,
+                     int32(layout.viewCount),
+                     int32(layout.symbolCount()),
+                     int32(layout.symbols.size()),
+                     int32(layout.orders.size()),
+                     int32(layout.matches.size()),
+                     int32(layout.phases.size()),
+                     int32(layout.offsets.size()),
+                     int32(layout.blocks.size()),
+                     int32(0),
+                     symbols(),
+                     orders(),
+                     matches(),
+                     phases(),
+                     offsets(),
+                     blockTables(),
+                     requirements(),
+                     cpu,
+                     gpu,
+                     linear});
   }
 
   /// NAME<suffix>(arguments) { return callee(&kernel, arguments); }
@@ -220,6 +343,20 @@ private:
 };
 
 } // namespace
+
+int64_t attn::blockOf(const KernelLayout &layout, unsigned tensor) {
+  std::optional<int64_t> said;
+  for (const BlocksLayout &blocks : layout.blocks) {
+    if (blocks.tensor != tensor)
+      continue;
+    int64_t block = blocks.block.asConstant().value_or(0);
+    for (auto [s, symbol] : llvm::enumerate(layout.symbols))
+      if (symbol.kind == NamedSymbol::Index && blocks.block == Expr::symbol(FirstNamed + s))
+        block = -1 - static_cast<int64_t>(symbol.source);
+    said = said.value_or(block) == block ? block : 0;
+  }
+  return said.value_or(0);
+}
 
 llvm::GlobalVariable *attn::describeKernel(llvm::Module &module, const KernelLayout &layout, StringRef target,
                                            ArrayRef<StringRef> isas) {

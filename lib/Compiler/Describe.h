@@ -10,14 +10,17 @@
 
 namespace attn {
 
-/// Adds NAME, NAME_workspace_bytes, NAME_isa and NAME_info for a CPU kernel whose parts the module holds, written for
-/// `isas` (names, best first). Returns NAME_info.
+/// Adds NAME, NAME_workspace_bytes, NAME_isa, NAME_requirement and NAME_info for a CPU kernel whose parts the module
+/// holds, written for `isas` (names, best first). Returns NAME_info.
 llvm::GlobalVariable *describeKernel(llvm::Module &module, const KernelLayout &layout, llvm::StringRef target,
                                      llvm::ArrayRef<llvm::StringRef> isas);
 
 /// The same for a GPU kernel, and NAME_load and NAME_unload. The host module gets the GPU's code as data.
 llvm::GlobalVariable *describeGpuKernel(llvm::Module &module, const KernelLayout &layout, llvm::StringRef target,
                                         const GpuCode &code);
+
+/// What attn_tensor_info says of a tensor's blocks; 0 for other tensors.
+int64_t blockOf(const KernelLayout &layout, unsigned tensor);
 
 /// The functions of lib/Runtime/device/prologue.c that a GPU kernel launches: its code has to hold them by these names.
 llvm::SmallVector<llvm::StringRef> prologueFunctions(const KernelLayout &layout);

@@ -41,7 +41,7 @@ static Error linkRuntime(llvm::Module &module, StringRef bitcode, ArrayRef<Kerne
     return error;
   llvm::StringSet<> exported{"attn_kernels"};
   for (const KernelSource &kernel : kernels)
-    for (StringRef suffix : {"", "_workspace_bytes", "_isa", "_load", "_unload", "_info"})
+    for (StringRef suffix : {"", "_workspace_bytes", "_isa", "_requirement", "_load", "_unload", "_info"})
       exported.insert((kernel.layout.name + suffix).str());
   for (llvm::GlobalValue &value : module.global_values()) {
     if (value.isDeclaration())

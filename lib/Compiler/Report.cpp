@@ -13,41 +13,72 @@ using llvm::StringRef;
 
 //===-- Binding ---------------------------------------------------------------------------------------------------===//
 
-/// A scalar argument of the kernel's function.
-static double outerNumber(const KernelSource &kernel, const CallNumbers &numbers, mlir::Value value) {
-  unsigned symbol = kernel.layout.symbolOfArgument(mlir::cast<mlir::BlockArgument>(value).getArgNumber());
-  const NamedSymbol &named = kernel.layout.symbols[symbol - FirstNamed];
-  const attn_scalar &scalar = numbers.scalars[named.source];
-  return value.getType().isF32() ? scalar.number : static_cast<double>(scalar.index);
+/// The value of an argument of the kernel's function.
+static const reference::Argument &argumentOf(const reference::Problem &call, mlir::Value value) {
+  return call.arguments[mlir::cast<mlir::BlockArgument>(value).getArgNumber()];
 }
 
-CallValues attn::bindCall(const KernelSource &kernel, const CallNumbers &numbers) {
+/// The entry of an axis, which may be shared.
+template <typename Entries> static const auto &entryOf(const Entries &entries, int64_t index) {
+  return entries.size() == 1 ? entries.front() : entries[index];
+}
+
+/// An index value, or the batch's or the head's entry of lengths and per-head numbers. Scores alone use floats.
+static int64_t symbolOf(const reference::Problem &call, mlir::Value symbol, int64_t batch, int64_t head) {
+  const reference::Argument &argument = argumentOf(call, symbol);
+  if (auto *table = std::get_if<reference::Table>(&argument))
+    return entryOf(entryOf(*table, batch), head);
+  return std::get<int64_t>(argument);
+}
+
+/// Adds the rows of a table of blocks that are the head's.
+static void addBlocks(CallValues &values, const reference::Blocks &blocks, int64_t batch, int64_t head) {
+  llvm::ArrayRef<int64_t> shape = blocks.shape;
+  int64_t heads = shape[shape.size() - 3], size = shape[shape.size() - 2] * shape.back();
+  bool hasBatches = shape.size() == 4 && shape[0] > 1;
+  int64_t first = ((hasBatches ? batch * heads : 0) + (heads > 1 ? head : 0)) * size;
+  values.tables.emplace_back(blocks.entries.begin() + first, blocks.entries.begin() + first + size);
+  values.tableColumns.push_back(shape.back());
+}
+
+static void addTable(CallValues &values, const reference::Argument &argument, int64_t batch, int64_t head) {
+  if (auto *blocks = std::get_if<reference::Blocks>(&argument))
+    return addBlocks(values, *blocks, batch, head);
+  values.tables.push_back(entryOf(std::get<reference::Table>(argument), batch));
+  values.tableColumns.push_back(0);
+}
+
+CallValues attn::bindCall(const KernelSource &kernel, const reference::Problem &call, int64_t batch, int64_t head) {
   CallValues values;
-  values.symbols.assign(FirstNamed + kernel.layout.symbols.size(), 0);
-  values.symbols[Length] = numbers.length, values.symbols[KvLength] = numbers.kvLength;
-  values.symbols[QueryOffset] = numbers.queryOffset, values.symbols[KeyOffset] = numbers.keyOffset;
-  values.symbols[TopLeftOffset] = numbers.topLeftOffset;
-  for (auto [i, symbol] : llvm::enumerate(kernel.layout.symbols)) {
-    int64_t &value = values.symbols[FirstNamed + i];
-    if (symbol.kind == NamedSymbol::Entry)
-      value = numbers.tensor(symbol.source).at(0);
-    else if (symbol.kind == NamedSymbol::Index)
-      value = numbers.scalars[symbol.source].index;
-  }
+  values.symbols.assign(FirstNamed, 0);
+  values.symbols[Length] = call.length, values.symbols[KvLength] = call.kvLength;
+  values.symbols[QueryOffset] = call.queryOffset, values.symbols[KeyOffset] = call.keyOffset;
+  values.symbols[TopLeftOffset] = call.topLeftOffset;
+  values.symbols[Heads] = call.heads, values.symbols[Head] = head;
+  for (mlir::Value symbol : kernel.reading.symbols)
+    values.symbols.push_back(symbolOf(call, symbol, batch, head));
   for (mlir::Value table : kernel.reading.tables)
-    values.tables.push_back(
-        numbers.tensor(kernel.layout.tensorOfArgument(mlir::cast<mlir::BlockArgument>(table).getArgNumber())));
+    addTable(values, argumentOf(call, table), batch, head);
+  bindOffsets(kernel.reading.pairs, values);
   auto programs = std::make_shared<std::vector<reference::RegionProgram>>();
   for (WhereOp where : kernel.reading.regions)
-    programs->emplace_back(
-        where.getBody(), [&](mlir::Value v) { return outerNumber(kernel, numbers, v); },
-        /*roundToFloat=*/true);
-  values.where = [programs, batch = numbers.batch, head = numbers.head](unsigned region, int64_t query, int64_t key) {
+    programs->emplace_back(where.getBody(), call, /*roundToFloat=*/true);
+  values.where = [programs, batch, head](unsigned region, int64_t query, int64_t key) {
     double arguments[] = {static_cast<double>(batch), static_cast<double>(head), static_cast<double>(query),
                           static_cast<double>(key)};
     return (*programs)[region].run(arguments) != 0;
   };
   return values;
+}
+
+std::vector<CallValues> attn::bindCalls(const KernelSource &kernel, const reference::Problem &call) {
+  // Without run-time data and regions all batches are alike.
+  bool hasData = kernel.layout.tensors.size() > FirstDataTensor || !kernel.reading.regions.empty();
+  std::vector<CallValues> calls;
+  for (int64_t batch = 0; batch < (hasData ? call.batch : 1); ++batch)
+    for (int64_t head = 0; head < (kernel.reading.dependsOnHead() ? call.heads : 1); ++head)
+      calls.push_back(bindCall(kernel, call, batch, head));
+  return calls;
 }
 
 //===-- Report ----------------------------------------------------------------------------------------------------===//
@@ -65,6 +96,8 @@ int64_t attn::planBytes(const KernelLayout &layout, const CallValues &values) {
   for (const OrderLayout &order : layout.orders)
     entries += values.rows(order.side) * ((order.rowsView >= 0) + (order.flagsView >= 0));
   entries += layout.matches.size() * 2 * values.length();
+  for (const std::vector<int32_t> &offsets : values.offsets)
+    entries += offsets.size();
   return entries * sizeof(int32_t);
 }
 
@@ -80,7 +113,7 @@ static PhaseReport describePhase(const KernelSource &kernel, const Phase &phase)
   return report;
 }
 
-/// What a phase costs in one batch.
+/// What a phase costs in one batch and head.
 static Cost costOf(const KernelSource &kernel, const Target &machine, const Phase &phase, const PairCounts &pairs,
                    const CallValues &values) {
   double columns = kernel.layout.headSize + kernel.layout.valueHeadSize;
@@ -106,14 +139,14 @@ static void divide(Cost &cost, double by) {
   cost.bytes /= by, cost.flops /= by, cost.predictedMs /= by;
 }
 
-Report attn::makeReport(const KernelSource &kernel, StringRef target, llvm::ArrayRef<CallValues> batches) {
+Report attn::makeReport(const KernelSource &kernel, StringRef target, llvm::ArrayRef<CallValues> calls) {
   Target machine = *findTarget(target, kernel.attention);
   Report report;
   report.kernel = kernel.layout.name, report.target = target.str();
   report.tested = kernel.plan.tested;
   for (const Phase &phase : kernel.plan.phases)
     report.phases.push_back(describePhase(kernel, phase));
-  for (const CallValues &values : batches) {
+  for (const CallValues &values : calls) {
     report.length = values.length();
     report.planBytes = std::max(report.planBytes, planBytes(kernel.layout, values));
     for (auto [phase, pairs, part] :
@@ -121,13 +154,13 @@ Report attn::makeReport(const KernelSource &kernel, StringRef target, llvm::Arra
       add(part.cost, costOf(kernel, machine, phase, pairs, values));
   }
   for (PhaseReport &phase : report.phases) {
-    divide(phase.cost, static_cast<double>(batches.size()));
+    divide(phase.cost, static_cast<double>(calls.size()));
     add(report.cost, phase.cost);
   }
   return report;
 }
 
-/// A mean is a whole number unless batches differ.
+/// A mean is a whole number unless batches or heads differ.
 static llvm::json::Value countToJson(double mean) {
   double whole = std::round(mean);
   return std::abs(mean - whole) < 1e-9 * std::max(1.0, whole) ? llvm::json::Value(static_cast<int64_t>(whole))

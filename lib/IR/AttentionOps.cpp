@@ -49,11 +49,6 @@ LogicalResult attn::verifyAttentionTypes(Operation *op, RankedTensorType query, 
   return success();
 }
 
-LogicalResult attn::verifyScoreRegion(Operation *op, Region &region) {
-  Type index = IndexType::get(op->getContext()), f32 = Float32Type::get(op->getContext());
-  return verifyPureRegion(op, region, "a score region", {f32, index, index, index, index}, f32);
-}
-
 LogicalResult AttentionOp::verify() {
   if (getPattern().has_value() != getPairs().empty())
     return emitOpError("needs a pattern: a symbol or a region, and not both");
@@ -67,7 +62,9 @@ LogicalResult AttentionOp::verifyRegions() {
     if (!yield || yield.getNumOperands() != 1 || !isa<PatternType>(yield.getOperand(0).getType()))
       return emitOpError("the pattern region has to yield one !attn.pattern");
   }
-  return verifyScoreRegion(*this, getScore());
+  if (failed(verifyScoreRegion(*this, getScore())))
+    return failure();
+  return verifySinkRegion(*this, getSink());
 }
 
 LogicalResult AttentionOp::verifySymbolUses(SymbolTableCollection &symbolTable) {

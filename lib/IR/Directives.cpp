@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Assembly directives that several ops share, and the check of pure regions.
+// Assembly directives that several ops share.
 
 #include "attn/IR/Syntax.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace attn;
 
-//===-- Literals and orders ---------------------------------------------------------------------------------------===//
+//===-- Literals, dividends and orders
+//-----------------------------------------------------------------------------===//
 
 ParseResult attn::parseIndexOrLiteral(OpAsmParser &parser, std::optional<OpAsmParser::UnresolvedOperand> &value,
                                       IntegerAttr &literal) {
@@ -26,6 +26,32 @@ void attn::printIndexOrLiteral(OpAsmPrinter &printer, Operation *, Value value, 
     printer << value;
   else if (literal)
     printer << literal.getInt();
+}
+
+// A difference is written as one: `(query - key)`.
+ParseResult attn::parseCongruentWhich(OpAsmParser &parser, CongruentWhichAttr &which) {
+  MLIRContext *context = parser.getContext();
+  if (succeeded(parser.parseOptionalLParen())) {
+    which = CongruentWhichAttr::get(context, CongruentWhich::Difference);
+    return failure(parser.parseKeyword("query") || parser.parseMinus() || parser.parseKeyword("key") ||
+                   parser.parseRParen());
+  }
+  StringRef keyword;
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseKeyword(&keyword))
+    return failure();
+  std::optional<CongruentWhich> known = symbolizeCongruentWhich(keyword);
+  if (!known || *known == CongruentWhich::Difference)
+    return parser.emitError(loc, "unknown dividend '") << keyword << "'; known are (query - key), query, key and head";
+  which = CongruentWhichAttr::get(context, *known);
+  return success();
+}
+
+void attn::printCongruentWhich(OpAsmPrinter &printer, Operation *, CongruentWhichAttr which) {
+  if (which.getValue() == CongruentWhich::Difference)
+    printer << "(query - key)";
+  else
+    printer << stringifyCongruentWhich(which.getValue());
 }
 
 ParseResult attn::parseOrderRef(AsmParser &parser, OrderAttr &order) {
@@ -128,12 +154,6 @@ static void printOptionalRegion(OpAsmPrinter &printer, StringRef keyword, Region
   printRegionWithArguments(printer, region);
 }
 
-static SmallVector<Type> scoreTypes(MLIRContext *context) {
-  SmallVector<Type> types = pairTypes(context);
-  types.insert(types.begin(), Float32Type::get(context));
-  return types;
-}
-
 ParseResult attn::parseScoreRegion(OpAsmParser &parser, Region &region) {
   return parseOptionalRegion(parser, "score", region, scoreTypes(parser.getContext()));
 }
@@ -142,34 +162,20 @@ void attn::printScoreRegion(OpAsmPrinter &printer, Operation *, Region &region) 
   printOptionalRegion(printer, "score", region);
 }
 
+ParseResult attn::parseSinkRegion(OpAsmParser &parser, Region &region) {
+  return parseOptionalRegion(parser, "sink", region, sinkTypes(parser.getContext()));
+}
+
+void attn::printSinkRegion(OpAsmPrinter &printer, Operation *, Region &region) {
+  printOptionalRegion(printer, "sink", region);
+}
+
 ParseResult attn::parseTestRegion(OpAsmParser &parser, Region &region) {
   return parseOptionalRegion(parser, "test", region, pairTypes(parser.getContext()));
 }
 
 void attn::printTestRegion(OpAsmPrinter &printer, Operation *, Region &region) {
   printOptionalRegion(printer, "test", region);
-}
-
-LogicalResult attn::verifyPureRegion(Operation *op, Region &region, StringRef what, ArrayRef<Type> arguments,
-                                     Type result) {
-  if (region.empty())
-    return success();
-  if (region.getArgumentTypes() != TypeRange(arguments))
-    return op->emitOpError() << what << " takes arguments of types " << TypeRange(arguments) << ", not "
-                             << region.getArgumentTypes();
-  for (Operation &inner : region.front().without_terminator()) {
-    Dialect *dialect = inner.getDialect();
-    bool known =
-        isa_and_nonnull<arith::ArithDialect, math::MathDialect>(dialect) || isa<ApplyOp, LookupOp, MemberOp>(inner);
-    bool isScalar = inner.getNumResults() == 1 && inner.getResult(0).getType().isIntOrIndexOrFloat();
-    if (!known || !isMemoryEffectFree(&inner) || !isScalar)
-      return inner.emitOpError() << "is not allowed in " << what
-                                 << "; use pure arith and math ops with one scalar result";
-  }
-  auto yield = dyn_cast<YieldOp>(region.front().getTerminator());
-  if (!yield || yield.getValues().getTypes() != TypeRange(result))
-    return op->emitOpError() << what << " has to yield one " << result;
-  return success();
 }
 
 //===-- Use of a pattern ------------------------------------------------------------------------------------------===//

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Reads and prints the expressions of plans.
+// Reads and prints the expressions of plans, and what is made of them.
 //
 //   expr   ::= [`-`] factor ((`+` | `-`) factor)*
 //   factor ::= unit (`*` unit)*
@@ -12,8 +12,9 @@
 using namespace mlir;
 using namespace attn;
 
-static constexpr StringLiteral callSymbolNames[] = {"length", "kv_length", "query_offset", "key_offset",
-                                                    "top_left_offset"};
+// By CallSymbol; the numbers between that have no name are the emitters' own.
+static constexpr StringLiteral callSymbolNames[FirstNamed] = {
+    "length", "kv_length", "query_offset", "key_offset", "top_left_offset", "", "", "heads", "head"};
 
 static FailureOr<SmallVector<Expr>> parseArguments(AsmParser &parser) {
   SmallVector<Expr> arguments;
@@ -70,7 +71,7 @@ static FailureOr<Expr> parseUnit(AsmParser &parser) {
     return Expr::symbol(FirstNamed + index);
   return parser.emitError(loc, "unknown name '")
          << name << "' in an expression; known are i, length, kv_length, query_offset, key_offset, top_left_offset, "
-         << "s0, s1, ...";
+         << "heads, head, s0, s1, ...";
 }
 
 static FailureOr<Expr> parseFactor(AsmParser &parser) {
@@ -117,7 +118,6 @@ void attn::printExpr(llvm::raw_ostream &os, const Expr &expr) {
   for (unsigned i = FirstNamed; i <= lastSymbol(expr); ++i)
     named.push_back("s" + std::to_string(i - FirstNamed));
   SmallVector<StringRef> names(std::begin(callSymbolNames), std::end(callSymbolNames));
-  names.resize(FirstNamed);
   names.append(named.begin(), named.end());
   expr.print(os, "i", names);
 }
@@ -163,4 +163,72 @@ void attn::printBounds(OpAsmPrinter &printer, Operation *op, ExprAttr lower, Exp
   printer << ", ";
   printBareExpr(printer, op, upper);
   printer << ')';
+}
+
+//===-- Requirements ----------------------------------------------------------------------------------------------===//
+
+// `"rows of the grid" expr >= "rows of the neighborhood" expr`. A `>` would end an attribute that stands alone: there
+// the words `at_least` are in its place.
+static FailureOr<RequirementAttr> parseRequirement(AsmParser &parser, bool standsAlone) {
+  auto parseAtLeast = [&]() -> ParseResult {
+    if (standsAlone)
+      return parser.parseKeyword("at_least");
+    return failure(parser.parseGreater() || parser.parseEqual());
+  };
+  std::string name, leastName;
+  if (parser.parseString(&name))
+    return failure();
+  FailureOr<Expr> value = parseExpr(parser);
+  if (failed(value) || parseAtLeast() || parser.parseString(&leastName))
+    return failure();
+  FailureOr<Expr> least = parseExpr(parser);
+  if (failed(least))
+    return failure();
+  return RequirementAttr::get(parser.getContext(), name, *value, leastName, *least);
+}
+
+static void printRequirement(AsmPrinter &printer, RequirementAttr requirement, bool standsAlone) {
+  printer.printString(requirement.getName());
+  printer << ' ';
+  printExpr(printer.getStream(), requirement.getValue());
+  printer << (standsAlone ? " at_least " : " >= ");
+  printer.printString(requirement.getLeastName());
+  printer << ' ';
+  printExpr(printer.getStream(), requirement.getLeast());
+}
+
+Attribute RequirementAttr::parse(AsmParser &parser, Type) {
+  if (parser.parseLess())
+    return {};
+  FailureOr<RequirementAttr> requirement = parseRequirement(parser, /*standsAlone=*/true);
+  if (failed(requirement) || parser.parseGreater())
+    return {};
+  return *requirement;
+}
+
+void RequirementAttr::print(AsmPrinter &printer) const {
+  printer << '<';
+  printRequirement(printer, *this, /*standsAlone=*/true);
+  printer << '>';
+}
+
+ParseResult attn::parseRequirements(OpAsmParser &parser, ArrayAttr &requirements) {
+  SmallVector<Attribute> list;
+  auto parseOne = [&]() -> ParseResult {
+    FailureOr<RequirementAttr> requirement = parseRequirement(parser, /*standsAlone=*/false);
+    if (failed(requirement))
+      return failure();
+    list.push_back(*requirement);
+    return success();
+  };
+  if (parser.parseCommaSeparatedList(parseOne))
+    return failure();
+  requirements = parser.getBuilder().getArrayAttr(list);
+  return success();
+}
+
+void attn::printRequirements(OpAsmPrinter &printer, Operation *, ArrayAttr requirements) {
+  llvm::interleaveComma(requirements.getAsRange<RequirementAttr>(), printer, [&](RequirementAttr requirement) {
+    printRequirement(printer, requirement, /*standsAlone=*/false);
+  });
 }

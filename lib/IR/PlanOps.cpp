@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Verifies plans: tables and symbols exist, tiles divide, tests are pure.
+// Verifies plans: tables and symbols exist, tiles divide, requirements hold for a whole call, tests are pure.
 
 #include "attn/IR/Syntax.h"
 
@@ -18,10 +18,34 @@ static LogicalResult verifyTile(PlanOp op, ArrayRef<int64_t> tile) {
   return success();
 }
 
+/// The symbols of an expression have to be the plan's.
+static LogicalResult verifySymbols(Operation *op, PlanOp plan, const Expr &expr) {
+  unsigned last = lastSymbol(expr);
+  if (last >= FirstNamed + plan.getSymbols().size())
+    return op->emitOpError() << "names the symbol s" << last - FirstNamed << ", but the plan has "
+                             << plan.getSymbols().size() << " symbols";
+  return success();
+}
+
+/// A call is asked for its requirements before there is any row.
+static LogicalResult verifyRequirements(PlanOp op, ArrayAttr requirements) {
+  for (auto requirement : requirements.getAsRange<RequirementAttr>())
+    for (const Expr &expr : {requirement.getValue(), requirement.getLeast()}) {
+      if (failed(verifySymbols(op, op, expr)))
+        return failure();
+      if (expr.dependsOnRow())
+        return op.emitOpError() << "requires \"" << requirement.getName() << "\" to be at least \""
+                                << requirement.getLeastName() << "\", but these depend on a row; use symbols only";
+    }
+  return success();
+}
+
 LogicalResult PlanOp::verify() {
   if (getCompact().has_value() != getCompactKeys().has_value())
     return emitOpError("compact tiles and the most keys that they are for come together: compact [...] to KEYS");
   if (failed(verifyTile(*this, getTile())) || (getCompact() && failed(verifyTile(*this, *getCompact()))))
+    return failure();
+  if (getRequirements() && failed(verifyRequirements(*this, *getRequirements())))
     return failure();
   return verifyAttentionTypes(*this, getQuery().getType(), getKey().getType(), getValue().getType(),
                               getOutput().getType(), getLse().getType());
@@ -31,7 +55,9 @@ LogicalResult PlanOp::verifyRegions() {
   for (Operation &op : getPhases().front())
     if (!isa<PhaseOp>(op))
       return op.emitOpError("is not a phase; a plan holds attn.phase ops only");
-  return verifyScoreRegion(*this, getScore());
+  if (failed(verifyScoreRegion(*this, getScore())))
+    return failure();
+  return verifySinkRegion(*this, getSink());
 }
 
 /// The order's table has to be one of the plan's, of the right kind.
@@ -47,15 +73,6 @@ static LogicalResult verifyOrder(Operation *op, PlanOp plan, OrderAttr order) {
     return op->emitOpError() << "order " << stringifyOrderKindAttrValue(order.getKind()) << " needs a table of type "
                              << (listed ? "!attn.tokens" : "!attn.segments") << ", table " << order.getTable()
                              << " has type " << type;
-  return success();
-}
-
-/// The symbols of an expression have to be the plan's.
-static LogicalResult verifySymbols(Operation *op, PlanOp plan, ExprAttr expr) {
-  unsigned last = lastSymbol(expr.getExpr());
-  if (last >= FirstNamed + plan.getSymbols().size())
-    return op->emitOpError() << "names the symbol s" << last - FirstNamed << ", but the plan has "
-                             << plan.getSymbols().size() << " symbols";
   return success();
 }
 
@@ -81,18 +98,16 @@ LogicalResult BoxOp::verifyRegions() {
   if (getSameSegment() && (getKeys() != phase.getQueries() || getKeys().getKind() != OrderKindAttrValue::SegmentSorted))
     return emitOpError("same_segment needs queries and keys sorted by the same table");
   for (ExprAttr bound : {getLower(), getUpper(), getQueryLower(), getQueryUpper()})
-    if (failed(verifySymbols(*this, plan, bound)))
+    if (failed(verifySymbols(*this, plan, bound.getExpr())))
       return failure();
   WalkResult ofTest = getTest().walk([&](Operation *op) -> WalkResult {
     if (auto apply = dyn_cast<ApplyOp>(op))
-      return verifySymbols(op, plan, apply.getExpr());
+      return verifySymbols(op, plan, apply.getExpr().getExpr());
     if (auto member = dyn_cast<MemberOp>(op))
       return verifyOrder(op, plan, member.getOrder());
     return success();
   });
   if (ofTest.wasInterrupted())
     return failure();
-  Type index = IndexType::get(getContext());
-  return verifyPureRegion(*this, getTest(), "a test region", {index, index, index, index},
-                          IntegerType::get(getContext(), 1));
+  return verifyTestRegion(*this, getTest());
 }

@@ -13,6 +13,18 @@ using namespace attn;
 using llvm::ArrayRef;
 using llvm::StringRef;
 
+/// a + b, held at the ends of 64 bits.
+static int64_t add(int64_t a, int64_t b) {
+  int64_t sum;
+  return __builtin_add_overflow(a, b, &sum) ? (a < 0 ? INT64_MIN : INT64_MAX) : sum;
+}
+
+/// a * b, held at the ends of 64 bits.
+static int64_t multiply(int64_t a, int64_t b) {
+  int64_t product;
+  return __builtin_mul_overflow(a, b, &product) ? ((a < 0) != (b < 0) ? INT64_MIN : INT64_MAX) : product;
+}
+
 Expr Expr::fromTerm(Term term) {
   Expr result;
   result.sum.push_back({1, std::make_shared<const Term>(std::move(term))});
@@ -60,7 +72,7 @@ std::optional<int64_t> Expr::rise(int64_t rows) const {
     std::optional<int64_t> rise = riseOfTerm(*summand.term, rows);
     if (!rise || (summand.factor < 0 && *rise != 0))
       return std::nullopt;
-    total += summand.factor * *rise;
+    total = add(total, multiply(summand.factor, *rise));
   }
   return total;
 }
@@ -69,6 +81,13 @@ bool Expr::dependsOnRow() const {
   return llvm::any_of(sum, [](const Summand &s) {
     return s.term->kind == TermKind::Row ||
            llvm::any_of(s.term->operands, [](const Expr &e) { return e.dependsOnRow(); });
+  });
+}
+
+bool Expr::anySymbol(llvm::function_ref<bool(unsigned)> is) const {
+  return llvm::any_of(sum, [&](const Summand &s) {
+    return (s.term->kind == TermKind::Symbol && is(s.term->symbol)) ||
+           llvm::any_of(s.term->operands, [&](const Expr &e) { return e.anySymbol(is); });
   });
 }
 
@@ -116,7 +135,7 @@ llvm::hash_code attn::hash_value(const Expr &expr) {
 //===-- Arithmetic ------------------------------------------------------------------------------------------------===//
 
 Expr Expr::operator+(const Expr &other) const {
-  Expr result(constantPart + other.constantPart);
+  Expr result(add(constantPart, other.constantPart));
   auto left = sum.begin(), right = other.sum.begin();
   while (left != sum.end() || right != other.sum.end()) {
     int order = left == sum.end() ? 1 : right == other.sum.end() ? -1 : compare(*left->term, *right->term);
@@ -125,7 +144,7 @@ Expr Expr::operator+(const Expr &other) const {
     } else if (order > 0) {
       result.sum.push_back(*right++);
     } else {
-      if (int64_t factor = left->factor + right->factor)
+      if (int64_t factor = add(left->factor, right->factor))
         result.sum.push_back({factor, left->term});
       ++left, ++right;
     }
@@ -139,9 +158,9 @@ Expr Expr::operator*(const Expr &other) const {
     int64_t factor = sum.empty() ? constantPart : other.constantPart;
     if (factor == 0)
       return Expr(0);
-    Expr result(expr.constantPart * factor);
+    Expr result(multiply(expr.constantPart, factor));
     for (const Summand &s : expr.sum)
-      result.sum.push_back({s.factor * factor, s.term});
+      result.sum.push_back({multiply(s.factor, factor), s.term});
     return result;
   }
   bool ordered = compare(*this, other) <= 0;
@@ -229,10 +248,10 @@ int64_t Expr::evaluate(int64_t row, ArrayRef<int64_t> symbols) const {
         term = s.term->kind == TermKind::Min ? std::min(term, operand(i)) : std::max(term, operand(i));
       break;
     case TermKind::Product:
-      term = operand(0) * operand(1);
+      term = multiply(operand(0), operand(1));
       break;
     }
-    value += s.factor * term;
+    value = add(value, multiply(s.factor, term));
   }
   return value;
 }
@@ -277,17 +296,20 @@ static void printTerm(llvm::raw_ostream &os, const Expr::Term &term, StringRef r
   }
 }
 
+/// Without its sign, which the least number has no positive form for.
+static uint64_t magnitude(int64_t number) { return number < 0 ? -static_cast<uint64_t>(number) : number; }
+
 void Expr::print(llvm::raw_ostream &os, StringRef rowName, ArrayRef<StringRef> symbolNames) const {
   bool first = true;
   for (const Summand &s : sum) {
     os << (first ? (s.factor < 0 ? "-" : "") : (s.factor < 0 ? " - " : " + "));
     if (s.factor != 1 && s.factor != -1)
-      os << (s.factor < 0 ? -s.factor : s.factor) << " * ";
+      os << magnitude(s.factor) << " * ";
     printTerm(os, *s.term, rowName, symbolNames);
     first = false;
   }
   if (first)
     os << constantPart;
   else if (constantPart)
-    os << (constantPart < 0 ? " - " : " + ") << (constantPart < 0 ? -constantPart : constantPart);
+    os << (constantPart < 0 ? " - " : " + ") << magnitude(constantPart);
 }

@@ -1,56 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The atoms' bounds, the simplifications of a pair set, and the test of one pair.
+// The leaves, the simplifications of a pair set, and the test of one pair.
 
 #include "attn/Pattern/PairSet.h"
 #include "llvm/ADT/STLExtras.h"
-#include <algorithm>
+#include "llvm/Support/MathExtras.h"
+#include <unordered_map>
 
 using namespace attn;
 using llvm::ArrayRef;
 
-//===-- Atoms -----------------------------------------------------------------------------------------------------===//
+//===-- Leaves ----------------------------------------------------------------------------------------------------===//
 
-PairSet PairSet::full() { return PairSet(Node{Kind::Full, {}, {}, 0, {}}); }
-PairSet PairSet::empty() { return PairSet(Node{Kind::Empty, {}, {}, 0, {}}); }
-PairSet PairSet::halfSpace(HalfSpace half) { return PairSet(Node{Kind::HalfSpace, std::move(half), {}, 0, {}}); }
-PairSet PairSet::listed(Side side, unsigned table) { return PairSet(Node{Kind::Listed, {}, side, table, {}}); }
-PairSet PairSet::sameSegment(unsigned table) { return PairSet(Node{Kind::SameSegment, {}, {}, table, {}}); }
-PairSet PairSet::where(unsigned region) { return PairSet(Node{Kind::Where, {}, {}, region, {}}); }
-
-/// {j < i + shift} or its complement: the first i with i + shift > j is j - shift + 1.
-static HalfSpace diagonal(bool lower, const Expr &shift) {
-  return {lower, Expr::row() + shift, Expr::row() - shift + 1};
+PairSet PairSet::full() { return PairSet(Node{Kind::Full, {}, {}, {}, {}, 0, {}}); }
+PairSet PairSet::empty() { return PairSet(Node{Kind::Empty, {}, {}, {}, {}, 0, {}}); }
+PairSet PairSet::halfSpace(HalfSpace half) {
+  return PairSet(Node{Kind::HalfSpace, std::move(half), {}, {}, {}, 0, {}});
+}
+PairSet PairSet::listed(Side side, unsigned table) { return PairSet(Node{Kind::Listed, {}, {}, {}, side, table, {}}); }
+PairSet PairSet::sameSegment(unsigned table) { return PairSet(Node{Kind::SameSegment, {}, {}, {}, {}, table, {}}); }
+PairSet PairSet::where(unsigned region) { return PairSet(Node{Kind::Where, {}, {}, {}, {}, region, {}}); }
+PairSet PairSet::blockTable(unsigned table, const Expr &block) {
+  return PairSet(Node{Kind::BlockTable, {}, {}, block, {}, table, {}});
 }
 
-PairSet PairSet::window(std::optional<Expr> left, std::optional<Expr> right) {
-  Expr shift = Expr::symbol(QueryOffset) - Expr::symbol(KeyOffset);
-  std::vector<PairSet> sides;
-  if (left)
-    sides.push_back(halfSpace(diagonal(/*lower=*/true, shift - *left)));
-  if (right)
-    sides.push_back(halfSpace(diagonal(/*lower=*/false, shift + *right + 1)));
-  return intersect(sides);
-}
-
-PairSet PairSet::causal(bool topLeft) {
-  Expr shift = Expr::symbol(topLeft ? TopLeftOffset : QueryOffset) - Expr::symbol(KeyOffset);
-  return halfSpace(diagonal(/*lower=*/false, shift + 1));
-}
-
-PairSet PairSet::blockLocal(const Expr &block) {
-  Expr queryOffset = Expr::symbol(QueryOffset), keyOffset = Expr::symbol(KeyOffset);
-  Expr queryBlock = Expr::floorDiv(Expr::row() + queryOffset, block) * block;
-  Expr keyBlock = Expr::floorDiv(Expr::row() + keyOffset, block) * block;
-  return intersect({halfSpace({/*lower=*/true, queryBlock - keyOffset, keyBlock + block - queryOffset}),
-                    halfSpace({/*lower=*/false, queryBlock + block - keyOffset, keyBlock - queryOffset})});
-}
-
-PairSet PairSet::padded(const Expr &length) {
-  Expr end = length - Expr::symbol(KeyOffset);
-  // A bound that does not depend on the query: its adjoint jumps from no query row to all of them at j = end.
-  Expr outside = Expr::min({Expr(1), Expr::max({Expr(0), Expr::row() - end + 1})});
-  return halfSpace({/*lower=*/false, end, outside * Expr::symbol(Length)});
+/// Leaves out bounds that constants show to hold, and relations that they show to hold nowhere. The place and its
+/// bounds speak of different rows: they can be compared only where the place is the same for all keys.
+PairSet PairSet::relation(Relation relation) {
+  auto difference = [](const Expr &a, const std::optional<Expr> &b) {
+    return b ? (*b - a).asConstant() : std::nullopt;
+  };
+  if (relation.lower && difference(*relation.lower, relation.upper).value_or(1) <= 0)
+    return empty();
+  const Expr &place = relation.place;
+  std::optional<int64_t> missing, room;
+  if (!place.dependsOnRow())
+    missing = difference(place, relation.lower), room = difference(place, relation.upper);
+  if (missing.value_or(0) > 0 || room.value_or(1) <= 0)
+    return empty();
+  if (missing)
+    relation.lower.reset();
+  if (room)
+    relation.upper.reset();
+  if (!relation.lower && !relation.upper && !relation.offsets)
+    return full();
+  return PairSet(Node{Kind::Relation, {}, std::move(relation), {}, {}, 0, {}});
 }
 
 //===-- Operators -------------------------------------------------------------------------------------------------===//
@@ -80,7 +74,7 @@ PairSet PairSet::combine(Kind kind, ArrayRef<PairSet> members) {
     return neutral == Kind::Full ? full() : empty();
   if (flat.size() == 1)
     return flat.front();
-  return PairSet(Node{kind, {}, {}, 0, std::move(flat)});
+  return PairSet(Node{kind, {}, {}, {}, {}, 0, std::move(flat)});
 }
 
 PairSet PairSet::unite(ArrayRef<PairSet> members) { return combine(Kind::Union, members); }
@@ -97,6 +91,13 @@ PairSet PairSet::complement() const {
     return full();
   case Kind::HalfSpace:
     return halfSpace(half().complement());
+  case Kind::Relation: {
+    // With one bound, the rest has one bound, too.
+    const auto &[place, lower, upper, offsets] = related();
+    if (offsets || (lower && upper))
+      return PairSet(Node{Kind::Not, {}, {}, {}, {}, 0, {*this}});
+    return relation({place, upper, lower, {}});
+  }
   case Kind::Not:
     return members().front();
   case Kind::Union:
@@ -104,15 +105,16 @@ PairSet PairSet::complement() const {
   case Kind::Intersect:
     return unite(complements());
   default:
-    return PairSet(Node{Kind::Not, {}, {}, 0, {*this}});
+    return PairSet(Node{Kind::Not, {}, {}, {}, {}, 0, {*this}});
   }
 }
 
 bool PairSet::operator==(const PairSet &other) const {
   if (node == other.node)
     return true;
-  return kind() == other.kind() && node->half == other.node->half && side() == other.side() &&
-         index() == other.index() && members() == other.members();
+  return kind() == other.kind() && node->half == other.node->half && node->related == other.node->related &&
+         node->block == other.node->block && side() == other.side() && index() == other.index() &&
+         members() == other.members();
 }
 
 //===-- Questions -------------------------------------------------------------------------------------------------===//
@@ -121,6 +123,39 @@ static std::optional<int32_t> entry(ArrayRef<int32_t> table, int64_t position) {
   if (position < 0 || position >= static_cast<int64_t>(table.size()))
     return std::nullopt;
   return table[position];
+}
+
+void attn::bindOffsets(const PairSet &set, CallValues &values) {
+  values.offsets.resize(values.tables.size());
+  set.forEachLeaf([&](const PairSet &leaf) {
+    if (leaf.kind() != PairSet::Kind::Relation || !leaf.related().offsets)
+      return;
+    ArrayRef<int32_t> ids = values.tables[*leaf.related().offsets];
+    std::vector<int32_t> &offsets = values.offsets[*leaf.related().offsets];
+    offsets.clear();
+    std::unordered_map<int32_t, int32_t> counts; // of earlier positions
+    for (int32_t id : ids)
+      offsets.push_back(counts[id]++);
+  });
+}
+
+static bool holds(const Relation &relation, const CallValues &values, int64_t i, int64_t j) {
+  if (relation.offsets) {
+    ArrayRef<int32_t> offsets = values.offsets[*relation.offsets];
+    auto query = entry(offsets, i + values.offset(Side::Queries)), key = entry(offsets, j + values.offset(Side::Keys));
+    if (!query || !key)
+      return false;
+    i = *query, j = *key;
+  }
+  int64_t place = relation.place.evaluate(j, values.symbols);
+  return (!relation.lower || relation.lower->evaluate(i, values.symbols) <= place) &&
+         (!relation.upper || place < relation.upper->evaluate(i, values.symbols));
+}
+
+/// Whether a row of a table of blocks holds a number; a row that the table does not have holds none.
+static bool lists(ArrayRef<int32_t> table, int64_t columns, int64_t row, int64_t number) {
+  int64_t rows = columns > 0 ? static_cast<int64_t>(table.size()) / columns : 0;
+  return row >= 0 && row < rows && number >= 0 && llvm::is_contained(table.slice(row * columns, columns), number);
 }
 
 bool PairSet::contains(const CallValues &values, int64_t i, int64_t j) const {
@@ -139,6 +174,13 @@ bool PairSet::contains(const CallValues &values, int64_t i, int64_t j) const {
   case Kind::SameSegment: {
     auto a = entry(values.tables[index()], query), b = entry(values.tables[index()], key);
     return a && b && *a == *b;
+  }
+  case Kind::Relation:
+    return holds(related(), values, i, j);
+  case Kind::BlockTable: {
+    int64_t size = block().evaluate(0, values.symbols);
+    return lists(values.tables[index()], values.tableColumns[index()], llvm::divideFloorSigned(query, size),
+                 llvm::divideFloorSigned(key, size));
   }
   case Kind::Where:
     return values.where(index(), query, key);
@@ -173,4 +215,19 @@ void PairSet::forEachLeaf(llvm::function_ref<void(const PairSet &)> visit) const
     return visit(*this);
   for (const PairSet &member : members())
     member.forEachLeaf(visit);
+}
+
+bool PairSet::dependsOnHead(llvm::function_ref<bool(unsigned symbol)> isPerHead) const {
+  auto isOfHead = [&](unsigned symbol) { return symbol == Head || isPerHead(symbol); };
+  auto mentions = [&](const std::optional<Expr> &expr) { return expr && expr->anySymbol(isOfHead); };
+  bool depends = false;
+  forEachLeaf([&](const PairSet &leaf) {
+    if (leaf.kind() == Kind::HalfSpace)
+      depends |= mentions(leaf.half().byQuery);
+    else if (leaf.kind() == Kind::Relation)
+      depends |= mentions(leaf.related().place) || mentions(leaf.related().lower) || mentions(leaf.related().upper);
+    else
+      depends |= leaf.kind() == Kind::BlockTable || leaf.kind() == Kind::Where;
+  });
+  return depends;
 }

@@ -3,12 +3,10 @@
 // Turns a pattern into phases of disjoint boxes.
 //
 //   1. Rows first: each list of query rows that the pattern singles out becomes a phase of its own that owns those
-//   rows;
-//      for the rest the pattern is simplified with "not in that list".
+//      rows; for the rest the pattern is simplified with "not in that list".
 //   2. A phase's pattern is expanded into disjoint conjunctions of leaves (A or B becomes A, and B without A).
-//   3. Each conjunction becomes a box: half-spaces are bounds, a listed key or a segment chooses the key order, and
-//   what
-//      is left is the box's residual test.
+//   3. Each conjunction becomes a box: half-spaces are bounds, conditions make them empty for the heads for which they
+//      do not hold, a listed key or a segment chooses the key order, and what is left is the box's residual test.
 //
 // If a phase falls into too many pieces, it becomes one box over all keys that tests the whole pattern: slow, but
 // right, and the plan says so.
@@ -27,63 +25,86 @@ using Conjunction = std::vector<PairSet>;
 
 //===-- Conjunctions ----------------------------------------------------------------------------------------------===//
 
-/// Whether no pair is in both half-spaces, or `a` implies `b`, as far as a constant difference shows.
-bool areDisjoint(const HalfSpace &a, const HalfSpace &b) {
-  if (a.lower == b.lower)
-    return false;
-  const HalfSpace &low = a.lower ? a : b, &high = a.lower ? b : a;
-  auto width = (high.byQuery - low.byQuery).asConstant();
-  return width && *width <= 0;
-}
+/// Whether a constant difference shows that a <= b.
+bool isAtMost(const Expr &a, const Expr &b) { return (a - b).asConstant().value_or(1) <= 0; }
 
 bool implies(const HalfSpace &a, const HalfSpace &b) {
-  if (a.lower != b.lower)
-    return false;
-  auto difference = (a.byQuery - b.byQuery).asConstant();
-  return difference && (a.lower ? *difference >= 0 : *difference <= 0);
+  return a.lower == b.lower && (a.lower ? isAtMost(b.byQuery, a.byQuery) : isAtMost(a.byQuery, b.byQuery));
+}
+
+bool placeAlike(const Relation &a, const Relation &b) { return a.place == b.place && a.offsets == b.offsets; }
+
+bool implies(const Relation &a, const Relation &b) {
+  return placeAlike(a, b) && (!b.lower || (a.lower && isAtMost(*b.lower, *a.lower))) &&
+         (!b.upper || (a.upper && isAtMost(*a.upper, *b.upper)));
+}
+
+bool areDisjoint(const Relation &a, const Relation &b) {
+  auto isBefore = [](const Relation &x, const Relation &y) {
+    return x.upper && y.lower && isAtMost(*x.upper, *y.lower);
+  };
+  return placeAlike(a, b) && (isBefore(a, b) || isBefore(b, a));
+}
+
+/// Whether every pair of leaf `a` is in leaf `b`, as far as constant differences show.
+bool implies(const PairSet &a, const PairSet &b) {
+  auto relationOf = [](const PairSet &leaf) { return leaf.kind() == Kind::Relation ? &leaf.related() : nullptr; };
+  if (a == b)
+    return true;
+  if (a.kind() == Kind::Not)
+    return b.kind() == Kind::Not && implies(b.members().front(), a.members().front());
+  if (b.kind() == Kind::Not) {
+    const Relation *inside = relationOf(a), *outside = relationOf(b.members().front());
+    return inside && outside && areDisjoint(*inside, *outside);
+  }
+  if (a.kind() == Kind::HalfSpace)
+    return b.kind() == Kind::HalfSpace && implies(a.half(), b.half());
+  return relationOf(a) && relationOf(b) && implies(*relationOf(a), *relationOf(b));
 }
 
 /// Adds a leaf; false if nothing is left.
 bool addLeaf(Conjunction &all, const PairSet &leaf) {
-  if (leaf.kind() == Kind::Empty || llvm::is_contained(all, leaf.complement()))
+  PairSet complement = leaf.complement();
+  auto admitsNone = [&](const PairSet &other) { return implies(other, complement); };
+  if (leaf.kind() == Kind::Empty || llvm::any_of(all, admitsNone))
     return false;
-  if (leaf.kind() == Kind::Full || llvm::is_contained(all, leaf))
+  if (leaf.kind() == Kind::Full || llvm::any_of(all, [&](const PairSet &other) { return implies(other, leaf); }))
     return true;
-  if (leaf.kind() == Kind::HalfSpace) {
-    for (const PairSet &other : all)
-      if (other.kind() == Kind::HalfSpace) {
-        if (areDisjoint(other.half(), leaf.half()))
-          return false;
-        if (implies(other.half(), leaf.half()))
-          return true;
-      }
-    llvm::erase_if(all, [&](const PairSet &other) {
-      return other.kind() == Kind::HalfSpace && implies(leaf.half(), other.half());
-    });
-  }
+  llvm::erase_if(all, [&](const PairSet &other) { return implies(leaf, other); });
   all.push_back(leaf);
   return true;
 }
 
-/// Members that are cheap to exclude come first in a union: bounds, then key lists, segments, and regions last.
-unsigned costOfExcluding(const PairSet &set) {
+bool isCondition(const PairSet &leaf) {
+  const PairSet &inner = leaf.kind() == Kind::Not ? leaf.members().front() : leaf;
+  return inner.kind() == Kind::Relation && inner.related().isCondition();
+}
+
+unsigned costOfExcluding(Kind kind) {
+  switch (kind) {
+  case Kind::SameSegment:
+    return 2;
+  case Kind::Listed:
+    return 3;
+  case Kind::Relation:
+  case Kind::BlockTable:
+    return 4;
+  case Kind::Where:
+    return 5;
+  default:
+    return 1;
+  }
+}
+
+/// Members that are cheap to exclude come first in a union: conditions, then bounds, segments, key lists, what is
+/// computed for every pair, and regions last; of equal ones those whose complement does not fall apart.
+std::pair<unsigned, bool> costOfExcluding(const PairSet &set) {
   unsigned cost = 0;
   set.forEachLeaf([&](const PairSet &leaf) {
-    switch (leaf.kind()) {
-    case Kind::Listed:
-      cost = std::max(cost, 2u);
-      break;
-    case Kind::SameSegment:
-      cost = std::max(cost, 1u);
-      break;
-    case Kind::Where:
-      cost = std::max(cost, 3u);
-      break;
-    default:
-      break;
-    }
+    if (!isCondition(leaf))
+      cost = std::max(cost, costOfExcluding(leaf.kind()));
   });
-  return cost;
+  return {cost, set.kind() == Kind::Intersect};
 }
 
 /// Expands a set into disjoint conjunctions.
@@ -243,7 +264,11 @@ private:
     std::optional<unsigned> listed;
     std::vector<PairSet> tests;
     for (const PairSet &leaf : piece) {
-      if (leaf.kind() == Kind::HalfSpace) {
+      if (isCondition(leaf)) {
+        Expr holds = indicatorOf(leaf);
+        upper.push_back(kvLength * holds);
+        queryUpper.push_back(length * holds);
+      } else if (leaf.kind() == Kind::HalfSpace) {
         const HalfSpace &half = leaf.half();
         (half.lower ? lower : upper).push_back(half.byQuery);
         (half.lower ? queryUpper : queryLower).push_back(half.byKey);
@@ -273,8 +298,19 @@ private:
     return box;
   }
 
+  /// 1 for the heads for which a condition holds, else 0.
+  static Expr indicatorOf(const PairSet &condition) {
+    if (condition.kind() == Kind::Not)
+      return Expr(1) - indicatorOf(condition.members().front());
+    return condition.related().indicator();
+  }
+
   static std::string describe(const PairSet &leaf) {
     switch (leaf.kind()) {
+    case Kind::Relation:
+      return leaf.related().offsets ? "a place in a segment" : "a remainder, or an axis of a grid";
+    case Kind::BlockTable:
+      return "attn.block_table";
     case Kind::Where:
       return "attn.where";
     case Kind::SameSegment:
@@ -330,10 +366,23 @@ Target Target::sm90a(int64_t headSize, int64_t valueHeadSize, bool hasScore) {
   return target;
 }
 
-std::optional<Target> Target::find(llvm::StringRef name, int64_t headSize, int64_t valueHeadSize, bool hasScore) {
+// Rows take twice the shared memory, and threads multiply by themselves: they need the registers that wgmma leaves to
+// the softmax. Blocks of 64 rows share a multiprocessor and fill each other's pauses.
+Target Target::sm90aF32(int64_t headSize, int64_t valueHeadSize) {
+  int64_t keys = std::max(headSize, valueHeadSize) <= 64 ? 64 : 32;
+  Target target;
+  target.name = "sm_90a";
+  target.tile = {/*rows=*/64, keys, /*groupRows=*/64, /*granule=*/keys, /*anchored=*/true};
+  target.flopsPerSecond = 30e12;
+  target.bytesPerSecond = 4.2e12;
+  return target;
+}
+
+std::optional<Target> Target::find(llvm::StringRef name, int64_t headSize, int64_t valueHeadSize, bool hasScore,
+                                   int64_t elementBytes) {
   if (name == "cpu")
     return cpu();
   if (name == "sm_90a")
-    return sm90a(headSize, valueHeadSize, hasScore);
+    return elementBytes == 4 ? sm90aF32(headSize, valueHeadSize) : sm90a(headSize, valueHeadSize, hasScore);
   return std::nullopt;
 }

@@ -4,6 +4,7 @@
 // run over the hull of those intervals.
 
 #include "attn/Pattern/Walk.h"
+#include "attn/Pattern/BoundSet.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
 #include <algorithm>
@@ -104,6 +105,8 @@ public:
         if (others.containsRow(queries.row(rank)))
           owned[rank] = false;
     }
+    if (box.test)
+      test.emplace(*box.test, values);
   }
 
   Interval keysOf(int64_t queryRank) const {
@@ -125,10 +128,16 @@ public:
                     box.queryUpper.evaluate(row, values.symbols));
   }
 
+  /// Whether the box's test, if there is one, says so.
+  bool passes(int64_t queryRank, int64_t keyRank) const {
+    if (!test)
+      return true;
+    test->moveTo(queries.row(queryRank));
+    return test->contains(keys.row(keyRank));
+  }
+
   bool admits(int64_t queryRank, int64_t keyRank) const {
-    Interval interval = keysOf(queryRank);
-    return interval.meets(keyRank, keyRank + 1) &&
-           (!box.test || box.test->contains(values, queries.row(queryRank), keys.row(keyRank)));
+    return keysOf(queryRank).meets(keyRank, keyRank + 1) && passes(queryRank, keyRank);
   }
 
   /// Whether intervals seen from the key side say everything.
@@ -140,6 +149,8 @@ public:
   std::vector<bool> owned; // by query rank: the phase writes this row
 
 private:
+  mutable std::optional<BoundSet> test; // remembers the query row that it was asked about last
+
   static Interval interval(const BoundOrder &order, std::pair<int64_t, int64_t> range, int64_t lower, int64_t upper) {
     Interval result{order.rankOf(lower, range.first, range.second), order.rankOf(upper, range.first, range.second)};
     return result.empty() ? Interval() : result;
@@ -196,7 +207,7 @@ bool isVisited(const BoundBox &bound, llvm::ArrayRef<Interval> intervals, int64_
       return true;
     int64_t query = queryBegin + offset;
     for (int64_t key = std::max(keyBegin, interval.begin); key < std::min(keyEnd, interval.end); ++key)
-      if (bound.box.test->contains(bound.values, bound.queries.row(query), bound.keys.row(key)))
+      if (bound.passes(query, key))
         return true;
   }
   return false;
@@ -317,7 +328,7 @@ private:
       return interval.end - interval.begin;
     int64_t count = 0;
     for (int64_t key = interval.begin; key < interval.end; ++key)
-      count += bound.box.test->contains(bound.values, bound.queries.row(query), bound.keys.row(key));
+      count += bound.passes(query, key);
     return count;
   }
 
@@ -340,6 +351,29 @@ private:
 
 } // namespace
 
+/// Every how many query tiles of a box one is counted: 1, unless its test would be asked about more pairs than the
+/// limit, which a few tiles tell.
+static int64_t samplingStep(const BoundBox &bound, int64_t tiles, int64_t tileRows, int64_t testLimit) {
+  constexpr int64_t mostProbes = 64;
+  if (!bound.box.test || tiles == 0)
+    return 1;
+  int64_t probes = std::min(tiles, mostProbes), pairs = 0;
+  for (int64_t probe = 0; probe < probes; ++probe) {
+    int64_t begin = (2 * probe + 1) * tiles / (2 * probes) * tileRows;
+    for (int64_t rank = begin; rank < std::min(begin + tileRows, bound.queries.size()); ++rank)
+      if (Interval keys = bound.keysOf(rank); !keys.empty())
+        pairs += keys.end - keys.begin;
+  }
+  return std::clamp<int64_t>(pairs / probes * tiles / testLimit, 1, tiles);
+}
+
+/// Which of `step` tiles the sample takes: the middle one first, then as multiples of the golden ratio fall, so that no
+/// period of the pattern goes unseen.
+static int64_t sampledTile(uint64_t sample, int64_t step) {
+  constexpr uint64_t golden = 0x9E3779B97F4A7C15, half = uint64_t(1) << 63;
+  return static_cast<int64_t>((golden * sample + half) >> 32) * step >> 32;
+}
+
 std::vector<PairCounts> attn::countPairs(const Plan &plan, const CallValues &values, int64_t testLimit) {
   const TileShape &shape = plan.tileFor(values);
   std::vector<PairCounts> counts(plan.phases.size());
@@ -348,12 +382,14 @@ std::vector<PairCounts> attn::countPairs(const Plan &plan, const CallValues &val
       BoundBox bound(plan, phase, box, values);
       TileCounter counter(bound, shape);
       int64_t tiles = (bound.queries.size() + shape.rows - 1) / shape.rows;
-      int64_t tileArea = shape.rows * std::max<int64_t>(1, bound.keys.size());
-      int64_t step = box.test ? std::max<int64_t>(1, tiles * tileArea / testLimit) : 1;
+      int64_t step = samplingStep(bound, tiles, shape.rows, testLimit);
       PairCounts boxCounts;
       int64_t sampled = 0;
-      for (int64_t t = step / 2; t < tiles; t += step, ++sampled) {
-        int64_t begin = t * shape.rows;
+      for (int64_t first = 0; first < tiles; first += step) {
+        int64_t begin = (first + sampledTile(sampled, step)) * shape.rows;
+        if (begin >= bound.queries.size())
+          break;
+        ++sampled;
         boxCounts += counter.count(begin, std::min(begin + shape.rows, bound.queries.size()));
       }
       if (step > 1) {

@@ -5,38 +5,12 @@
 #include "attn/Pipelines/Pipelines.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
-#include "mlir/Dialect/GPU/IR/GPUDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
-#include "mlir/Pass/PassRegistry.h"
-#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
 using namespace attn;
-
-void attn::registerDialects(DialectRegistry &registry) {
-  registry.insert<AttnDialect, tile::AttnTileDialect, arith::ArithDialect, func::FuncDialect, gpu::GPUDialect,
-                  LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, NVVM::NVVMDialect, scf::SCFDialect,
-                  vector::VectorDialect>();
-  registerBuiltinDialectTranslation(registry);
-  registerGPUDialectTranslation(registry);
-  registerLLVMDialectTranslation(registry);
-  registerNVVMDialectTranslation(registry);
-}
-
-void attn::registerAll(DialectRegistry &registry) {
-  registerDialects(registry);
-  registerAttnTransformsPasses();
-  registerAttnCodegenPasses();
-  PassPipelineRegistration<>("attn-lower-cpu", "Lower what attn-emit-cpu writes to the llvm dialect", buildLowerCPU);
-  PassPipelineRegistration<>("attn-lower-gpu", "Lower what attn-emit-gpu writes to the llvm and nvvm dialects",
-                             buildLowerGPU);
-}
 
 void attn::buildSpecialize(OpPassManager &pm, const AttnSpecializeOptions &options) {
   pm.addPass(createAttnSpecialize(options));

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Rounds floats to what a 16-bit element type can hold: to nearest, halves to even.
+// Rounds floats to what an element type can hold: to nearest, halves to even.
 
 #ifndef ATTN_LIB_REFERENCE_ROUNDING_H
 #define ATTN_LIB_REFERENCE_ROUNDING_H
 
+#include "attn/Reference/Judge.h"
 #include "llvm/ADT/bit.h"
+#include "llvm/Support/ErrorHandling.h"
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -32,6 +34,18 @@ inline float roundToF16(float value) {
   if (std::fabs(rounded) > 65504.0f)
     return std::copysign(std::numeric_limits<float>::infinity(), value);
   return rounded;
+}
+
+inline float rounded(Element element, float value) {
+  switch (element) {
+  case Element::F32:
+    return value;
+  case Element::BF16:
+    return roundToBF16(value);
+  case Element::F16:
+    return roundToF16(value);
+  }
+  llvm_unreachable("all element types are listed");
 }
 
 } // namespace attn::reference

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
  * Runs one call of a CPU kernel: check, prologue, pack, tiles. kernel.h says what the compiler promises and attn.h what
- * the caller does. This file and those it calls (problem.c, data.c, workspace.c, prologue.c, processor.c) become part
- * of every emitted CPU object; they need memset and memcpy of their surroundings, nothing else.
+ * the caller does. This file and those it calls (problem.c, views.c, program.c, data.c, workspace.c, prologue.c,
+ * processor.c, linear.c) become part of every emitted CPU object; they need memset and memcpy of their surroundings,
+ * nothing else.
  */
 #include "data.h"
+#include "items.h"
+#include "linear.h"
 #include "processor.h"
+#include "program.h"
 #include "workspace.h"
 
 /*===---- Versions ------------------------------------------------------------------------------------------------===*/
@@ -67,6 +71,13 @@ static void build_match(const attn_problem *p, const attn_workspace *w, int32_t 
                       attn_table_row(w->matches[index].begin, batch), attn_table_row(w->matches[index].end, batch));
 }
 
+static void build_offsets(const attn_problem *p, const attn_workspace *w, int32_t index, int64_t batch) {
+  attn_values values = attn_values_of(p, p->kernel->offsets[index].tensor);
+  if (batch == 0 || values.batch_stride != 0)
+    attn_segment_offsets((attn_segments){attn_row_of(values, batch), values.size},
+                         attn_table_row(w->offsets[index], batch), w->sort_scratch);
+}
+
 static void run_prologue(const attn_problem *p, const attn_workspace *w) {
   for (int64_t batch = 0; batch < p->batch; ++batch) {
     int64_t *symbols = attn_symbols_of(p, w, batch);
@@ -75,6 +86,8 @@ static void run_prologue(const attn_problem *p, const attn_workspace *w) {
       symbols[p->kernel->orders[o].count_symbol] = build_order(p, w, o, batch);
     for (int32_t m = 0; m < p->kernel->match_count; ++m)
       build_match(p, w, m, batch);
+    for (int32_t o = 0; o < p->kernel->offsets_count; ++o)
+      build_offsets(p, w, o, batch);
   }
 }
 
@@ -85,18 +98,6 @@ typedef struct work {
   const attn_version *version;
   const attn_workspace *workspace;
 } work;
-
-typedef void (*work_body)(void *argument, int64_t item, int32_t worker);
-
-static void for_each(work *all, int64_t count, work_body body) {
-  const attn_executor *executor = all->problem->call->executor;
-  if (executor && executor->parallel_for) {
-    executor->parallel_for(executor->context, count, body, all);
-    return;
-  }
-  for (int64_t item = 0; item < count; ++item)
-    body(all, item, 0);
-}
 
 /* Pack items: (key order, batch, key head, block), the last runs fastest. */
 static int64_t blocks_of(const attn_problem *p, int32_t index) {
@@ -124,7 +125,7 @@ static void run_packs(work *all) {
   for (int32_t order = 0; order < all->problem->kernel->order_count; ++order)
     count += pack_items(all->problem, order);
   if (count > 0)
-    for_each(all, count, pack_item);
+    attn_for_each(all->problem->call->executor, count, pack_item, all);
 }
 
 /* Tile items: (phase, batch, head, tile), the last runs fastest. Phases over listed queries come first: each of their
@@ -164,7 +165,7 @@ static void run_tiles(work *all) {
   for (int32_t phase = 0; phase < all->problem->kernel->phase_count; ++phase)
     count += tile_items(all->problem, phase);
   if (count > 0)
-    for_each(all, count, tile_item);
+    attn_for_each(all->problem->call->executor, count, tile_item, all);
 }
 
 /*===---- Entry points ------------------------------------------------------------------------------------------===*/
@@ -175,7 +176,9 @@ static int has_workspace(const attn_problem *p, const attn_version *version) {
          call->workspace_bytes >= attn_lay_out(p, version, NULL).used;
 }
 
-/* A call without rows reads no data and runs no version. */
+/* Whether there is anything to write. A call that writes nothing reads no data and runs no version. */
+static int has_work(const attn_problem *p) { return attn_has_rows(p) || attn_wants_state(p); }
+
 static int check_rest(const attn_problem *p, const attn_version *version) {
   int status = attn_check_data(p);
   if (status != ATTN_OK)
@@ -188,7 +191,7 @@ static int check_rest(const attn_problem *p, const attn_version *version) {
 int attn_cpu_run(const attn_kernel *kernel, const attn_call *call) {
   attn_problem problem;
   int status = attn_check_call(kernel, call, &problem);
-  if (status != ATTN_OK || !attn_has_rows(&problem))
+  if (status != ATTN_OK || !has_work(&problem))
     return status;
   const attn_version *version = choose_version(kernel, call->max_isa);
   status = check_rest(&problem, version);
@@ -198,6 +201,10 @@ int attn_cpu_run(const attn_kernel *kernel, const attn_call *call) {
   attn_workspace workspace = attn_lay_out(&problem, version, call->workspace);
   run_prologue(&problem, &workspace);
   work all = {&problem, version, &workspace};
+  if (kernel->linear) {
+    attn_run_linear(&problem, version, &workspace);
+    return ATTN_OK;
+  }
   run_packs(&all);
   run_tiles(&all);
   return ATTN_OK;
@@ -205,7 +212,7 @@ int attn_cpu_run(const attn_kernel *kernel, const attn_call *call) {
 
 size_t attn_cpu_workspace_bytes(const attn_kernel *kernel, const attn_call *call) {
   attn_problem problem;
-  if (attn_check_layout(kernel, call, &problem) != ATTN_OK || !attn_has_rows(&problem))
+  if (attn_check_layout(kernel, call, &problem) != ATTN_OK || !has_work(&problem))
     return 0;
   const attn_version *version = choose_version(kernel, call->max_isa);
   return version ? attn_lay_out(&problem, version, NULL).used : 0;
@@ -216,4 +223,12 @@ int attn_cpu_isa(const attn_kernel *kernel, const attn_call *call) {
     return 0;
   const attn_version *version = choose_version(kernel, call->max_isa);
   return version ? version->isa : 0;
+}
+
+int attn_cpu_requirement(const attn_kernel *kernel, const attn_call *call, int64_t numbers[2]) {
+  attn_problem problem;
+  int status = attn_check_call(kernel, call, &problem);
+  if (status == ATTN_OK)
+    status = attn_has_rows(&problem) ? attn_check_data(&problem) : ATTN_OK;
+  return status == ATTN_ERROR_REQUIREMENT ? attn_broken_requirement(&problem, /*with_data=*/1, numbers) : -1;
 }

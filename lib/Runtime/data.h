@@ -11,7 +11,8 @@
 extern "C" {
 #endif
 
-/* Tokens and lengths, of a call that attn_check_call let through. Returns an attn_status. */
+/* Tokens, lengths, per-head numbers, blocks, and then the requirements that depend on them, of a call that
+ * attn_check_call let through. Returns an attn_status. */
 int attn_check_data(const attn_problem *problem);
 
 #ifdef __cplusplus

@@ -3,8 +3,11 @@
  * Lays out the workspace of a GPU call and writes down, section by section, who is to find it.
  */
 #include "frame.h"
+#include "program.h"
 
 #include <string.h>
+
+static int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /* Hands out a section. A total that size_t cannot hold stays at SIZE_MAX, which no workspace has. */
 static void *take(attn_frame *f, int64_t count, int64_t element_size) {
@@ -20,7 +23,7 @@ static void *take(attn_frame *f, int64_t count, int64_t element_size) {
 /*===---- Words -------------------------------------------------------------------------------------------------===*/
 
 static int64_t word_count(const attn_kernel *kernel) {
-  return (int64_t)kernel->symbol_count + ATTN_GPU_WORDS + 4 * (int64_t)kernel->view_count;
+  return (int64_t)kernel->symbol_count + ATTN_GPU_WORDS + ATTN_GPU_VIEW_WORDS * (int64_t)kernel->view_count;
 }
 
 static int64_t *word(const attn_problem *p, attn_frame *f, enum attn_gpu_word index) {
@@ -28,15 +31,16 @@ static int64_t *word(const attn_problem *p, attn_frame *f, enum attn_gpu_word in
 }
 
 static const int64_t *view_of(const attn_problem *p, const attn_frame *f, int32_t view) {
-  return &f->words[p->kernel->symbol_count + ATTN_GPU_WORDS + 4 * view];
+  return &f->words[p->kernel->symbol_count + ATTN_GPU_WORDS + ATTN_GPU_VIEW_WORDS * view];
 }
 
-static void set_view(const attn_problem *p, attn_frame *f, int32_t view, const void *data, const int64_t strides[3]) {
-  if (view < 0)
+static void set_view(const attn_problem *p, attn_frame *f, int32_t index, attn_view view) {
+  if (index < 0)
     return;
-  int64_t *words = (int64_t *)view_of(p, f, view);
-  words[0] = (int64_t)(intptr_t)data;
-  memcpy(words + 1, strides, 3 * sizeof(int64_t));
+  int64_t *words = (int64_t *)view_of(p, f, index);
+  words[ATTN_GPU_VIEW_ADDRESS] = (int64_t)(intptr_t)view.data;
+  memcpy(words + ATTN_GPU_VIEW_STRIDES, view.strides, sizeof(view.strides));
+  memcpy(words + ATTN_GPU_VIEW_SHAPE, view.shape, sizeof(view.shape));
 }
 
 static void write_symbols(const attn_problem *p, attn_frame *f) {
@@ -59,12 +63,10 @@ static attn_device_values values_of(const attn_problem *p, attn_device_address d
 
 static void write_views(const attn_problem *p, attn_device_address defaults, attn_frame *f) {
   for (int32_t i = 0; i < p->info->tensor_count; ++i) {
-    if (attn_is_run_time_data(p, i)) {
-      attn_device_values values = values_of(p, defaults, i);
-      set_view(p, f, i, values.data, (int64_t[]){values.stride, values.size, 0});
-    } else if (attn_is_given(p, i)) {
-      set_view(p, f, i, p->call->tensors[i].data, p->call->tensors[i].strides);
-    }
+    attn_view view = attn_view_of(p, i);
+    if (attn_is_run_time_data(p, i) && !attn_is_given(p, i))
+      view.data = (void *)values_of(p, defaults, i).data;
+    set_view(p, f, i, view);
   }
 }
 
@@ -73,13 +75,14 @@ static void write_views(const attn_problem *p, attn_device_address defaults, att
 /* A table with a row of `size` entries for each batch, or one row for all of them. */
 static attn_device_table take_table(const attn_problem *p, attn_frame *f, int32_t view, int is_shared, int64_t size) {
   attn_device_table table = {take(f, (is_shared ? 1 : p->batch) * size, sizeof(int32_t)), is_shared ? 0 : size};
-  set_view(p, f, view, table.data, (int64_t[]){table.stride, 0, 0});
+  set_view(p, f, view,
+           (attn_view){.data = table.data, .shape = {p->batch, 1, 1, size}, .strides = {table.stride, 0, 0, 1}});
   return table;
 }
 
 static attn_device_table table_of(const attn_problem *p, const attn_frame *f, int32_t view) {
   const int64_t *words = view_of(p, f, view);
-  return (attn_device_table){(int32_t *)(intptr_t)words[0], words[1]};
+  return (attn_device_table){(int32_t *)(intptr_t)words[ATTN_GPU_VIEW_ADDRESS], words[ATTN_GPU_VIEW_STRIDES]};
 }
 
 static attn_gpu_order *order_of(const attn_problem *p, const attn_frame *f, int32_t index) {
@@ -105,9 +108,68 @@ static void add_order_job(const attn_problem *p, attn_device_address defaults, a
     job->scratch = take_table(p, f, -1, is_shared, job->side.count);
 }
 
-static void add_lengths_job(const attn_problem *p, attn_device_address defaults, attn_frame *f, int32_t tensor) {
-  f->jobs.jobs[f->job_count++] =
-      (attn_job){.kind = ATTN_JOB_LENGTHS, .values = values_of(p, defaults, tensor), .most = attn_most_keys(p)};
+static int has_check(const attn_tensor_info *info) {
+  return info->role == ATTN_LENGTHS || info->role == ATTN_PER_HEAD || info->role == ATTN_BLOCKS;
+}
+
+/* Lengths, and numbers for each head. */
+static void add_values_check(const attn_problem *p, attn_device_address defaults, attn_frame *f, int32_t tensor) {
+  const attn_tensor_info *info = &p->info->tensors[tensor];
+  int is_per_head = info->role == ATTN_PER_HEAD;
+  f->jobs.jobs[f->job_count++] = (attn_job){.kind = ATTN_JOB_CHECK,
+                                            .values = values_of(p, defaults, tensor),
+                                            .least = is_per_head ? info->minimum : 0,
+                                            .most = is_per_head ? INT32_MAX : attn_most_keys(p),
+                                            .reason = is_per_head ? ATTN_ERROR_PER_HEAD : ATTN_ERROR_LENGTH,
+                                            .lines = {1, 1}};
+}
+
+/* The largest block that any head may name, by one way to read the table; any at all where run-time data say how large
+ * blocks are. */
+static int64_t last_block_read_by(const attn_problem *p, const attn_block_table *reading) {
+  int64_t last = -1;
+  if (attn_reads_data(p->kernel, reading->block))
+    return INT32_MAX;
+  for (int64_t h = 0; h < p->heads; ++h) {
+    int64_t size = attn_evaluate(p, reading->block, 0, h);
+    last = greatest(last, attn_last_block(p, greatest(size, 1)));
+  }
+  return last;
+}
+
+static int64_t last_block(const attn_problem *p, int32_t tensor) {
+  int64_t last = -1;
+  for (int32_t i = 0; i < p->kernel->block_table_count; ++i)
+    if (p->kernel->block_tables[i].tensor == tensor)
+      last = greatest(last, last_block_read_by(p, &p->kernel->block_tables[i]));
+  return last;
+}
+
+static void add_blocks_check(const attn_problem *p, attn_frame *f, int32_t tensor) {
+  attn_view table = attn_view_of(p, tensor);
+  f->jobs.jobs[f->job_count++] = (attn_job){.kind = ATTN_JOB_CHECK,
+                                            .values = {table.data, table.shape[3], table.strides[0]},
+                                            .least = -1,
+                                            .most = last_block(p, tensor),
+                                            .reason = ATTN_ERROR_BLOCKS,
+                                            .lines = {table.shape[1], table.shape[2]},
+                                            .line_strides = {table.strides[1], table.strides[2]}};
+}
+
+static void add_check(const attn_problem *p, attn_device_address defaults, attn_frame *f, int32_t tensor) {
+  if (p->info->tensors[tensor].role == ATTN_BLOCKS)
+    add_blocks_check(p, f, tensor);
+  else
+    add_values_check(p, defaults, f, tensor);
+}
+
+static void add_offsets_job(const attn_problem *p, attn_device_address defaults, attn_frame *f,
+                            const attn_offsets *offsets) {
+  attn_device_values ids = values_of(p, defaults, offsets->tensor);
+  attn_job *job = &f->jobs.jobs[f->job_count++];
+  *job = (attn_job){.kind = ATTN_JOB_OFFSETS, .values = ids, .side = {0, ids.size}};
+  job->rows = take_table(p, f, -1, ids.stride == 0, ids.size);
+  job->scratch = take_table(p, f, offsets->view, ids.stride == 0, ids.size);
 }
 
 static void take_match(const attn_problem *p, attn_frame *f, const attn_match *match) {
@@ -125,9 +187,11 @@ static void take_sections(const attn_problem *p, attn_device_address defaults, a
   for (int32_t i = 0; i < kernel->order_count; ++i)
     if (attn_is_tabled(&kernel->orders[i]))
       add_order_job(p, defaults, f, i);
+  for (int32_t i = 0; i < kernel->offsets_count; ++i)
+    add_offsets_job(p, defaults, f, &kernel->offsets[i]);
   for (int32_t i = 0; i < p->info->tensor_count; ++i)
-    if (p->info->tensors[i].role == ATTN_LENGTHS)
-      add_lengths_job(p, defaults, f, i);
+    if (has_check(&p->info->tensors[i]))
+      add_check(p, defaults, f, i);
   for (int32_t i = 0; i < kernel->match_count; ++i)
     take_match(p, f, &kernel->matches[i]);
 }
@@ -154,11 +218,11 @@ attn_match_job attn_match_job_of(const attn_problem *p, const attn_frame *f, con
 /*===---- The frame ---------------------------------------------------------------------------------------------===*/
 
 int attn_fits_launch(const attn_kernel *kernel) {
-  int32_t jobs = 0;
+  int32_t jobs = kernel->offsets_count;
   for (int32_t i = 0; i < kernel->order_count; ++i)
     jobs += attn_is_tabled(&kernel->orders[i]);
   for (int32_t i = 0; i < kernel->info->tensor_count; ++i)
-    jobs += kernel->info->tensors[i].role == ATTN_LENGTHS;
+    jobs += has_check(&kernel->info->tensors[i]);
   return jobs <= ATTN_MAX_JOBS && word_count(kernel) <= ATTN_GPU_MAX_WORDS;
 }
 

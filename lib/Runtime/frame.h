@@ -5,6 +5,7 @@
  *   status                   an int32
  *   orders                   attn_gpu_order [batch][order_count]
  *   tables of each order     rows, flags (a bitmap), and scratch for sorting
+ *   tables of offsets        and scratch for sorting
  *   tables of each match     begin and end
  *
  * Every section is 64-byte aligned. Kernels without run-time data have none. The frame lies on the host's stack;

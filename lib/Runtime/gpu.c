@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
  * Runs one call of a GPU kernel: check, prologue, phases. gpu.h says what the compiler promises and what a launch is
- * handed, attn.h what the caller does. This file and those it calls (problem.c, driver.c, handle.c, frame.c, maps.c)
- * become part of every emitted GPU object; they need libc of their surroundings, nothing else.
+ * handed, attn.h what the caller does. This file and those it calls (problem.c, views.c, program.c, driver.c, handle.c,
+ * frame.c, maps.c) become part of every emitted GPU object; they need libc of their surroundings, nothing else.
  */
 #include "frame.h"
 #include "maps.h"
+#include "program.h"
 
 #include <string.h>
 
@@ -262,4 +263,10 @@ size_t attn_gpu_workspace_bytes(const attn_kernel *kernel, const attn_call *call
 int attn_gpu_isa(const attn_kernel *kernel, const attn_call *call) {
   (void)kernel;
   return attn_is_of_this_version(call) ? ATTN_ISA_SM_90A : 0;
+}
+
+int attn_gpu_requirement(const attn_kernel *kernel, const attn_call *call, int64_t numbers[2]) {
+  attn_problem problem;
+  int status = attn_check_call(kernel, call, &problem);
+  return status == ATTN_ERROR_REQUIREMENT ? attn_broken_requirement(&problem, /*with_data=*/0, numbers) : -1;
 }

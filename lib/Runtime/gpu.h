@@ -6,8 +6,9 @@
  *
  * A call runs in three steps, all on the caller's stream and without waiting for it:
  *   check     everything that can be wrong with the call, before anything is launched
- *   prologue  one launch for all orders with tables and all lengths: list tokens, sort segments, check values; then one
- *             for each match. A kernel without run-time data has none
+ *   prologue  one launch of jobs: one job for each order with tables (list tokens, sort segments), each table of
+ *             offsets, and each tensor whose values are checked (lengths, per-head numbers, tables of blocks); then one
+ *             launch for each match. A kernel without run-time data has none
  *   phases    for each phase one launch over its items (query tile, head, batch)
  *
  * A phase is compiled in versions that compute the same. The *tiled* one reads and writes through tensor maps and wants
@@ -21,12 +22,14 @@
  *                              is 0: the GPU reads lengths through their view, which may hold anything, and the other
  *                              counts through ATTN_GPU_ORDERS
  *   symbol_count + 0 ..        attn_gpu_word
- *   symbol_count + ATTN_GPU_WORDS + 4 * v + f
- *                              view v (numbered as attn_kernel.views): f = 0 its address on the GPU, f = 1, 2, 3 its
- *                              strides in elements from batch to batch, head to head, row to row; of run-time data
- *                              f = 2 is how many values a batch has. All are 0 for a missing lse and for packed keys
- *                              and values, which a GPU kernel has none of. A view of flags is a bitmap, bit row % 32 of
- *                              uint32 row / 32, its batch stride counted in these words
+ *   symbol_count + ATTN_GPU_WORDS + ATTN_GPU_VIEW_WORDS * v + f
+ *                              view v as kernel.h describes it, f being one of attn_gpu_view_word: its address on the
+ *                              GPU, four strides in elements, four extents. The address is 0 for a missing lse and for
+ *                              packed keys and values, which a GPU kernel has none of. A view of flags is a bitmap, bit
+ *                              row % 32 of uint32 row / 32, its strides counted in these words
+ *
+ * Run-time data may hold anything. What is out of range is never an address: tokens and blocks beside the sequence are
+ * absent, and an entry of a per-head parameter below its minimum counts as the minimum.
  */
 #ifndef ATTN_LIB_RUNTIME_GPU_H
 #define ATTN_LIB_RUNTIME_GPU_H
@@ -47,6 +50,14 @@ enum attn_gpu_word {
   ATTN_GPU_TILE_MAJOR = 6,  /* 1: blocks go tile by tile, each through all heads; 0: head by head */
   ATTN_GPU_FIRST_BATCH = 7, /* of this launch */
   ATTN_GPU_WORDS = 8
+};
+
+/* The words of a view. */
+enum attn_gpu_view_word {
+  ATTN_GPU_VIEW_ADDRESS = 0,
+  ATTN_GPU_VIEW_STRIDES = 1, /* of the axes 0 to 3, in elements */
+  ATTN_GPU_VIEW_SHAPE = 5,   /* their extents */
+  ATTN_GPU_VIEW_WORDS = 9
 };
 
 /* A kernel has at most this many words, so that they and the tensor maps fit into the 4 KB of a launch's parameters. */
@@ -83,11 +94,13 @@ typedef struct attn_gpu_code {
   const attn_gpu_phase *phases; /* [phase_count of the kernel] */
 } attn_gpu_code;
 
-/* The entry points of a GPU kernel; the emitted NAME, NAME_workspace_bytes, NAME_isa, NAME_load and NAME_unload pass
- * their constant. */
+/* The entry points of a GPU kernel; the emitted NAME, NAME_workspace_bytes, NAME_isa, NAME_requirement, NAME_load and
+ * NAME_unload pass their constant. */
 int attn_gpu_run(const attn_kernel *kernel, const attn_call *call);
 size_t attn_gpu_workspace_bytes(const attn_kernel *kernel, const attn_call *call); /* 0 for a call that is wrong */
 int attn_gpu_isa(const attn_kernel *kernel, const attn_call *call);                /* 0 for a call that is wrong */
+/* -1: all hold that do not depend on run-time data. */
+int attn_gpu_requirement(const attn_kernel *kernel, const attn_call *call, int64_t numbers[2]);
 int attn_gpu_load(const attn_kernel *kernel, void **handle, int ordinal);
 int attn_gpu_unload(const attn_kernel *kernel, void *handle);
 

@@ -9,7 +9,7 @@
  * a GPU call runs. A CPU call runs in four steps:
  *
  *   check     everything that can be wrong with the call, before anything is written
- *   prologue  for each batch: sort tokens and segments into orders (lists of rows)
+ *   prologue  for each batch: sort tokens and segments into orders (lists of rows), count offsets in segments
  *   pack      for each (key order, batch, key head, block of keys): copy K and V into panels
  *   tiles     for each (phase, batch, head, query tile): the fused loop over the phase's boxes
  *
@@ -42,13 +42,16 @@ enum {
   ATTN_SYMBOL_TOP_LEFT_OFFSET = 4, /* the given query offset, or 0 */
   ATTN_SYMBOL_SCALE = 5,           /* the bits of a float */
   ATTN_SYMBOL_HEADS_PER_KV_HEAD = 6,
-  ATTN_FIXED_SYMBOLS = 7
+  ATTN_SYMBOL_HEADS = 7,
+  ATTN_SYMBOL_HEAD = 8, /* the query head at hand: emitted code knows it, in memory it is 0 */
+  ATTN_FIXED_SYMBOLS = 9
 };
 
 typedef enum attn_symbol_kind {
-  ATTN_SYMBOL_INDEX = 0,  /* scalar argument `source`, as it is */
-  ATTN_SYMBOL_NUMBER = 1, /* scalar argument `source`, as the bits of a float */
-  ATTN_SYMBOL_ENTRY = 2   /* entry [batch] of tensor argument `source` (lengths) */
+  ATTN_SYMBOL_INDEX = 0,     /* scalar argument `source`, as it is */
+  ATTN_SYMBOL_NUMBER = 1,    /* scalar argument `source`, as the bits of a float */
+  ATTN_SYMBOL_ENTRY = 2,     /* entry [batch] of tensor argument `source` (lengths) */
+  ATTN_SYMBOL_HEAD_ENTRY = 3 /* entry [batch, head] of tensor argument `source`: emitted code reads its view */
 } attn_symbol_kind;
 
 typedef struct attn_symbol {
@@ -78,6 +81,38 @@ typedef struct attn_order {
   int32_t key_view;     /* packed keys of this order, see attn_cpu_code.panel_keys; -1 for a query order */
   int32_t value_view;
 } attn_order;
+
+/* How many earlier positions are in a position's segment. int32 [batch, 1, 1, positions the tensor has]. */
+typedef struct attn_offsets {
+  int32_t tensor; /* of segments */
+  int32_t view;
+} attn_offsets;
+
+/* A *program* is an expression over a call's symbols in prefix notation: ATTN_CONSTANT c, ATTN_SYMBOL s, or an
+ * operation followed by its two operands. Sums and products stay at the ends of 64 bits, division rounds down, and a
+ * divisor below 1 counts as 1. */
+typedef enum attn_operation {
+  ATTN_CONSTANT = 0, /* the number follows */
+  ATTN_SYMBOL = 1,   /* the symbol's index follows */
+  ATTN_ADD = 2,
+  ATTN_MULTIPLY = 3,
+  ATTN_DIVIDE = 4,
+  ATTN_REMAINDER = 5,
+  ATTN_LEAST = 6,
+  ATTN_GREATEST = 7
+} attn_operation;
+
+/* What has to hold in a call, for every batch and head: value >= least. */
+typedef struct attn_requirement {
+  const int64_t *value, *least; /* programs */
+} attn_requirement;
+
+/* How many positions a block of a table of blocks stands for. */
+typedef struct attn_block_table {
+  int32_t tensor;
+  int32_t reserved;
+  const int64_t *block; /* program */
+} attn_block_table;
 
 /* For a query order and a key order that are sorted by the same segments: where the keys of a query's segment lie.
  * int32 [batch, 1, 1, length]: query rank r looks at key ranks [begin[r], end[r]) only, at none if it has no id. */
@@ -121,34 +156,71 @@ typedef struct attn_cpu_code {
   const attn_version *versions; /* best first */
 } attn_cpu_code;
 
+/* Linear attention has no orders and no tiles. It keeps a *state*: float [state_rows][state_columns], entry (c, e) the
+ * sum over keys of f(k)[c] v[e], column value_head_size the sum of f(k) itself, and zeros elsewhere. linear.c walks
+ * over the keys, chunk by chunk, with the three parts below; what a chunk's keys become lies in `scratch`. */
+typedef enum attn_linear_form { ATTN_LINEAR_FULL = 0, ATTN_LINEAR_CAUSAL = 1, ATTN_LINEAR_STEP = 2 } attn_linear_form;
+
+enum { ATTN_LINEAR_CHUNK = 64 }; /* the most keys, or rows, that a part takes */
+
+/* Works on `count` keys or rows from `first` on. `head` is that of the key in `keys` and `absorb`, the query's in
+ * `rows`. */
+typedef void (*attn_linear_fn)(const attn_view *views, const int64_t *symbols, int64_t batch, int64_t head,
+                               int64_t first, int64_t count, float *state, void *scratch);
+
+typedef struct attn_linear_parts {
+  attn_linear_fn keys;   /* makes a chunk of keys, in which those before the first and past the last are zeros */
+  attn_linear_fn absorb; /* adds the chunk to the state */
+  attn_linear_fn rows;   /* output and lse: of the state, and, if causal, of keys 0 .. r of the chunk for its row r */
+} attn_linear_parts;
+
+typedef struct attn_linear_code {
+  int32_t form;     /* attn_linear_form */
+  int32_t state_in; /* the call's tensors, or -1 */
+  int32_t state_out;
+  int32_t state_rows;    /* head_size, rounded up */
+  int32_t state_columns; /* value_head_size + 1, rounded up to a multiple of 64 bytes */
+  int32_t reserved;
+  const attn_linear_parts *parts; /* [version_count] of the CPU's code, whose packs and tiles are NULL */
+} attn_linear_code;
+
 struct attn_gpu_code; /* gpu.h */
 
 typedef struct attn_kernel {
   const attn_kernel_info *info;
   /* Views 0 .. info->tensor_count - 1 are the call's tensors: query, key, value, output as they are, lse as [batch,
    * heads, length, 1] (data NULL where the call leaves it out), run-time data as [batch, 1, 1, size] with batch
-   * stride 0 where every batch shares them, lengths as [batch, 1, 1, 1]. The others are made by the prologue in the
-   * workspace. */
+   * stride 0 where every batch shares them, lengths as [batch, 1, 1, 1], per-head numbers as [batch, 1, 1, heads] with
+   * last stride 0 where every head shares one, blocks as [batch, heads, query blocks, size], arrays behind axes of
+   * extent 1 and stride 0 that make up four. The others are made by the prologue in the workspace. */
   int32_t view_count;
   int32_t symbol_count; /* fixed ones, `symbols`, then the orders' counts */
   int32_t named_symbol_count;
   int32_t order_count;
   int32_t match_count;
   int32_t phase_count;
+  int32_t offsets_count;
+  int32_t block_table_count;
+  int32_t reserved;
   const attn_symbol *symbols; /* [named_symbol_count]: symbols ATTN_FIXED_SYMBOLS + i */
   const attn_order *orders;
   const attn_match *matches;
   const attn_phase *phases;
-  const attn_cpu_code *cpu; /* exactly one of the two is set */
+  const attn_offsets *offsets;
+  const attn_block_table *block_tables;
+  const attn_requirement *requirements; /* [info->requirement_count] */
+  const attn_cpu_code *cpu;             /* exactly one of the two is set */
   const struct attn_gpu_code *gpu;
+  const attn_linear_code *linear; /* of linear attention, beside `cpu`; else NULL */
 } attn_kernel;
 
-/* The entry points of a CPU kernel; the emitted NAME, NAME_workspace_bytes and NAME_isa pass their constant. Packed
- * views are float32 [batch, kv_heads, panels, panel_stride] and [batch, kv_heads, keys, value_stride], both rounded up
- * and held in the workspace at multiples of 64 bytes. */
+/* The entry points of a CPU kernel; the emitted NAME, NAME_workspace_bytes, NAME_isa and NAME_requirement pass their
+ * constant. Packed views are float32 [batch, kv_heads, panels, panel_stride] and [batch, kv_heads, keys, value_stride],
+ * both rounded up and held in the workspace at multiples of 64 bytes. */
 int attn_cpu_run(const attn_kernel *kernel, const attn_call *call);
 size_t attn_cpu_workspace_bytes(const attn_kernel *kernel, const attn_call *call); /* 0 for a call that is wrong */
 int attn_cpu_isa(const attn_kernel *kernel, const attn_call *call);                /* 0 where no version runs */
+int attn_cpu_requirement(const attn_kernel *kernel, const attn_call *call, int64_t numbers[2]); /* -1: all hold */
 
 #ifdef __cplusplus
 }

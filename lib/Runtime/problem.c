@@ -2,91 +2,14 @@
  *
  * Checks a call. All checks come before the first write, so a call that is refused has changed nothing.
  */
-#include "problem.h"
-
-#include <string.h>
+#include "program.h"
 
 /* Sizes and offsets up to 2^40 and at most 2^48 elements a tensor keep every sum and product of them inside 64 bits. */
 static const int64_t max_extent = (int64_t)1 << 40;
 static const int64_t max_elements = (int64_t)1 << 48;
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
 static int is_within(int64_t value, int64_t low, int64_t high) { return low <= value && value <= high; }
-
-/*===---- What a call says, defaults filled in ------------------------------------------------------------------===*/
-
-int attn_is_given(const attn_problem *p, int32_t tensor) {
-  if (tensor >= p->call->tensor_count)
-    return 0;
-  if (attn_is_run_time_data(p, tensor))
-    return p->call->tensors[tensor].rank != 0;
-  return tensor != ATTN_LSE || p->call->tensors[tensor].data;
-}
-
-static attn_values default_values(const attn_tensor_info *info) {
-  if (info->role == ATTN_LENGTHS)
-    return (attn_values){info->default_values, 1, info->default_count > 1};
-  return (attn_values){info->default_values, info->default_count, 0};
-}
-
-attn_values attn_values_of(const attn_problem *p, int32_t tensor) {
-  const attn_tensor_info *info = &p->info->tensors[tensor];
-  if (!attn_is_given(p, tensor))
-    return default_values(info);
-  const attn_tensor *given = &p->call->tensors[tensor];
-  if (info->role == ATTN_LENGTHS)
-    return (attn_values){given->data, 1, given->strides[0]};
-  return (attn_values){given->data, given->shape[given->rank - 1], given->rank == 1 ? 0 : given->strides[0]};
-}
-
-attn_scalar attn_scalar_of(const attn_problem *p, int32_t scalar) {
-  return scalar < p->call->scalar_count ? p->call->scalars[scalar] : p->info->scalars[scalar].default_value;
-}
-
-attn_rows attn_side_of(const attn_problem *p, int32_t side) {
-  return side == ATTN_QUERIES ? (attn_rows){p->query_offset, p->length} : (attn_rows){p->key_offset, p->kv_length};
-}
-
-int64_t attn_capacity_of(const attn_problem *p, const attn_order *order) {
-  int64_t rows = attn_side_of(p, order->side).count;
-  return order->kind == ATTN_ORDER_LISTED ? least(rows, attn_values_of(p, order->tensor).size) : rows;
-}
-
-/*===---- Symbols -------------------------------------------------------------------------------------------------===*/
-
-static int64_t bits_of(double number) {
-  float narrow = (float)number;
-  uint32_t bits;
-  memcpy(&bits, &narrow, sizeof(bits));
-  return bits;
-}
-
-static int64_t named_symbol(const attn_problem *p, attn_symbol symbol) {
-  switch (symbol.kind) {
-  case ATTN_SYMBOL_INDEX:
-    return attn_scalar_of(p, symbol.source).index;
-  case ATTN_SYMBOL_NUMBER:
-    return bits_of(attn_scalar_of(p, symbol.source).number);
-  default:
-    return 0;
-  }
-}
-
-void attn_write_symbols(const attn_problem *p, int64_t *symbols) {
-  const attn_call *call = p->call;
-  double scale = call->flags & ATTN_HAS_SCALE ? call->scale : 1.0 / __builtin_sqrt(p->info->head_size);
-  memset(symbols, 0, (size_t)p->kernel->symbol_count * sizeof(int64_t));
-  symbols[ATTN_SYMBOL_LENGTH] = p->length;
-  symbols[ATTN_SYMBOL_KV_LENGTH] = p->kv_length;
-  symbols[ATTN_SYMBOL_QUERY_OFFSET] = p->query_offset;
-  symbols[ATTN_SYMBOL_KEY_OFFSET] = p->key_offset;
-  symbols[ATTN_SYMBOL_TOP_LEFT_OFFSET] = call->flags & ATTN_HAS_QUERY_OFFSET ? call->query_offset : 0;
-  symbols[ATTN_SYMBOL_SCALE] = bits_of(scale);
-  symbols[ATTN_SYMBOL_HEADS_PER_KV_HEAD] = p->heads / p->kv_heads;
-  for (int32_t i = 0; i < p->kernel->named_symbol_count; ++i)
-    symbols[ATTN_FIXED_SYMBOLS + i] = named_symbol(p, p->kernel->symbols[i]);
-}
 
 /*===---- Versions and counts -----------------------------------------------------------------------------------===*/
 
@@ -112,7 +35,10 @@ static int check_counts(attn_problem *p) {
 /*===---- Each tensor by itself ---------------------------------------------------------------------------------===*/
 
 static int32_t element_of(const attn_problem *p, int32_t tensor) {
-  return tensor < ATTN_LSE ? p->info->element : tensor == ATTN_LSE ? ATTN_F32 : ATTN_I32;
+  const attn_tensor_info *info = &p->info->tensors[tensor];
+  if (info->role < ATTN_LSE)
+    return p->info->element;
+  return info->role == ATTN_LSE || attn_is_array(info) ? ATTN_F32 : ATTN_I32;
 }
 
 static int64_t element_bytes(int32_t element) { return element == ATTN_BF16 || element == ATTN_F16 ? 2 : 4; }
@@ -131,24 +57,40 @@ static int check_data_is_there(attn_problem *p) {
   return ATTN_OK;
 }
 
-static int has_right_rank(int32_t role, int32_t rank) {
-  switch (role) {
+/* With an axis of batches. */
+static int32_t full_rank(const attn_tensor_info *info) {
+  switch (info->role) {
   case ATTN_LSE:
-    return rank == 3;
+    return 3;
   case ATTN_TOKENS:
   case ATTN_SEGMENTS:
-    return rank == 1 || rank == 2;
+  case ATTN_PER_HEAD:
+    return 2;
   case ATTN_LENGTHS:
-    return rank == 1;
+    return 1;
+  case ATTN_ARRAY:
+  case ATTN_STATE_IN:
+  case ATTN_STATE_OUT:
+    return info->rank;
   default:
-    return rank == 4;
+    return 4;
   }
 }
 
-/* lse and lengths have no columns: one number for each row or batch, at any stride. */
-static int has_contiguous_columns(int32_t role, const attn_tensor *tensor) {
+/* Whether the axis of batches may be left out. */
+static int is_shareable(int32_t role) {
+  return role == ATTN_TOKENS || role == ATTN_SEGMENTS || role == ATTN_PER_HEAD || role == ATTN_BLOCKS;
+}
+
+static int has_right_rank(const attn_tensor_info *info, int32_t rank) {
+  return rank == full_rank(info) || (is_shareable(info->role) && rank == full_rank(info) - 1);
+}
+
+/* lse and lengths have no columns: one number for each row or batch, at any stride. Arrays may lie anyhow. */
+static int has_contiguous_columns(const attn_tensor_info *info, const attn_tensor *tensor) {
   int32_t last = tensor->rank - 1;
-  return role == ATTN_LSE || role == ATTN_LENGTHS || tensor->shape[last] <= 1 || tensor->strides[last] == 1;
+  int is_free = info->role == ATTN_LSE || info->role == ATTN_LENGTHS || attn_is_array(info);
+  return is_free || tensor->shape[last] <= 1 || tensor->strides[last] == 1;
 }
 
 /* Empty axes count as one row, so that an empty tensor's other axes stay bounded too. */
@@ -164,12 +106,12 @@ static int has_sane_extents(const attn_tensor *tensor) {
 
 static int check_form(const attn_problem *p, int32_t index) {
   const attn_tensor *tensor = &p->call->tensors[index];
-  int32_t role = p->info->tensors[index].role;
+  const attn_tensor_info *info = &p->info->tensors[index];
   if (tensor->element != element_of(p, index))
     return ATTN_ERROR_ELEMENT;
-  if (!has_right_rank(role, tensor->rank))
+  if (!has_right_rank(info, tensor->rank))
     return ATTN_ERROR_RANK;
-  if (!has_contiguous_columns(role, tensor))
+  if (!has_contiguous_columns(info, tensor))
     return ATTN_ERROR_STRIDE;
   return has_sane_extents(tensor) ? ATTN_OK : ATTN_ERROR_SHAPE;
 }
@@ -227,14 +169,74 @@ static int check_shapes(attn_problem *p) {
 static int64_t batches_of(const attn_problem *p, int32_t index) {
   const attn_tensor_info *info = &p->info->tensors[index];
   const attn_tensor *tensor = &p->call->tensors[index];
+  if (attn_is_array(info))
+    return -1;
   if (attn_is_given(p, index))
-    return info->role == ATTN_LENGTHS || tensor->rank == 2 ? tensor->shape[0] : -1;
+    return tensor->rank == full_rank(info) ? tensor->shape[0] : -1;
   return info->role == ATTN_LENGTHS && info->default_count != 1 ? info->default_count : -1;
 }
 
 static int check_batches(attn_problem *p) {
   for (int32_t i = ATTN_LSE + 1; i < p->info->tensor_count; ++i)
     if (batches_of(p, i) >= 0 && batches_of(p, i) != p->batch)
+      return ATTN_ERROR_SHAPE;
+  return ATTN_OK;
+}
+
+/* How many heads some run-time data is for, or -1 where all heads share it. */
+static int64_t heads_of(const attn_problem *p, int32_t index) {
+  const attn_tensor_info *info = &p->info->tensors[index];
+  const attn_tensor *tensor = &p->call->tensors[index];
+  if (info->role == ATTN_BLOCKS)
+    return tensor->shape[tensor->rank - 3];
+  if (info->role != ATTN_PER_HEAD)
+    return -1;
+  if (attn_is_given(p, index))
+    return tensor->shape[tensor->rank - 1];
+  return info->default_count == 1 ? -1 : info->default_count;
+}
+
+static int check_heads_of_data(attn_problem *p) {
+  for (int32_t i = ATTN_LSE + 1; i < p->info->tensor_count; ++i)
+    if (heads_of(p, i) >= 0 && heads_of(p, i) != p->heads)
+      return ATTN_ERROR_SHAPE;
+  return ATTN_OK;
+}
+
+static int64_t named_extent(const attn_problem *p, int64_t extent) {
+  switch (extent) {
+  case ATTN_EXTENT_BATCH:
+    return p->batch;
+  case ATTN_EXTENT_HEADS:
+    return p->heads;
+  case ATTN_EXTENT_KV_HEADS:
+    return p->kv_heads;
+  case ATTN_EXTENT_QUERIES:
+    return p->length;
+  case ATTN_EXTENT_KEYS:
+    return p->kv_length;
+  case ATTN_EXTENT_HEAD_SIZE:
+    return p->info->head_size;
+  default:
+    return extent;
+  }
+}
+
+/* An open extent has an entry at least: indices are held inside, and there has to be an inside. */
+static int has_right_extents(const attn_problem *p, int32_t index) {
+  const attn_tensor_info *info = &p->info->tensors[index];
+  const int64_t *shape = p->call->tensors[index].shape;
+  for (int32_t axis = 0; axis < info->rank; ++axis) {
+    int64_t extent = info->extents[axis];
+    if (extent == ATTN_EXTENT_ANY ? shape[axis] < 1 : shape[axis] != named_extent(p, extent))
+      return 0;
+  }
+  return 1;
+}
+
+static int check_arrays(attn_problem *p) {
+  for (int32_t i = ATTN_LSE + 1; i < p->info->tensor_count; ++i)
+    if (attn_is_array(&p->info->tensors[i]) && attn_is_given(p, i) && !has_right_extents(p, i))
       return ATTN_ERROR_SHAPE;
   return ATTN_OK;
 }
@@ -251,13 +253,17 @@ static int check_offsets(attn_problem *p) {
   return ATTN_OK;
 }
 
-/* Kernels count rows, and the padding behind them, in int32. */
+/* Kernels count rows, and the padding behind them, in int32; so are offsets in segments. */
 static int check_rows(attn_problem *p) {
   const int64_t max_rows = INT32_MAX - 4096;
-  return p->length <= max_rows && p->kv_length <= max_rows ? ATTN_OK : ATTN_ERROR_SHAPE;
+  int is_right = p->length <= max_rows && p->kv_length <= max_rows;
+  for (int32_t i = 0; i < p->kernel->offsets_count; ++i)
+    is_right = is_right && attn_values_of(p, p->kernel->offsets[i].tensor).size <= max_rows;
+  return is_right ? ATTN_OK : ATTN_ERROR_SHAPE;
 }
 
-/*===---- Scalars and segments ------------------------------------------------------------------------------------===*/
+/*===---- Scalars, requirements and segments
+ * -----------------------------------------------------------------------===*/
 
 static int check_scalars(attn_problem *p) {
   for (int32_t i = 0; i < p->call->scalar_count; ++i) {
@@ -270,6 +276,11 @@ static int check_scalars(attn_problem *p) {
 
 static int check_kv_length(attn_problem *p) {
   return p->info->same_length && p->kv_length != p->length ? ATTN_ERROR_KV_LENGTH : ATTN_OK;
+}
+
+static int check_requirements(attn_problem *p) {
+  int64_t numbers[2];
+  return attn_broken_requirement(p, /*with_data=*/0, numbers) < 0 ? ATTN_OK : ATTN_ERROR_REQUIREMENT;
 }
 
 static int check_segments(attn_problem *p) {
@@ -285,13 +296,14 @@ static int check_segments(attn_problem *p) {
 
 typedef int (*check)(attn_problem *p);
 
-static const check layout_checks[] = {check_version, check_counts,  check_forms,   check_head_sizes, check_heads,
-                                      check_shapes,  check_batches, check_offsets, check_rows,       NULL};
+static const check layout_checks[] = {check_version,       check_counts, check_forms,   check_head_sizes,
+                                      check_heads,         check_shapes, check_batches, check_offsets,
+                                      check_heads_of_data, check_arrays, check_rows,    NULL};
 
 static const check call_checks[] = {
-    check_version,    check_counts,  check_data_is_there, check_forms,    check_alignment,
-    check_head_sizes, check_heads,   check_shapes,        check_batches,  check_offsets,
-    check_rows,       check_scalars, check_kv_length,     check_segments, NULL};
+    check_version, check_counts,  check_data_is_there, check_forms,        check_alignment,     check_head_sizes,
+    check_heads,   check_shapes,  check_batches,       check_offsets,      check_heads_of_data, check_arrays,
+    check_rows,    check_scalars, check_kv_length,     check_requirements, check_segments,      NULL};
 
 static int pass(attn_problem *p, const check *checks) {
   for (; *checks; ++checks) {

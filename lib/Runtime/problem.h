@@ -28,8 +28,8 @@ int attn_check_layout(const attn_kernel *kernel, const attn_call *call, attn_pro
 
 /* Checks everything that is the same on every target: version, counts, missing data; of each tensor the element, rank,
  * stride and extents; alignment, head sizes, heads, shapes, offsets, scalars, kv_length and, where there are rows to
- * compute, the number of segment ids. Reads nothing behind the tensors' pointers. The first that is wrong decides.
- * Fills in the problem; returns an attn_status. */
+ * compute, requirements of sizes and scalars and the number of segment ids. Reads nothing behind the tensors' pointers.
+ * The first that is wrong decides. Fills in the problem; returns an attn_status. */
 int attn_check_call(const attn_kernel *kernel, const attn_call *call, attn_problem *problem);
 
 /* Whether the call was built against this attn.h. */
@@ -37,7 +37,7 @@ static inline int attn_is_of_this_version(const attn_call *call) {
   return call && call->size == sizeof(attn_call) && call->version == ATTN_ABI_VERSION;
 }
 
-/* Whether there is any output. */
+/* Whether there is any row of output. */
 static inline int attn_has_rows(const attn_problem *p) { return p->batch > 0 && p->heads > 0 && p->length > 0; }
 
 static inline int attn_is_run_time_data(const attn_problem *p, int32_t tensor) {
@@ -47,23 +47,30 @@ static inline int attn_is_run_time_data(const attn_problem *p, int32_t tensor) {
 /* Whether the call brings this tensor: the first four always, lse unless its data is NULL, run-time data of a rank. */
 int attn_is_given(const attn_problem *p, int32_t tensor);
 
+/* Whether the tensor is f32 of the extents that its info says: an array, or a state, which may be left out. */
+static inline int attn_is_array(const attn_tensor_info *info) { return info->role >= ATTN_ARRAY; }
+
 /* Whether there is anything behind the tensor's pointer. */
 int attn_has_elements(const attn_tensor *tensor);
 
-/* Run-time data as a matrix: batch b has data[b * batch_stride + 0 .. size - 1], and stride 0 where all batches share
- * one row. Lengths are a column: size is 1. */
+/* Tokens, segments, lengths or per-head numbers as a matrix: batch b has data[b * batch_stride + 0 .. size - 1], and
+ * stride 0 where all batches share one row. Lengths are a column: size is 1. */
 typedef struct attn_values {
   const int32_t *data;
   int64_t size;
   int64_t batch_stride;
 } attn_values;
 
-/* The call's run-time data, or its default. */
+/* The call's values, or their default. */
 attn_values attn_values_of(const attn_problem *p, int32_t tensor);
 
 static inline const int32_t *attn_row_of(attn_values values, int64_t batch) {
   return values.data + batch * values.batch_stride;
 }
+
+/* Any of the call's tensors, or its default, as attn_kernel.views says; of an lse or a state that is left out the data
+ * is NULL. */
+attn_view attn_view_of(const attn_problem *p, int32_t tensor);
 
 /* The call's scalar, or its default. */
 attn_scalar attn_scalar_of(const attn_problem *p, int32_t scalar);
@@ -71,7 +78,8 @@ attn_scalar attn_scalar_of(const attn_problem *p, int32_t scalar);
 /* The rows of attn_side `side`. */
 attn_rows attn_side_of(const attn_problem *p, int32_t side);
 
-/* A call over a whole sequence has every token's row; a shard meets tokens of other shards and passes them over. */
+/* A call over a whole sequence has every token's row; a shard meets tokens and blocks of other shards and passes them
+ * over. */
 static inline int attn_is_whole(const attn_problem *p) {
   return !(p->call->flags & ATTN_HAS_QUERY_OFFSET) && p->key_offset == 0;
 }
@@ -87,8 +95,16 @@ static inline int64_t attn_most_keys(const attn_problem *p) {
   return end > 0 ? end : 0;
 }
 
-/* Writes the symbols of every batch at once. Entries of run-time data, and the counts of orders, are left 0. */
+/* The largest block of `block` positions that a table may name in this call. */
+static inline int64_t attn_last_block(const attn_problem *p, int64_t block) {
+  return attn_is_whole(p) ? (attn_most_keys(p) + block - 1) / block - 1 : INT32_MAX;
+}
+
+/* Writes the symbols of every batch at once. Entries of run-time data, the head and the counts of orders are left 0. */
 void attn_write_symbols(const attn_problem *p, int64_t *symbols);
+
+/* A fixed or named symbol for one batch and head; those of run-time data are read. */
+int64_t attn_symbol_at(const attn_problem *p, int64_t symbol, int64_t batch, int64_t head);
 
 /* Whether all batches share the order's run-time data, and so its tables. */
 static inline int attn_is_shared(const attn_problem *p, const attn_order *order) {

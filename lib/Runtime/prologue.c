@@ -114,3 +114,17 @@ void attn_match_segments(attn_segments segments, attn_ranks queries, attn_ranks 
     end[rank] = (int32_t)high;
   }
 }
+
+/* Sorted, each segment is a run. The offsets' own memory serves the sort until they are known. */
+void attn_segment_offsets(attn_segments segments, int32_t *offsets, int32_t *scratch) {
+  const int32_t *ids = segments.ids;
+  int32_t *positions = scratch;
+  write_range(positions, 0, segments.count);
+  if (!ascends(ids, 0, segments.count))
+    sort_by_id(ids, 0, positions, segments.count, offsets);
+  for (int64_t rank = 0, begin = 0; rank < segments.count; ++rank) {
+    if (ids[positions[rank]] != ids[positions[begin]])
+      begin = rank;
+    offsets[positions[rank]] = (int32_t)(rank - begin);
+  }
+}

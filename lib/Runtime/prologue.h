@@ -2,7 +2,8 @@
  *
  * Builds the orders of one batch out of run-time data: lists of rows, sorted and free of duplicates, in time linear in
  * the number of rows. An order is *listed* (the rows of some tokens) or *sorted* (all rows, by segment); two orders
- * that are sorted by the same segments are *matched*: each query learns where the keys of its segment lie.
+ * that are sorted by the same segments are *matched*: each query learns where the keys of its segment lie. Besides
+ * orders there are *offsets*: where in its segment a position stands.
  *
  * Rows and positions. A side (queries or keys) has rows 0 .. row_count - 1, and row r stands at position offset + r.
  * Tokens are positions and segment ids are indexed by position, so both sides read the same data. As an example, three
@@ -12,6 +13,7 @@
  *   query rows     2 3 5   0 1 4   6 7     by (id, row): ids 1, 5, 9
  *   key rows       0 1 3   2       4 5     by (id, row): ids 1, 5, 9
  *   begin, end     [0, 3)  [3, 4)  [4, 6)  the ranks of the keys for the queries above them
+ *   offsets        0 1 0 1 2 2 0 1         by position
  *
  * Nothing here allocates; every table comes from the caller. None of the functions checks its arguments: the entry
  * point has done so (problem.c), and what lies outside a side is passed over, never dereferenced.
@@ -61,6 +63,11 @@ typedef struct attn_ranks {
  * key has its id or it has none itself. Both orders are sorted by `segments`; the keys are those that have an id.
  *   begin, end  [queries.count] */
 void attn_match_segments(attn_segments segments, attn_ranks queries, attn_ranks keys, int32_t *begin, int32_t *end);
+
+/* Counts for each position how many earlier ones have its id: its offset in its segment.
+ *   offsets  [segments.count]
+ *   scratch  [segments.count]: its content is lost */
+void attn_segment_offsets(attn_segments segments, int32_t *offsets, int32_t *scratch);
 
 #ifdef __cplusplus
 }

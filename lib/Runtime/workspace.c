@@ -2,9 +2,7 @@
  *
  * Lays out the workspace of a CPU call; workspace.h lists its sections.
  */
-#include "workspace.h"
-
-#include <string.h>
+#include "linear.h"
 
 /* Hands out a section of count elements. A total that size_t cannot hold stays at SIZE_MAX, which no workspace has. */
 static void *take(attn_workspace *w, int64_t count, int64_t element_size) {
@@ -22,38 +20,6 @@ static void set_view(attn_workspace *w, int32_t index, attn_view view) {
     return;
   view.allocated = view.data;
   w->views[index] = view;
-}
-
-/*===---- The call's tensors ------------------------------------------------------------------------------------===*/
-
-static attn_view view_of_values(const attn_problem *p, int32_t index) {
-  attn_values v = attn_values_of(p, index);
-  return (attn_view){.data = (void *)v.data, .shape = {p->batch, 1, 1, v.size}, .strides = {v.batch_stride, 0, 0, 1}};
-}
-
-static attn_view view_of_lse(const attn_problem *p) {
-  attn_view view = {.shape = {p->batch, p->heads, p->length, 1}, .strides = {0, 0, 0, 1}};
-  if (attn_is_given(p, ATTN_LSE)) {
-    const attn_tensor *lse = &p->call->tensors[ATTN_LSE];
-    view.data = lse->data;
-    memcpy(view.strides, lse->strides, 3 * sizeof(int64_t));
-  }
-  return view;
-}
-
-static attn_view view_of_rows(const attn_problem *p, int32_t index) {
-  const attn_tensor *tensor = &p->call->tensors[index];
-  attn_view view = {.data = tensor->data};
-  memcpy(view.shape, tensor->shape, sizeof(view.shape));
-  memcpy(view.strides, tensor->strides, sizeof(view.strides));
-  view.strides[3] = 1; /* that of a single column may have been anything */
-  return view;
-}
-
-static attn_view view_of_tensor(const attn_problem *p, int32_t index) {
-  if (index == ATTN_LSE)
-    return view_of_lse(p);
-  return attn_is_run_time_data(p, index) ? view_of_values(p, index) : view_of_rows(p, index);
 }
 
 /*===---- What the call makes for itself ------------------------------------------------------------------------===*/
@@ -84,6 +50,14 @@ static void take_match_tables(const attn_problem *p, attn_workspace *w, int32_t 
     w->matches[index] = (attn_match_tables){begin, end};
 }
 
+static void take_offsets(const attn_problem *p, attn_workspace *w, int32_t index) {
+  const attn_offsets *offsets = &p->kernel->offsets[index];
+  attn_values ids = attn_values_of(p, offsets->tensor);
+  attn_table table = take_table(p, w, offsets->view, ids.batch_stride == 0, ids.size);
+  if (w->base)
+    w->offsets[index] = table;
+}
+
 /* float [batch, kv_heads, rows, row_size] */
 static void take_packed(const attn_problem *p, attn_workspace *w, int32_t view, int64_t rows, int64_t row_size) {
   void *data = take(w, p->batch * p->kv_heads * rows, row_size * (int64_t)sizeof(float));
@@ -105,13 +79,15 @@ static void take_order(const attn_problem *p, attn_workspace *w, int32_t index) 
   take_packed(p, w, order->value_view, keys, cpu->value_stride);
 }
 
+static int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
+
 static int64_t sorted_rows(const attn_problem *p) {
   int64_t rows = 0;
-  for (int32_t o = 0; o < p->kernel->order_count; ++o) {
-    const attn_order *order = &p->kernel->orders[o];
-    if (order->kind == ATTN_ORDER_SORTED && attn_capacity_of(p, order) > rows)
-      rows = attn_capacity_of(p, order);
-  }
+  for (int32_t o = 0; o < p->kernel->order_count; ++o)
+    if (p->kernel->orders[o].kind == ATTN_ORDER_SORTED)
+      rows = greatest(rows, attn_capacity_of(p, &p->kernel->orders[o]));
+  for (int32_t o = 0; o < p->kernel->offsets_count; ++o)
+    rows = greatest(rows, attn_values_of(p, p->kernel->offsets[o].tensor).size);
   return rows;
 }
 
@@ -126,14 +102,18 @@ attn_workspace attn_lay_out(const attn_problem *p, const attn_version *version, 
   w.symbols = take(&w, p->batch * kernel->symbol_count, sizeof(int64_t));
   w.orders = take(&w, kernel->order_count, sizeof(attn_order_tables));
   w.matches = take(&w, kernel->match_count, sizeof(attn_match_tables));
+  w.offsets = take(&w, kernel->offsets_count, sizeof(attn_table));
   for (int32_t i = 0; i < p->info->tensor_count; ++i)
-    set_view(&w, i, view_of_tensor(p, i));
+    set_view(&w, i, attn_view_of(p, i));
   for (int32_t i = 0; i < kernel->order_count; ++i)
     take_order(p, &w, i);
   for (int32_t i = 0; i < kernel->match_count; ++i)
     take_match_tables(p, &w, i);
+  for (int32_t i = 0; i < kernel->offsets_count; ++i)
+    take_offsets(p, &w, i);
   w.sort_scratch = take(&w, sorted_rows(p), sizeof(int32_t));
   w.worker_stride = attn_round_up(version->scratch_bytes, ATTN_SECTION_ALIGNMENT);
   w.worker_scratch = take(&w, workers_of(p->call->executor), w.worker_stride);
+  w.states = take(&w, attn_linear_state_count(p), attn_linear_state_size(kernel) * (int64_t)sizeof(float));
   return w;
 }

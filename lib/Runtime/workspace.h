@@ -3,10 +3,12 @@
  * The workspace of one CPU call: its sections, and the views that emitted functions read them through.
  *
  *   views, symbols           what emitted functions are handed
- *   orders, matches          where the prologue finds its tables
+ *   orders, matches, offsets where the prologue finds its tables
  *   tables of each order     rows and flags; then packed keys and values
  *   tables of each match     begin and end
+ *   tables of offsets        in segments
  *   scratch                  for sorting, and for each worker
+ *   states                   of linear attention
  *
  * Every section is 64-byte aligned. One routine counts the bytes and hands out the sections, so the two cannot
  * disagree.
@@ -45,9 +47,11 @@ typedef struct attn_workspace {
   int64_t *symbols;           /* [batch][symbol_count] */
   attn_order_tables *orders;  /* [order_count]; unused for orders without tables */
   attn_match_tables *matches; /* [match_count] */
-  int32_t *sort_scratch;      /* [rows of the longer side] */
+  attn_table *offsets;        /* [offsets_count] */
+  int32_t *sort_scratch;      /* [the most rows or positions that are sorted] */
   char *worker_scratch;       /* [workers][worker_stride] */
   int64_t worker_stride;
+  float *states; /* of linear attention; see linear.h */
 } attn_workspace;
 
 /* Lays out the workspace from its base on and writes all views; without a base, counts. `used` is then how many bytes

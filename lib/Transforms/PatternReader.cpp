@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Turns pattern ops into a PairSet, and index arithmetic on parameters into expressions.
+// Turns pattern ops into a PairSet.
 
 #include "attn/Transforms/PatternReader.h"
-#include "mlir/IR/Matchers.h"
+#include "BoundReader.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -19,104 +19,97 @@ public:
     if (failed(pairs))
       return failure();
     reading.pairs = *pairs;
+    reading.isOneSequence = op.getOneSequence();
     return std::move(reading);
   }
 
 private:
-  /// The number of a value in a list, added if it is new.
-  static unsigned number(SmallVectorImpl<Value> &list, Value value) {
-    auto *known = llvm::find(list, value);
-    if (known == list.end())
-      known = list.insert(known, value);
-    return known - list.begin();
-  }
+  using Bounds = ArrayRef<std::optional<Expr>>;
 
-  Expr symbol(Value value) { return Expr::symbol(FirstNamed + number(reading.symbols, value)); }
-  unsigned table(Value value) { return number(reading.tables, value); }
-
-  /// Calls `make` with an atom's run-time data, which have to be an argument: they are bound by the call.
-  template <typename MakeFn> static FailureOr<PairSet> withData(Operation *atom, Value data, MakeFn make) {
-    if (!isa<BlockArgument>(data))
-      return atom->emitOpError("reads run-time data that are computed; use an argument of the kernel");
-    return make(data);
-  }
-
-  /// What is divided by, or a block: at least 1. The call checks parameters; what is made of them is held there.
-  static FailureOr<Expr> divisor(Operation *op, const Expr &expr) {
-    std::optional<int64_t> constant = expr.asConstant();
-    if (constant && *constant < 1)
-      return op->emitOpError() << "divides by " << *constant << "; it has to be at least 1";
-    bool isParameter = expr.constantSummand() == 0 && expr.summands().size() == 1 && expr.summands()[0].factor == 1 &&
-                       expr.summands()[0].term->kind == Expr::TermKind::Symbol;
-    return constant || isParameter ? expr : Expr::max({Expr(1), expr});
-  }
-
-  FailureOr<Expr> readExpr(Value value) {
-    if (isa<BlockArgument>(value))
-      return symbol(value);
-    IntegerAttr constant;
-    if (matchPattern(value, m_Constant(&constant)))
-      return Expr(constant.getInt());
-    Operation *op = value.getDefiningOp();
-    if (op->getNumOperands() != 2)
-      return notClosed(op);
-    FailureOr<Expr> a = readExpr(op->getOperand(0)), b = readExpr(op->getOperand(1));
-    if (failed(a) || failed(b))
+  /// Calls `make` with an atom's bounds.
+  template <typename MakeFn> FailureOr<PairSet> withBounds(Operation *atom, MakeFn make) {
+    FailureOr<SmallVector<std::optional<Expr>>> bounds = reader.readBounds(atom);
+    if (failed(bounds))
       return failure();
-    return llvm::TypeSwitch<Operation *, FailureOr<Expr>>(op)
-        .Case<arith::AddIOp>([&](auto) { return *a + *b; })
-        .Case<arith::SubIOp>([&](auto) { return *a - *b; })
-        .Case<arith::MulIOp>([&](auto) { return *a * *b; })
-        .Case<arith::FloorDivSIOp>([&](auto) -> FailureOr<Expr> {
-          FailureOr<Expr> by = divisor(op, *b);
-          return failed(by) ? by : Expr::floorDiv(*a, *by);
-        })
-        .Case<arith::MinSIOp>([&](auto) { return Expr::min({*a, *b}); })
-        .Case<arith::MaxSIOp>([&](auto) { return Expr::max({*a, *b}); })
-        .Default([&](Operation *) { return notClosed(op); });
+    return make(Bounds(*bounds));
   }
 
-  static LogicalResult notClosed(Operation *op) {
-    return op->emitOpError("cannot be part of a pattern's bound; use addi, subi, muli, floordivsi, minsi and maxsi of "
-                           "parameters and constants");
-  }
-
-  /// A bound that is a value, a literal, or absent.
-  FailureOr<std::optional<Expr>> readBound(Value value, IntegerAttr literal) {
-    if (literal)
-      return std::optional<Expr>(Expr(literal.getInt()));
-    if (!value)
-      return std::optional<Expr>();
-    FailureOr<Expr> expr = readExpr(value);
-    if (failed(expr))
+  /// Calls `make` with an atom's bounds and what they are about.
+  template <typename MakeFn> FailureOr<PairSet> withCoordinate(Operation *atom, Value value, MakeFn make) {
+    FailureOr<Coordinate> coordinate = reader.readCoordinate(value);
+    if (failed(coordinate))
       return failure();
-    return std::optional<Expr>(*expr);
+    return withBounds(atom, [&](Bounds bounds) { return make(bounds, *coordinate); });
   }
 
-  FailureOr<PairSet> readWindow(WindowOp op) {
-    auto left = readBound(op.getLeft(), op.getStaticLeftAttr()),
-         right = readBound(op.getRight(), op.getStaticRightAttr());
-    if (failed(left) || failed(right))
+  /// Calls `make` with the number of the table that an atom reads.
+  template <typename MakeFn> FailureOr<PairSet> withTable(Operation *atom, Value data, MakeFn make) {
+    FailureOr<unsigned> table = reader.table(atom, data);
+    if (failed(table))
       return failure();
-    return PairSet::window(*left, *right);
+    return make(*table);
   }
 
-  FailureOr<PairSet> readBlockLocal(BlockLocalOp op) {
-    auto block = readBound(op.getBlock(), op.getStaticBlockAttr());
-    if (failed(block))
-      return failure();
-    FailureOr<Expr> size = divisor(op, **block);
-    if (failed(size))
-      return failure();
-    return PairSet::blockLocal(*size);
+  /// The rows of one side, or of either.
+  template <typename MakeFn> static PairSet ofSide(WhichSide which, MakeFn make) {
+    if (which == WhichSide::Both)
+      return PairSet::unite({make(Side::Queries), make(Side::Keys)});
+    return make(which == WhichSide::Rows ? Side::Queries : Side::Keys);
   }
 
-  PairSet readGlobal(GlobalOp op) {
-    unsigned tokens = table(op.getTokens());
-    PairSet rows = PairSet::listed(Side::Queries, tokens), columns = PairSet::listed(Side::Keys, tokens);
-    if (op.getWhich() == GlobalKind::Rows)
-      return rows;
-    return op.getWhich() == GlobalKind::Columns ? columns : PairSet::unite({rows, columns});
+  FailureOr<PairSet> readCausal(CausalOp op) {
+    if (!op.getCoordinate())
+      return PairSet::causal(op.getTopLeft());
+    return withCoordinate(op, op.getCoordinate(),
+                          [](Bounds, const Coordinate &coordinate) { return PairSet::causal(coordinate); });
+  }
+
+  FailureOr<PairSet> readNeighborhood(NeighborhoodOp op) {
+    return withCoordinate(op, op.getCoordinate(),
+                          [&](Bounds bounds, const Coordinate &coordinate) -> FailureOr<PairSet> {
+                            if (failed(require(op, *coordinate.extent, *bounds[0])))
+                              return failure();
+                            return PairSet::neighborhood(*bounds[0], coordinate);
+                          });
+  }
+
+  /// An axis as a user calls it.
+  static std::string nameOf(OpResult axis) {
+    static constexpr StringLiteral names[] = {"planes", "rows", "columns"};
+    unsigned axes = axis.getOwner()->getNumResults(), number = axis.getResultNumber();
+    return axes == 2 || axes == 3 ? names[number + 3 - axes].str() : "axis " + std::to_string(number);
+  }
+
+  /// An axis has to have as many values as the neighborhood.
+  LogicalResult require(NeighborhoodOp op, const Expr &extent, const Expr &size) {
+    std::string name = nameOf(cast<OpResult>(op.getCoordinate()));
+    Requirement requirement{name + " of the grid", name + " of the neighborhood", extent, size};
+    auto has = extent.asConstant(), needs = size.asConstant();
+    if (has && needs && *has < *needs)
+      return op.emitOpError() << requirement.name << " are " << *has << "; they have to be at least " << *needs << ", "
+                              << requirement.leastName;
+    bool isKnown = (has && needs) || llvm::any_of(reading.requirements, [&](const Requirement &other) {
+                     return other.value == extent && other.least == size;
+                   });
+    if (!isKnown)
+      reading.requirements.push_back(std::move(requirement));
+    return success();
+  }
+
+  FailureOr<PairSet> readHeads(HeadsOp op) {
+    if (!op.getFlags())
+      return withBounds(op, [](Bounds b) { return PairSet::condition(Expr::symbol(Head), b[0], b[1]); });
+    FailureOr<Expr> flag = reader.symbol(op, op.getFlags());
+    if (failed(flag))
+      return failure();
+    return PairSet::condition(*flag, Expr(0), Expr(1)).complement();
+  }
+
+  FailureOr<PairSet> readPadded(PaddedOp op) {
+    FailureOr<Expr> length = reader.symbol(op, op.getLengths());
+    if (failed(length))
+      return failure();
+    return PairSet::padded(*length);
   }
 
   FailureOr<PairSet> readWhere(WhereOp op) {
@@ -135,46 +128,81 @@ private:
     return sets;
   }
 
-  FailureOr<PairSet> readSet(Value value) {
+  FailureOr<PairSet> readAtom(Operation *op) {
     using Result = FailureOr<PairSet>;
-    Operation *op = value.getDefiningOp();
-    if (!op)
-      return emitError(value.getLoc(),
-                       "a pattern cannot be an argument of a function; name an attn.pattern or write its "
-                       "ops into the pattern region");
-    auto combine = [&](auto combineMembers) -> Result {
-      FailureOr<SmallVector<PairSet>> members = readMembers(op->getOperands());
-      if (failed(members))
-        return failure();
-      return combineMembers(*members);
-    };
     return llvm::TypeSwitch<Operation *, Result>(op)
-        .Case<FullOp>([](auto) { return PairSet::full(); })
-        .Case<EmptyOp>([](auto) { return PairSet::empty(); })
-        .Case<WindowOp>([&](auto atom) { return readWindow(atom); })
-        .Case<CausalOp>([](auto atom) { return PairSet::causal(atom.getTopLeft()); })
-        .Case<BlockLocalOp>([&](auto atom) { return readBlockLocal(atom); })
-        .Case<GlobalOp>(
-            [&](auto atom) { return withData(atom, atom.getTokens(), [&](Value) { return readGlobal(atom); }); })
-        .Case<SegmentsOp>([&](auto atom) {
-          return withData(atom, atom.getIds(), [&](Value ids) { return PairSet::sameSegment(table(ids)); });
+        .Case([](FullOp) { return PairSet::full(); })
+        .Case([](EmptyOp) { return PairSet::empty(); })
+        .Case([&](WindowOp atom) {
+          return withCoordinate(atom, atom.getCoordinate(), [](Bounds b, const Coordinate &coordinate) {
+            return PairSet::window(b[0], b[1], b[2].value_or(1), coordinate);
+          });
         })
-        .Case<PaddedOp>([&](auto atom) {
-          return withData(atom, atom.getLengths(), [&](Value lengths) { return PairSet::padded(symbol(lengths)); });
+        .Case([&](CausalOp atom) { return readCausal(atom); })
+        .Case([&](BlockLocalOp atom) {
+          return withCoordinate(atom, atom.getCoordinate(), [](Bounds b, const Coordinate &coordinate) {
+            return PairSet::blockLocal(*b[0], b[1].value_or(0), b[2].value_or(0), coordinate);
+          });
         })
-        .Case<WhereOp>([&](auto atom) { return readWhere(atom); })
-        .Case<UnionOp>([&](auto) { return combine([](ArrayRef<PairSet> m) { return PairSet::unite(m); }); })
-        .Case<IntersectOp>([&](auto) { return combine([](ArrayRef<PairSet> m) { return PairSet::intersect(m); }); })
-        .Case<MinusOp>([&](auto) { return combine([](ArrayRef<PairSet> m) { return PairSet::minus(m[0], m[1]); }); })
+        .Case([&](NeighborhoodOp atom) { return readNeighborhood(atom); })
+        .Case([&](CongruentOp atom) {
+          auto dividend = static_cast<Dividend>(atom.getWhich());
+          return withCoordinate(atom, atom.getCoordinate(), [&](Bounds b, const Coordinate &coordinate) {
+            Expr from = b[1].value_or(0);
+            return PairSet::congruent(dividend, *b[0], from, b[2].value_or(from), coordinate);
+          });
+        })
+        .Case([&](RangeOp atom) {
+          return withBounds(atom, [&](Bounds b) {
+            return ofSide(atom.getWhich(), [&](Side side) { return PairSet::range(side, b[0], b[1]); });
+          });
+        })
+        .Case([&](HeadsOp atom) { return readHeads(atom); })
+        .Case([&](BlockTableOp atom) {
+          return withTable(atom, atom.getTable(), [&](unsigned table) {
+            return withBounds(atom, [&](Bounds b) { return PairSet::blockTable(table, *b[0]); });
+          });
+        })
+        .Case([&](GlobalOp atom) {
+          return withTable(atom, atom.getTokens(), [&](unsigned table) {
+            return ofSide(atom.getWhich(), [&](Side side) { return PairSet::listed(side, table); });
+          });
+        })
+        .Case([&](SegmentsOp atom) { return withTable(atom, atom.getIds(), PairSet::sameSegment); })
+        .Case([&](PaddedOp atom) { return readPadded(atom); })
+        .Case([&](WhereOp atom) { return readWhere(atom); })
         .Default([](Operation *other) -> Result {
           return other->emitOpError("cannot make a pattern; use attn's atoms, union, intersect and minus");
         });
   }
 
+  FailureOr<PairSet> readSet(Value value) {
+    Operation *op = value.getDefiningOp();
+    if (!op)
+      return emitError(value.getLoc(),
+                       "a pattern cannot be an argument of a function; name an attn.pattern or write its "
+                       "ops into the pattern region");
+    if (!isa<UnionOp, IntersectOp, MinusOp>(op))
+      return readAtom(op);
+    FailureOr<SmallVector<PairSet>> members = readMembers(op->getOperands());
+    if (failed(members))
+      return failure();
+    if (isa<MinusOp>(op))
+      return PairSet::minus(members->front(), members->back());
+    return isa<UnionOp>(op) ? PairSet::unite(*members) : PairSet::intersect(*members);
+  }
+
   PatternReading reading;
+  BoundReader reader{reading};
 };
 
 } // namespace
+
+bool PatternReading::dependsOnHead() const {
+  return pairs.dependsOnHead([&](unsigned symbol) {
+    return symbol >= FirstNamed && isa<PerHeadType>(symbols[symbol - FirstNamed].getType());
+  });
+}
 
 FailureOr<PatternReading> attn::readPattern(AttentionOp op) {
   if (op.getPairs().empty())
@@ -183,8 +211,9 @@ FailureOr<PatternReading> attn::readPattern(AttentionOp op) {
 }
 
 std::optional<Target> attn::findTarget(StringRef name, AttentionOp op) {
-  return Target::find(name, op.getQuery().getType().getDimSize(3), op.getValue().getType().getDimSize(3),
-                      !op.getScore().empty());
+  auto query = op.getQuery().getType(), value = op.getValue().getType();
+  return Target::find(name, query.getDimSize(3), value.getDimSize(3), !op.getScore().empty(),
+                      query.getElementType().isF32() ? 4 : 2);
 }
 
 FailureOr<std::pair<PatternReading, Plan>> attn::planAttention(AttentionOp op, const Target &target) {

@@ -2,9 +2,9 @@
 //
 // Spells the planner's plan as attn.plan.
 
+#include "TestWriter.h"
 #include "attn/Transforms/Passes.h"
 #include "attn/Transforms/PatternReader.h"
-#include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
 using namespace attn;
@@ -16,81 +16,6 @@ namespace attn {
 
 namespace {
 
-/// Writes a residual test as ops on (batch, head, query row, key row).
-class TestWriter {
-public:
-  TestWriter(OpBuilder &builder, Location loc, const PatternReading &reading, Block &body)
-      : builder(builder), loc(loc), reading(reading), body(body) {}
-
-  Value write(const PairSet &set) {
-    switch (set.kind()) {
-    case PairSet::Kind::Full:
-    case PairSet::Kind::Empty:
-      return arith::ConstantOp::create(builder, loc, builder.getBoolAttr(set.kind() == PairSet::Kind::Full));
-    case PairSet::Kind::HalfSpace: {
-      auto predicate = set.half().lower ? arith::CmpIPredicate::sge : arith::CmpIPredicate::slt;
-      return arith::CmpIOp::create(builder, loc, predicate, body.getArgument(3), apply(set.half().byQuery, query()));
-    }
-    case PairSet::Kind::Listed: {
-      bool keys = set.side() == Side::Keys;
-      auto order = OrderAttr::get(builder.getContext(), OrderKindAttrValue::Listed, set.index());
-      return MemberOp::create(builder, loc, builder.getI1Type(), order, keys, keys ? key() : query());
-    }
-    case PairSet::Kind::SameSegment: {
-      // Two positions outside of the table are in no segment: what stands for them differs.
-      Value a = lookup(set.index(), queryPosition(), -(int64_t(1) << 40));
-      Value b = lookup(set.index(), keyPosition(), -(int64_t(1) << 41));
-      return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, a, b);
-    }
-    case PairSet::Kind::Where:
-      return inlineRegion(reading.regions[set.index()]);
-    case PairSet::Kind::Not: {
-      Value all = arith::ConstantOp::create(builder, loc, builder.getBoolAttr(true));
-      return arith::XOrIOp::create(builder, loc, write(set.members().front()), all);
-    }
-    case PairSet::Kind::Union:
-      return fold<arith::OrIOp>(set.members());
-    case PairSet::Kind::Intersect:
-      return fold<arith::AndIOp>(set.members());
-    }
-    llvm_unreachable("all kinds are handled");
-  }
-
-private:
-  Value query() { return body.getArgument(2); }
-  Value key() { return body.getArgument(3); }
-  Value apply(const Expr &expr, Value row) {
-    return ApplyOp::create(builder, loc, builder.getIndexType(), ExprAttr::get(builder.getContext(), expr), row);
-  }
-  Value queryPosition() { return apply(Expr::row() + Expr::symbol(QueryOffset), query()); }
-  Value keyPosition() { return apply(Expr::row() + Expr::symbol(KeyOffset), key()); }
-  Value lookup(unsigned table, Value position, int64_t absent) {
-    return LookupOp::create(builder, loc, builder.getI64Type(), reading.tables[table], position,
-                            builder.getI64IntegerAttr(absent));
-  }
-
-  template <typename Op> Value fold(ArrayRef<PairSet> members) {
-    Value all = write(members.front());
-    for (const PairSet &member : members.drop_front())
-      all = Op::create(builder, loc, all, write(member));
-    return all;
-  }
-
-  Value inlineRegion(WhereOp where) {
-    IRMapping mapping;
-    Value arguments[] = {body.getArgument(0), body.getArgument(1), queryPosition(), keyPosition()};
-    mapping.map(where.getBody().getArguments(), arguments);
-    for (Operation &op : where.getBody().front().without_terminator())
-      builder.clone(op, mapping);
-    return mapping.lookup(where.getBody().front().getTerminator()->getOperand(0));
-  }
-
-  OpBuilder &builder;
-  Location loc;
-  const PatternReading &reading;
-  Block &body;
-};
-
 class PlanWriter {
 public:
   PlanWriter(AttentionOp op, const PatternReading &reading, const Plan &plan)
@@ -99,21 +24,27 @@ public:
   void write() {
     // Regions may use index arithmetic of the pattern; it moves out with them.
     Block &pattern = op.getPairs().front();
+    SmallVector<Operation *> moved;
     for (Operation &inner : llvm::make_early_inc_range(pattern))
-      if (isa<arith::ArithDialect>(inner.getDialect()))
-        inner.moveBefore(op);
+      if (isa<arith::ArithDialect>(inner.getDialect()) || isa<ExtentOp, OfHeadOp, OfBatchOp>(inner))
+        moved.push_back(&inner), inner.moveBefore(op);
     DenseI64ArrayAttr compact = plan.compact ? sizesOf(*plan.compact) : DenseI64ArrayAttr();
     IntegerAttr compactKeys = plan.compact ? builder.getI64IntegerAttr(plan.compactKeys) : IntegerAttr();
-    auto planOp = PlanOp::create(builder, loc, op.getOutput().getType(), op.getLse().getType(), op.getQuery(),
-                                 op.getKey(), op.getValue(), op.getScale(), reading.symbols, reading.tables,
-                                 sizesOf(plan.tile), plan.tile.anchored, compact, compactKeys);
+    auto planOp =
+        PlanOp::create(builder, loc, op.getOutput().getType(), op.getLse().getType(), op.getQuery(), op.getKey(),
+                       op.getValue(), op.getScale(), reading.symbols, reading.tables, sizesOf(plan.tile),
+                       plan.tile.anchored, compact, compactKeys, reading.isOneSequence, requirements());
     OpBuilder::InsertionGuard guard(builder);
     builder.createBlock(&planOp.getPhases());
     for (const Phase &phase : plan.phases)
       writePhase(phase);
     planOp.getScore().takeBody(op.getScore());
+    planOp.getSink().takeBody(op.getSink());
     op.replaceAllUsesWith(planOp);
     op.erase();
+    for (Operation *inner : llvm::reverse(moved))
+      if (inner->use_empty())
+        inner->erase();
   }
 
 private:
@@ -125,6 +56,12 @@ private:
     return OrderAttr::get(builder.getContext(), static_cast<OrderKindAttrValue>(order.kind), order.table);
   }
   ExprAttr exprAttr(const Expr &expr) { return ExprAttr::get(builder.getContext(), expr); }
+  ArrayAttr requirements() {
+    SmallVector<Attribute> list;
+    for (const Requirement &r : reading.requirements)
+      list.push_back(RequirementAttr::get(builder.getContext(), r.name, r.value, r.leastName, r.least));
+    return list.empty() ? ArrayAttr() : builder.getArrayAttr(list);
+  }
 
   void writePhase(const Phase &phase) {
     SmallVector<Attribute> except;
@@ -146,8 +83,7 @@ private:
     OpBuilder::InsertionGuard guard(builder);
     SmallVector<Type> types(4, builder.getIndexType());
     Block *body = builder.createBlock(&boxOp.getTest(), {}, types, SmallVector<Location>(4, loc));
-    Value result = TestWriter(builder, loc, reading, *body).write(*box.test);
-    attn::YieldOp::create(builder, loc, result);
+    attn::YieldOp::create(builder, loc, writeTest(builder, loc, reading, *body, *box.test));
   }
 
   AttentionOp op;

@@ -2,6 +2,7 @@
 //
 // Makes typed kernels of patterns: functions, element types, head sizes; patterns and scores are inlined.
 
+#include "Specialize.h"
 #include "attn/Transforms/Passes.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Verifier.h"
@@ -24,29 +25,54 @@ bool isDivisor(Operation *op, Value value) {
          op->getOperand(1) == value;
 }
 
-/// The least value that a pattern's uses of an index parameter allow.
-std::optional<int64_t> minimumOf(BlockArgument parameter) {
+/// The least value that the uses of a number allow, be it an index or a per-head parameter.
+std::optional<int64_t> minimumOf(Value number) {
   std::optional<int64_t> minimum;
-  for (Operation *user : parameter.getUsers()) {
-    if (isa<WindowOp>(user))
-      minimum = std::max<int64_t>(minimum.value_or(0), 0);
-    if (isa<BlockLocalOp>(user) || isDivisor(user, parameter))
-      return 1;
+  auto raise = [&](std::optional<int64_t> least) {
+    if (least)
+      minimum = std::max(minimum.value_or(*least), *least);
+  };
+  for (Operation *user : number.getUsers()) {
+    for (const AtomBound &bound : boundsOf(user))
+      if (bound.value == number)
+        raise(bound.minimum);
+    if (isDivisor(user, number))
+      raise(1);
+    if (auto entry = dyn_cast<OfHeadOp>(user))
+      raise(minimumOf(entry));
   }
   return minimum;
 }
 
+/// The least of a default's numbers; nothing for other defaults.
+std::optional<int64_t> leastOfDefault(Attribute value) {
+  if (auto number = dyn_cast_or_null<IntegerAttr>(value))
+    return number.getInt();
+  auto list = dyn_cast_or_null<DenseI32ArrayAttr>(value);
+  return list && !list.empty() ? std::optional<int64_t>(*llvm::min_element(list.asArrayRef())) : std::nullopt;
+}
+
 /// Attributes of an argument that stands for a parameter.
-DictionaryAttr argumentAttributes(StringAttr name, Attribute value, BlockArgument parameter) {
-  Builder builder(name.getContext());
+DictionaryAttr argumentAttributes(StringAttr name, Attribute value) {
   NamedAttrList attributes;
   attributes.append(argumentName, name);
   if (!isa<UnitAttr>(value))
     attributes.append(argumentDefault, value);
-  if (std::optional<int64_t> minimum = minimumOf(parameter))
-    attributes.append(argumentMinimum, builder.getIndexAttr(*minimum));
   return attributes.getDictionary(name.getContext());
 }
+
+} // namespace
+
+RankedTensorType attn::specializedType(Value tensor, Type element, int64_t columns) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  SmallVector<int64_t> shape(type.getShape());
+  if (shape.size() == 4 && ShapedType::isDynamic(shape[3]))
+    shape[3] = columns;
+  bool open = isa<ElementType>(type.getElementType());
+  return RankedTensorType::get(shape, open ? element : type.getElementType());
+}
+
+namespace {
 
 struct SpecializePass : attn::impl::AttnSpecializeBase<SpecializePass> {
   using AttnSpecializeBase::AttnSpecializeBase;
@@ -61,9 +87,17 @@ struct SpecializePass : attn::impl::AttnSpecializeBase<SpecializePass> {
       for (AttentionOp op : ops)
         if (failed(inlinePattern(function, op)) || failed(inlineScore(function, op)))
           return signalPassFailure();
-      if (failed(setTypes(function, ops, *type)))
+      if (failed(setMinimums(function)))
         return signalPassFailure();
-      numKernels += !ops.empty();
+      FailureOr<unsigned> linear = specializeLinearAttention(function, *type, headSize, valueSize());
+      if (succeeded(linear) && *linear > 0 && !score.empty()) {
+        function.emitError() << "kernel '" << function.getSymName()
+                             << "' is linear attention, which has no scores; name no score";
+        return signalPassFailure();
+      }
+      if (failed(linear) || failed(setTypes(function, ops, *type)))
+        return signalPassFailure();
+      numKernels += !ops.empty() || *linear > 0;
     }
     for (Operation &op : llvm::make_early_inc_range(getOperation().getOps()))
       if (isa<PatternOp, ScoreOp>(op))
@@ -107,6 +141,7 @@ private:
         continue;
       makeFunction(pattern);
     }
+    makeLinearKernels(module);
     return success();
   }
 
@@ -150,35 +185,53 @@ private:
 
   //===-- Inlining ----------------------------------------------------------------------------------------------===//
 
-  /// An argument of the function that is passed on as a parameter is bound by what the parameter is.
-  static void keepMinimum(func::FuncOp function, BlockArgument parameter, Value passed) {
-    auto argument = dyn_cast<BlockArgument>(passed);
-    std::optional<int64_t> minimum = minimumOf(parameter);
-    if (!argument || argument.getOwner() != &function.front() || !minimum)
-      return;
-    auto known = function.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), argumentMinimum);
-    if (!known || known.getInt() < *minimum)
-      function.setArgAttr(argument.getArgNumber(), argumentMinimum,
-                          Builder(passed.getContext()).getIndexAttr(*minimum));
-  }
-
   /// Maps the parameters that no argument is given for to new arguments of the function.
   static LogicalResult addParameters(func::FuncOp function, ArrayRef<BlockArgument> parameters, ArrayAttr names,
                                      ArrayAttr defaults, IRMapping &mapping) {
-    for (auto [parameter, name, value] : llvm::zip_equal(parameters, names, defaults)) {
-      if (mapping.contains(parameter)) {
-        keepMinimum(function, parameter, mapping.lookup(parameter));
+    for (auto [parameter, name, value] : llvm::zip_equal(parameters, names.getAsRange<StringAttr>(), defaults)) {
+      if (mapping.contains(parameter))
         continue;
-      }
-      std::optional<int64_t> minimum = minimumOf(parameter);
-      if (auto number = dyn_cast<IntegerAttr>(value); number && minimum && number.getInt() < *minimum)
-        return emitError(parameter.getLoc()) << "default of parameter '" << cast<StringAttr>(name).getValue() << "' is "
-                                             << number.getInt() << "; it has to be at least " << *minimum;
       unsigned index = function.getNumArguments();
-      DictionaryAttr attributes = argumentAttributes(cast<StringAttr>(name), value, parameter);
-      if (failed(function.insertArgument(index, parameter.getType(), attributes, parameter.getLoc())))
+      if (failed(
+              function.insertArgument(index, parameter.getType(), argumentAttributes(name, value), parameter.getLoc())))
         return failure();
       mapping.map(parameter, function.getArgument(index));
+    }
+    return success();
+  }
+
+  /// A parameter of a score that the pattern has, too, is the same argument.
+  static LogicalResult shareParameters(func::FuncOp function, ScoreOp symbol, IRMapping &mapping) {
+    for (auto [name, parameter] :
+         llvm::zip(symbol.getArgumentNames().getAsRange<StringAttr>(), symbol.getBody().getArguments())) {
+      for (BlockArgument argument : function.getArguments()) {
+        if (function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), argumentName) != name)
+          continue;
+        if (argument.getType() != parameter.getType())
+          return symbol.emitOpError() << "parameter '" << name.getValue() << "' has type " << parameter.getType()
+                                      << ", but " << argument.getType() << " in kernel '" << function.getSymName()
+                                      << "'; rename one of them";
+        mapping.map(parameter, argument);
+      }
+    }
+    return success();
+  }
+
+  /// Writes down what an argument's uses require of it, once they are inlined.
+  static LogicalResult setMinimums(func::FuncOp function) {
+    for (BlockArgument argument : function.getArguments()) {
+      std::optional<int64_t> minimum = minimumOf(argument);
+      if (!minimum)
+        continue;
+      unsigned index = argument.getArgNumber();
+      auto name = function.getArgAttrOfType<StringAttr>(index, argumentName);
+      std::optional<int64_t> least = leastOfDefault(function.getArgAttr(index, argumentDefault));
+      if (name && least && *least < *minimum)
+        return emitError(argument.getLoc()) << "default of parameter '" << name.getValue() << "' is " << *least
+                                            << "; it has to be at least " << *minimum;
+      auto known = function.getArgAttrOfType<IntegerAttr>(index, argumentMinimum);
+      if (!known || known.getInt() < *minimum)
+        function.setArgAttr(index, argumentMinimum, Builder(function.getContext()).getIndexAttr(*minimum));
     }
     return success();
   }
@@ -197,50 +250,51 @@ private:
     builder.createBlock(&op.getPairs());
     for (Operation &inner : pattern.getBody().front())
       builder.clone(inner, mapping);
+    op.setOneSequence(op.getOneSequence() || pattern.getOneSequence());
     op.removePatternAttr();
     op.getPatternArgumentsMutable().clear();
     return success();
   }
 
+  /// Copies a score's or a sink's body; its parameters are mapped already.
+  static void inlineRegion(Region &from, Region &to, unsigned parameters, IRMapping &mapping) {
+    if (from.empty())
+      return;
+    OpBuilder builder(from.getContext());
+    Block *block = builder.createBlock(&to);
+    for (BlockArgument argument : from.getArguments().drop_front(parameters))
+      mapping.map(argument, block->addArgument(argument.getType(), argument.getLoc()));
+    for (Operation &inner : from.front())
+      builder.clone(inner, mapping);
+  }
+
   LogicalResult inlineScore(func::FuncOp function, AttentionOp op) {
-    if (score.empty() || !op.getScore().empty())
+    if (score.empty() || !op.getScore().empty() || !op.getSink().empty())
       return success();
     auto symbol = getOperation().lookupSymbol<ScoreOp>(score);
     if (!symbol)
       return op.emitOpError() << "unknown score '@" << score << "'; define it with attn.score";
     IRMapping mapping;
-    Region &body = symbol.getBody();
-    unsigned parameters = symbol.getDefaults().size();
-    if (failed(addParameters(function, body.getArguments().take_front(parameters), symbol.getArgumentNames(),
-                             symbol.getDefaults(), mapping)))
+    unsigned count = symbol.getDefaults().size();
+    auto parameters = symbol.getBody().getArguments().take_front(count);
+    if (failed(shareParameters(function, symbol, mapping)) ||
+        failed(addParameters(function, parameters, symbol.getArgumentNames(), symbol.getDefaults(), mapping)))
       return failure();
-    OpBuilder builder(&getContext());
-    Block *block = builder.createBlock(&op.getScore());
-    for (BlockArgument argument : body.getArguments().drop_front(parameters))
-      mapping.map(argument, block->addArgument(argument.getType(), argument.getLoc()));
-    for (Operation &inner : body.front())
-      builder.clone(inner, mapping);
+    for (auto [ofSink, ofScore] : llvm::zip(symbol.getSink().getArguments(), parameters))
+      mapping.map(ofSink, mapping.lookup<Value>(ofScore));
+    inlineRegion(symbol.getBody(), op.getScore(), count, mapping);
+    inlineRegion(symbol.getSink(), op.getSink(), count, mapping);
     return success();
   }
 
   //===-- Types -------------------------------------------------------------------------------------------------===//
 
-  /// The element type for !attn.element, and `columns` where the number of columns is open.
-  static Type specialized(Type type, Type element, int64_t columns) {
-    auto tensor = cast<RankedTensorType>(type);
-    SmallVector<int64_t> shape(tensor.getShape());
-    if (shape.size() == 4 && ShapedType::isDynamic(shape[3]))
-      shape[3] = columns;
-    bool open = isa<ElementType>(tensor.getElementType());
-    return RankedTensorType::get(shape, open ? element : tensor.getElementType());
-  }
-
   LogicalResult setTypes(func::FuncOp function, ArrayRef<AttentionOp> ops, Type element) {
     for (AttentionOp op : ops) {
-      op.getQuery().setType(cast<RankedTensorType>(specialized(op.getQuery().getType(), element, headSize)));
-      op.getKey().setType(cast<RankedTensorType>(specialized(op.getKey().getType(), element, headSize)));
-      op.getValue().setType(cast<RankedTensorType>(specialized(op.getValue().getType(), element, valueSize())));
-      op.getOutput().setType(cast<RankedTensorType>(specialized(op.getOutput().getType(), element, valueSize())));
+      op.getQuery().setType(specializedType(op.getQuery(), element, headSize));
+      op.getKey().setType(specializedType(op.getKey(), element, headSize));
+      op.getValue().setType(specializedType(op.getValue(), element, valueSize()));
+      op.getOutput().setType(specializedType(op.getOutput(), element, valueSize()));
     }
     if (function.isExternal())
       return success();

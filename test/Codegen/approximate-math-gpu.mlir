@@ -106,6 +106,42 @@ gpu.module @tanh attributes {attn.element = bf16} {
 
 // -----
 
+// Where elements are f32, what instructions are off by shows: exp, log and tanh become polynomials.
+gpu.module @precise attributes {attn.element = f32} {
+  // CHECK-LABEL: llvm.func @exp_of_f32
+  // CHECK-NOT: {{call_intrinsic|math.exp}}
+  // CHECK: llvm.return
+  llvm.func @exp_of_f32(%x: f32) -> f32 {
+    %y = math.exp %x : f32
+    llvm.return %y : f32
+  }
+  // CHECK-LABEL: llvm.func @log_of_f32
+  // CHECK-NOT: {{call_intrinsic|math.log}}
+  // CHECK: llvm.return
+  llvm.func @log_of_f32(%x: f32) -> f32 {
+    %y = math.log %x : f32
+    llvm.return %y : f32
+  }
+  // CHECK-LABEL: llvm.func @tanh_of_f32
+  // CHECK-NOT: {{call_intrinsic|math.tanh}}
+  // CHECK: llvm.return
+  llvm.func @tanh_of_f32(%x: f32) -> f32 {
+    %y = math.tanh %x : f32
+    llvm.return %y : f32
+  }
+  // The softmax's own.
+  // CHECK-LABEL: llvm.func @powers_of_two
+  // CHECK: "llvm.nvvm.ex2.approx.ftz.f"
+  // CHECK: "llvm.nvvm.lg2.approx.ftz.f"
+  llvm.func @powers_of_two(%x: f32) -> f32 {
+    %power = math.exp2 %x : f32
+    %y = math.log2 %power : f32
+    llvm.return %y : f32
+  }
+}
+
+// -----
+
 gpu.module @types {
   llvm.func @types(%x: f32) -> f32 {
     // expected-error@+1 {{the GPU does not compute with 'f8E4M3FN'; use index, integers of up to 64 bits, f16, bf16, f32 or f64}}

@@ -4,7 +4,7 @@
 //
 // RUN: not attn-opt %s --attn-specialize=element=bf16 --attn-plan=target=sm_90a --attn-emit-gpu 2>&1 | FileCheck %s
 
-// CHECK: error: kernel 'many' has 30 lists, sorted sides and lengths and 20 arguments; a launch takes 28 of the former, and 448 words in all: use fewer
+// CHECK: error: kernel 'many' has 30 lists, sorted sides, tables and checked arguments, and 20 arguments; a launch takes 25 of the former, and 448 words in all: use fewer
 attn.pattern @many(%t0: !attn.tokens = [0], %t1: !attn.tokens = [1], %t2: !attn.tokens = [2], %t3: !attn.tokens = [3],
                    %t4: !attn.tokens = [4], %t5: !attn.tokens = [5], %t6: !attn.tokens = [6], %t7: !attn.tokens = [7],
                    %t8: !attn.tokens = [8], %t9: !attn.tokens = [9], %t10: !attn.tokens = [10],

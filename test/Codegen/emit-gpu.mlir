@@ -163,16 +163,14 @@ attn.pattern @segments(%ids: !attn.segments) {
   attn.yield %own
 }
 
-// What is tested is tested in every tile: there is one loop.
+// What is tested is tested in every tile: there is one loop, a tile after the other.
 // TEST: llvm.func @even_phase0_tiled(
 // TEST: } consumer(
-// TEST: attn_tile.multiply
-// TEST: attn_tile.ask
-// TEST: arith.remsi
 // TEST: scf.for
 // TEST: attn_tile.multiply
 // TEST: attn_tile.ask
 // TEST: arith.remsi
+// TEST: attn_tile.accumulate
 // TEST-NOT: attn_tile.multiply
 // TEST: attn_tile.store
 attn.pattern @even() {

@@ -198,6 +198,35 @@ llvm.func @map(%x: f32, %y: f32) {
   llvm.return
 }
 
+// Written once: a group's four places leave at the front, and what becomes of them joins at the end.
+// CHECK-LABEL: llvm.func @rolled
+// CHECK-SAME: %[[X:.*]]: f32, %[[Y:.*]]: f32
+// CHECK-DAG: %[[EIGHT:.*]] = arith.constant 8 : i32
+// CHECK-DAG: %[[GROUPS:.*]] = arith.constant 3 : i32
+// CHECK: scf.for %[[GROUP:[a-z0-9]+]] = %{{.*}} to %[[GROUPS]] step %{{[a-z0-9_]+}} iter_args(
+// CHECK-SAME: %[[A0:[a-z0-9]+]] = %[[X]], %[[A1:[a-z0-9]+]] = %[[X]], %[[A2:[a-z0-9]+]] = %[[X]],
+// CHECK-SAME: %[[A3:[a-z0-9]+]] = %[[X]], %[[A4:[a-z0-9]+]] = %[[X]],
+// CHECK-SAME: %[[A11:[a-z0-9]+]] = %[[X]])
+// CHECK: %[[COLUMN:.*]] = arith.muli %[[GROUP]], %[[EIGHT]] : i32
+// CHECK: %[[D0:.*]] = math.fma %[[A0]], %[[X]], %{{.*}} : f32
+// CHECK: %[[D1:.*]] = math.fma %[[A1]], %[[X]], %{{.*}} : f32
+// CHECK: %[[D2:.*]] = math.fma %[[A2]], %[[Y]], %{{.*}} : f32
+// CHECK: %[[D3:.*]] = math.fma %[[A3]], %[[Y]], %{{.*}} : f32
+// CHECK: scf.yield %[[A4]], {{.*}}, %[[A11]], %[[D0]], %[[D1]], %[[D2]], %[[D3]] :
+llvm.func @rolled(%x: f32, %y: f32) {
+  %acc = attn_tile.splat %x : f32 -> !attn_tile.acc<64x24xf32>
+  %row = attn_tile.pack %x, %y : f32
+  %slow = attn_tile.map rolled %acc, %row (%s: f32, %r: f32, %column: i32) {
+    %c = arith.sitofp %column : i32 to f32
+    %d = math.fma %s, %r, %c : f32
+    attn_tile.yield %d : f32
+  } : (!attn_tile.acc<64x24xf32>, !attn_tile.row<f32>) -> !attn_tile.acc<64x24xf32>
+  %sum = attn_tile.fold add %slow : !attn_tile.acc<64x24xf32>
+  %z:2 = attn_tile.unpack %sum : !attn_tile.row<f32>
+  llvm.call @use(%z#0, %z#1) : (f32, f32) -> ()
+  llvm.return
+}
+
 // The question is asked in a loop over the columns; the answers are bits of one word, and tested one by one.
 // CHECK-LABEL: llvm.func @ask
 // CHECK-DAG: %[[EIGHT:.*]] = arith.constant 8 : i32

@@ -162,6 +162,7 @@ func.func @no_pattern(%q: !rows) {
   // expected-error@+1 {{'attn.attention' op needs a pattern: a symbol or a region, and not both}}
   "attn.attention"(%q, %q, %q) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0>}> ({
   }, {
+  }, {
   }) : (!rows, !rows, !rows) -> (!rows, !lse)
   return
 }
@@ -223,5 +224,30 @@ attn.pattern @hub(%tokens: !attn.tokens) {
 func.func @argument_type(%q: !rows, %n: index) {
   // expected-error@+1 {{'attn.attention' op argument 0 of pattern '@hub' has type 'index'; it has to be '!attn.tokens'}}
   attn.attention %q, %q, %q pattern(@hub(%n : index)) : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @sink_yield(%q: !rows) {
+  // expected-error@+1 {{'attn.attention' op a sink region has to yield one 'f32'}}
+  attn.attention %q, %q, %q pattern { %all = attn.full attn.yield %all } sink (%b, %h, %i) {
+    attn.yield %i : index
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @score_read(%q: !rows, %bias: !attn.array<[32]>) {
+  attn.attention %q, %q, %q pattern { %all = attn.full attn.yield %all } score (%s, %b, %h, %i, %j) {
+    // expected-error@+1 {{'attn.load' op extent 0 of the array is 32, and index 0 has no upper bound; bound it with minsi, or write clamped}}
+    %entry = attn.load %bias[%j] : !attn.array<[32]>
+    attn.yield %entry : f32
+  } : !rows, !rows, !rows -> !rows, !lse
   return
 }

@@ -63,6 +63,30 @@ func.func @scale_and_score(%q: !rows, %k: !rows, %v: !rows, %scale: f32) -> (!ro
   return %o, %lse : !rows, !lse
 }
 
+// CHECK-LABEL: func.func @sink
+// CHECK-SAME: %[[LOGITS:[^:]*]]: !attn.array<[heads]>
+func.func @sink(%q: !rows, %logits: !attn.array<[heads]>) -> (!rows, !lse) {
+  // CHECK: pattern(@near) sink (%{{.*}}, %[[H:.*]], %{{.*}}) {
+  // CHECK-NEXT: attn.load %[[LOGITS]][%[[H]]] : !attn.array<[heads]>
+  // CHECK-NEXT: attn.yield %{{.*}} : f32
+  // CHECK-NEXT: } :
+  %o, %lse = attn.attention %q, %q, %q pattern(@near) sink (%b, %h, %i) {
+    %logit = attn.load %logits[%h] : !attn.array<[heads]>
+    attn.yield %logit : f32
+  } : !rows, !rows, !rows -> !rows, !lse
+  return %o, %lse : !rows, !lse
+}
+
+// CHECK-LABEL: func.func @one_sequence
+func.func @one_sequence(%q: !rows) {
+  // CHECK: attn.attention %{{.*}}, %{{.*}}, %{{.*}} pattern one_sequence {
+  attn.attention %q, %q, %q pattern one_sequence {
+    %all = attn.full
+    attn.yield %all
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
 // CHECK-LABEL: func.func @static_grouped_heads
 // CHECK: tensor<2x4x16x64xbf16>, tensor<2x2x32x64xbf16>, tensor<2x2x32x8xbf16> -> tensor<2x4x16x8xbf16>, tensor<2x4x16xf32>
 func.func @static_grouped_heads(%q: tensor<2x4x16x64xbf16>, %k: tensor<2x2x32x64xbf16>, %v: tensor<2x2x32x8xbf16>) {

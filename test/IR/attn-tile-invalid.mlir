@@ -4,8 +4,8 @@
 //
 // RUN: attn-opt %s --split-input-file --verify-diagnostics
 
-// expected-error@+1 {{element type is 'f32'; use bf16 or f16}}
-func.func private @element(!attn_tile.shared<64x64xf32>)
+// expected-error@+1 {{element type is 'f64'; use f32, bf16 or f16}}
+func.func private @element(!attn_tile.shared<64x64xf64>)
 
 // -----
 
@@ -16,6 +16,11 @@ func.func private @rows(!attn_tile.shared<60x64xbf16>)
 
 // expected-error@+1 {{72 columns; use a multiple of 64}}
 func.func private @columns(!attn_tile.shared<64x72xbf16>)
+
+// -----
+
+// expected-error@+1 {{48 columns; use a multiple of 32}}
+func.func private @columns_of_f32(!attn_tile.shared<64x48xf32>)
 
 // -----
 
@@ -267,6 +272,14 @@ func.func @splat(%x: f32) {
 
 // -----
 
+func.func @splat_of_f32(%x: i32) {
+  // expected-error@+1 {{'attn_tile.splat' op of 'i32' to '!attn_tile.operand<64x64xf32>'; use 'f32'}}
+  %0 = attn_tile.splat %x : i32 -> !attn_tile.operand<64x64xf32>
+  return
+}
+
+// -----
+
 func.func @convert_columns(%acc: !attn_tile.acc<64x128xf32>) {
   // expected-error@+1 {{'attn_tile.convert' op columns of accumulator and operand differ: 128 != 64}}
   %0 = attn_tile.convert %acc : !attn_tile.acc<64x128xf32> -> !attn_tile.operand<64x64xbf16>
@@ -296,6 +309,16 @@ func.func @map_columns(%acc: !attn_tile.acc<64x128xf32>) {
   %0 = attn_tile.map %acc (%x: f32, %column: i32) {
     attn_tile.yield %x : f32
   } : (!attn_tile.acc<64x128xf32>) -> !attn_tile.acc<64x64xf32>
+  return
+}
+
+// -----
+
+func.func @map_rolled(%acc: !attn_tile.acc<64x128xf32>) {
+  // expected-error@+1 {{'attn_tile.map' op a rolled map takes one accumulator and rows, and gives an accumulator; there are 2 operands with columns}}
+  %0 = attn_tile.map rolled %acc, %acc (%x: f32, %y: f32, %column: i32) {
+    attn_tile.yield %x : f32
+  } : (!attn_tile.acc<64x128xf32>, !attn_tile.acc<64x128xf32>) -> !attn_tile.acc<64x128xf32>
   return
 }
 

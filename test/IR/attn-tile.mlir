@@ -107,6 +107,11 @@ func.func @registers(%s: !scores, %top: !attn_tile.row<f32>) {
     %0 = arith.select %is, %x, %t : f32
     attn_tile.yield %0 : f32
   } : (!scores, !attn_tile.row<f32>, !attn_tile.bits<64x128>) -> !scores
+  // CHECK: attn_tile.map rolled %{{.*}}, %{{.*}} (%{{.*}}: f32, %{{.*}}: f32, %{{.*}}: i32) {
+  // CHECK: } : (!attn_tile.acc<64x128xf32>, !attn_tile.row<f32>) -> !attn_tile.acc<64x128xf32>
+  %slow = attn_tile.map rolled %s, %top (%x: f32, %t: f32, %column: i32) {
+    attn_tile.yield %x : f32
+  } : (!scores, !attn_tile.row<f32>) -> !scores
   // CHECK: %[[RISES:.*]] = attn_tile.map %{{.*}} (%{{.*}}: f32) {
   // CHECK: } : (!attn_tile.row<f32>) -> !attn_tile.row<i1>
   %rises = attn_tile.map %top (%x: f32) {

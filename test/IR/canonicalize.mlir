@@ -21,6 +21,41 @@ attn.pattern @literals(%right: index = 4) {
   attn.yield %pairs
 }
 
+// CHECK-LABEL: attn.pattern @literals_of_all_atoms
+attn.pattern @literals_of_all_atoms(%random: !attn.blocks) {
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %c5 = arith.constant 5 : index
+  // CHECK-NOT: arith.constant
+  // CHECK-DAG: attn.window left(2) right(5) dilation(3){{$}}
+  %taps = attn.window left(%c2) right(%c5) dilation(%c3)
+  // CHECK-DAG: attn.block_local 5 before(2) after(3){{$}}
+  %own = attn.block_local %c5 before(%c2) after(%c3)
+  // CHECK-DAG: attn.congruent key mod(5) from(2) to(3){{$}}
+  %some = attn.congruent key mod(%c5) from(%c2) to(%c3)
+  // CHECK-DAG: attn.range rows from(2) below(5){{$}}
+  %rows = attn.range rows from(%c2) below(%c5)
+  // CHECK-DAG: attn.heads from(2) below(3){{$}}
+  %heads = attn.heads from(%c2) below(%c3)
+  // CHECK-DAG: attn.block_table %random block(5)
+  %drawn = attn.block_table %random block(%c5)
+  // CHECK-DAG: %[[GRID:.*]]:2 = attn.grid [8]
+  // CHECK-DAG: attn.neighborhood 3 on %[[GRID]]#1
+  %row, %column = attn.grid [8]
+  %beside = attn.neighborhood %c3 on %column
+  %pairs = attn.union %taps, %own, %some, %rows, %heads, %drawn, %beside
+  attn.yield %pairs
+}
+
+// Taps that are one apart are a window.
+// CHECK-LABEL: attn.pattern @no_dilation
+attn.pattern @no_dilation(%left: index = 8) {
+  %c1 = arith.constant 1 : index
+  // CHECK-NEXT: attn.window left(%left){{$}}
+  %near = attn.window left(%left) dilation(%c1)
+  attn.yield %near
+}
+
 // Sums of constants become literals as well.
 // CHECK-LABEL: attn.pattern @folded_bound
 attn.pattern @folded_bound() {

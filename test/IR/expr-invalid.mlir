@@ -3,7 +3,7 @@
 // RUN: attn-opt %s --split-input-file --verify-diagnostics
 
 func.func private @name() attributes {
-  // expected-error@+1 {{unknown name 'x' in an expression; known are i, length, kv_length, query_offset, key_offset, top_left_offset, s0, s1, ...}}
+  // expected-error@+1 {{unknown name 'x' in an expression; known are i, length, kv_length, query_offset, key_offset, top_left_offset, heads, head, s0, s1, ...}}
   a = #attn.expr<x + 1>
 }
 

@@ -77,3 +77,17 @@ func.func private @orders() attributes {
   // CHECK-SAME: c = #attn.order<sorted(3)>
   c = #attn.order<sorted(3)>
 }
+
+// CHECK-LABEL: func.func private @heads
+func.func private @heads() attributes {
+  // CHECK-SAME: a = #attn.expr<head + s0>
+  a = #attn.expr<s0 + head>,
+  // CHECK-SAME: b = #attn.expr<heads - 1>
+  b = #attn.expr<heads - 1>
+}
+
+// CHECK-LABEL: func.func private @requirement
+func.func private @requirement() attributes {
+  // CHECK-SAME: a = #attn.requirement<"rows of the grid" floordiv(kv_length, s0) at_least "rows of the neighborhood" s1>
+  a = #attn.requirement<"rows of the grid" floordiv(kv_length, s0) at_least "rows of the neighborhood" s1>
+}

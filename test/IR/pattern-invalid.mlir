@@ -2,7 +2,7 @@
 //
 // RUN: attn-opt %s --split-input-file --verify-diagnostics
 
-// expected-error@+1 {{'attn.pattern' op parameter 'count' has type 'i32'; use index, f32, !attn.tokens, !attn.segments or !attn.lengths}}
+// expected-error@+1 {{'attn.pattern' op parameter 'count' has type 'i32'; use index, f32, !attn.tokens, !attn.segments, !attn.lengths, !attn.per_head, !attn.blocks or !attn.array}}
 attn.pattern @type(%count: i32 = 4) {
   %all = attn.full
   attn.yield %all
@@ -59,6 +59,39 @@ attn.pattern @list(%global: !attn.tokens = 0) {
 
 // -----
 
+// expected-error@+1 {{'attn.pattern' op parameter 'ids' of type '!attn.segments' has a default; leave it out, the caller provides such data}}
+attn.pattern @segments_default(%ids: !attn.segments = [0, 0, 1]) {
+  %own = attn.segments %ids
+  attn.yield %own
+}
+
+// -----
+
+// expected-error@+1 {{'attn.pattern' op parameter 'random' of type '!attn.blocks' has a default; leave it out, the caller provides such data}}
+attn.pattern @blocks_default(%random: !attn.blocks = [0]) {
+  %drawn = attn.block_table %random block(4)
+  attn.yield %drawn
+}
+
+// -----
+
+// expected-error@+1 {{'attn.pattern' op parameter 'bias' of type '!attn.array<[4]>' has a default; leave it out, the caller provides such data}}
+attn.pattern @array_default(%bias: !attn.array<[4]> = [0, 1, 2, 3]) {
+  %all = attn.full
+  attn.yield %all
+}
+
+// -----
+
+// expected-error@+1 {{'attn.pattern' op default of parameter 'left' is empty; write one number for all heads, or one for each of them}}
+attn.pattern @per_head_default(%left: !attn.per_head = []) {
+  %own = attn.of_head %left
+  %near = attn.window left(%own)
+  attn.yield %near
+}
+
+// -----
+
 // expected-error@+1 {{'attn.pattern' op has 1 parameters, but 0 names and 0 defaults}}
 "attn.pattern"() <{sym_name = "names", argument_names = [], defaults = []}> ({
 ^bb0(%global: !attn.tokens):
@@ -78,47 +111,6 @@ attn.pattern @yields_nothing() {
 // expected-error@+1 {{'attn.pattern' op has to yield one !attn.pattern}}
 attn.pattern @yields_other(%left: index = 1) {
   attn.yield %left : index
-}
-
-// -----
-
-attn.pattern @window_left() {
-  // expected-error@+1 {{'attn.window' op left is -1; it has to be at least 0}}
-  %near = attn.window left(-1)
-  attn.yield %near
-}
-
-// -----
-
-attn.pattern @window_right() {
-  %c = arith.constant -3 : index
-  // expected-error@+1 {{'attn.window' op right is -3; it has to be at least 0}}
-  %near = attn.window left(2) right(%c)
-  attn.yield %near
-}
-
-// -----
-
-attn.pattern @window_twice(%left: index = 1) {
-  // expected-error@+1 {{'attn.window' op left is given twice, as a value and as 4}}
-  %near = "attn.window"(%left) <{static_left = 4 : index, operandSegmentSizes = array<i32: 1, 0>}> : (index) -> !attn.pattern
-  attn.yield %near
-}
-
-// -----
-
-attn.pattern @block() {
-  // expected-error@+1 {{'attn.block_local' op block is 0; it has to be at least 1}}
-  %own = attn.block_local 0
-  attn.yield %own
-}
-
-// -----
-
-attn.pattern @no_block() {
-  // expected-error@+1 {{'attn.block_local' op needs a block size}}
-  %own = "attn.block_local"() : () -> !attn.pattern
-  attn.yield %own
 }
 
 // -----
@@ -164,7 +156,7 @@ attn.pattern @where_arguments() {
 
 attn.pattern @where_calls() {
   %some = attn.where (%b, %h, %i, %j) {
-    // expected-error@+1 {{'func.call' op is not allowed in a where region; use pure arith and math ops with one scalar result}}
+    // expected-error@+1 {{'func.call' op is not allowed in a where region; use pure arith and math ops with one scalar result, attn.load, attn.extent, attn.of_head, attn.of_batch}}
     %is = func.call @predicate(%i) : (index) -> i1
     attn.yield %is : i1
   }
@@ -175,7 +167,7 @@ attn.pattern @where_calls() {
 
 attn.pattern @where_vectors() {
   %some = attn.where (%b, %h, %i, %j) {
-    // expected-error@+1 {{'arith.constant' op is not allowed in a where region; use pure arith and math ops with one scalar result}}
+    // expected-error@+1 {{'arith.constant' op is not allowed in a where region; use pure arith and math ops with one scalar result, attn.load, attn.extent, attn.of_head, attn.of_batch}}
     %zeros = arith.constant dense<0.0> : vector<4xf32>
     %is = arith.cmpi eq, %i, %j : index
     attn.yield %is : i1
@@ -187,7 +179,7 @@ attn.pattern @where_vectors() {
 
 attn.pattern @where_two_results() {
   %some = attn.where (%b, %h, %i, %j) {
-    // expected-error@+1 {{'arith.addui_extended' op is not allowed in a where region; use pure arith and math ops with one scalar result}}
+    // expected-error@+1 {{'arith.addui_extended' op is not allowed in a where region; use pure arith and math ops with one scalar result, attn.load, attn.extent, attn.of_head, attn.of_batch}}
     %sum, %is = arith.addui_extended %i, %j : index, i1
     attn.yield %is : i1
   }
@@ -202,4 +194,46 @@ attn.pattern @where_yields() {
     attn.yield %i : index
   }
   attn.yield %some
+}
+
+// -----
+
+attn.pattern @where_dot(%array: !attn.array<[head_size]>) {
+  %some = attn.where (%b, %h, %i, %j) {
+    // expected-error@+1 {{'attn.query_dot' op is not allowed in a where region; use pure arith and math ops with one scalar result, attn.load}}
+    %dot = attn.query_dot %array[] : !attn.array<[head_size]>
+    %is = arith.cmpi eq, %i, %j : index
+    attn.yield %is : i1
+  }
+  attn.yield %some
+}
+
+// -----
+
+attn.pattern @where_reads(%array: !attn.array<[8]>) {
+  %some = attn.where (%b, %h, %i, %j) {
+    // expected-error@+1 {{'attn.load' op extent 0 of the array is 8, and index 0 has no upper bound; bound it with minsi, or write clamped}}
+    %entry = attn.load %array[%j] : !attn.array<[8]>
+    %is = arith.cmpi eq, %i, %j : index
+    attn.yield %is : i1
+  }
+  attn.yield %some
+}
+
+// -----
+
+func.func @computed_of_head(%a: !attn.per_head, %b: !attn.per_head, %which: i1) {
+  %numbers = arith.select %which, %a, %b : !attn.per_head
+  // expected-error@+1 {{'attn.of_head' op reads run-time data that are computed; use an argument of the kernel}}
+  %left = attn.of_head %numbers
+  return
+}
+
+// -----
+
+func.func @computed_of_batch(%a: !attn.lengths, %b: !attn.lengths, %which: i1) {
+  %numbers = arith.select %which, %a, %b : !attn.lengths
+  // expected-error@+1 {{'attn.of_batch' op reads run-time data that are computed; use an argument of the kernel}}
+  %prefix = attn.of_batch %numbers
+  return
 }

@@ -14,6 +14,37 @@ attn.pattern @parameters(%global: !attn.tokens = [0, 7], %none: !attn.tokens = [
   attn.yield %all
 }
 
+// CHECK-LABEL: attn.pattern @widths(
+// CHECK-SAME: %left: !attn.per_head = [256], %right: !attn.per_head = [1, 2, 4], %given: !attn.per_head, %random: !attn.blocks, %bias: !attn.array<[heads, ?]>)
+attn.pattern @widths(%left: !attn.per_head = [256], %right: !attn.per_head = [1, 2, 4], %given: !attn.per_head,
+                     %random: !attn.blocks, %bias: !attn.array<[heads, ?]>) {
+  %all = attn.full
+  attn.yield %all
+}
+
+// CHECK-LABEL: attn.pattern @one_sequence() one_sequence {
+attn.pattern @one_sequence() one_sequence {
+  %all = attn.full
+  attn.yield %all
+}
+
+// CHECK-LABEL: attn.pattern @numbers
+attn.pattern @numbers(%left: !attn.per_head = [256], %lengths: !attn.lengths = [12]) {
+  // CHECK: %[[LEFT:.*]] = attn.of_head %left
+  %own = attn.of_head %left
+  // CHECK: %[[RIGHT:.*]] = attn.of_batch %lengths
+  %length = attn.of_batch %lengths
+  // CHECK: attn.extent queries
+  %queries = attn.extent queries
+  // CHECK: attn.extent keys
+  %keys = attn.extent keys
+  // CHECK: attn.extent heads
+  %heads = attn.extent heads
+  // CHECK: attn.window left(%[[LEFT]]) right(%[[RIGHT]])
+  %near = attn.window left(%own) right(%length)
+  attn.yield %near
+}
+
 // CHECK-LABEL: attn.pattern @window(%left: index = 8, %right: index = 0)
 attn.pattern @window(%left: index = 8, %right: index = 0) {
   // CHECK: %[[VALUES:.*]] = attn.window left(%left) right(%right)
@@ -77,6 +108,21 @@ attn.pattern @where(%stride: index = 2) {
   %some = attn.where (%b, %h, %i, %j) {
     %rest = arith.remsi %j, %stride : index
     %is = arith.cmpi eq, %rest, %h : index
+    attn.yield %is : i1
+  }
+  attn.yield %some
+}
+
+// CHECK-LABEL: attn.pattern @where_reads
+attn.pattern @where_reads(%allowed: !attn.array<[queries, keys]>, %left: !attn.per_head = [4]) {
+  // CHECK: attn.where (%{{.*}}, %{{.*}}, %[[I:.*]], %[[J:.*]]) {
+  // CHECK-NEXT: %[[ENTRY:.*]] = attn.load %allowed[%[[I]], %[[J]]] : !attn.array<[queries, keys]>
+  // CHECK: attn.of_head %left
+  %some = attn.where (%b, %h, %i, %j) {
+    %entry = attn.load %allowed[%i, %j] : !attn.array<[queries, keys]>
+    %own = attn.of_head %left
+    %zero = arith.constant 0.0 : f32
+    %is = arith.cmpf ogt, %entry, %zero : f32
     attn.yield %is : i1
   }
   attn.yield %some

@@ -52,7 +52,7 @@ func.func @compact_keys(%q: !rows) {
   // expected-error@+1 {{'attn.plan' op compact tiles and the most keys that they are for come together: compact [...] to KEYS}}
   "attn.plan"(%q, %q, %q) <{tile = array<i64: 64, 64, 64, 64>, compact = array<i64: 64, 64, 64, 64>, operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0>}> ({
   ^bb0:
-  }, {}) : (!rows, !rows, !rows) -> (!rows, !lse)
+  }, {}, {}) : (!rows, !rows, !rows) -> (!rows, !lse)
   return
 }
 
@@ -228,4 +228,90 @@ func.func @test_yield(%q: !rows) {
 
 // expected-error@+1 {{'attn.phase' op expects parent op 'attn.plan'}}
 attn.phase queries(all) {
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @sink(%q: !rows) {
+  // expected-error@+1 {{'attn.plan' op a sink region has to yield one 'f32'}}
+  attn.plan %q, %q, %q tile [64, 64, 8, 32] {
+  } sink (%b, %h, %i) {
+    attn.yield %i : index
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @requirement_symbol(%q: !rows) {
+  // expected-error@+1 {{'attn.plan' op names the symbol s0, but the plan has 0 symbols}}
+  attn.plan %q, %q, %q tile [64, 64, 8, 32] requires "rows of the grid" kv_length >= "rows of the neighborhood" s0 {
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @requirement_row(%q: !rows) {
+  // expected-error@+1 {{'attn.plan' op requires "rows of the grid" to be at least "rows of the neighborhood", but these depend on a row; use symbols only}}
+  attn.plan %q, %q, %q tile [64, 64, 8, 32] requires "rows of the grid" i >= "rows of the neighborhood" 7 {
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @score_read(%q: !rows, %bias: !attn.array<[4]>) {
+  attn.plan %q, %q, %q tile [64, 64, 8, 32] {
+  } score (%s, %b, %h, %i, %j) {
+    // expected-error@+1 {{'attn.load' op extent 0 of the array is 4, and index 0 has no upper bound; bound it with minsi, or write clamped}}
+    %entry = attn.load %bias[%j] : !attn.array<[4]>
+    attn.yield %entry : f32
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @test_read(%q: !rows, %allowed: !attn.array<[keys]>) {
+  attn.plan %q, %q, %q tile [64, 64, 8, 32] {
+    attn.phase queries(all) {
+      attn.box keys(all) rows [0, kv_length) columns [0, length) test (%b, %h, %i, %j) {
+        // expected-error@+1 {{'attn.load' op extent 0 of the array is keys, which nothing in this region counts; write clamped}}
+        %entry = attn.load %allowed[%j] : !attn.array<[keys]>
+        %zero = arith.constant 0.0 : f32
+        %is = arith.cmpf ogt, %entry, %zero : f32
+        attn.yield %is : i1
+      }
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @test_dot(%q: !rows, %array: !attn.array<[head_size]>) {
+  attn.plan %q, %q, %q tile [64, 64, 8, 32] {
+    attn.phase queries(all) {
+      attn.box keys(all) rows [0, kv_length) columns [0, length) test (%b, %h, %i, %j) {
+        // expected-error@+1 {{'attn.query_dot' op is not allowed in a test region; use pure arith and math ops with one scalar result, attn.load, attn.extent, attn.of_head, attn.of_batch, attn.apply, attn.lookup, attn.lists, attn.member}}
+        %dot = attn.query_dot %array[] : !attn.array<[head_size]>
+        %is = arith.cmpi slt, %i, %j : index
+        attn.yield %is : i1
+      }
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
 }

@@ -62,6 +62,57 @@ func.func @orders(%q: !rows, %k: !rows, %v: !rows, %left: index, %lengths: !attn
   return
 }
 
+// CHECK-LABEL: func.func @one_sequence
+func.func @one_sequence(%q: !rows, %k: !rows, %v: !rows, %width: index, %left: !attn.per_head) {
+  // CHECK: symbols(%{{.*}}, %{{.*}} : index, !attn.per_head) tile [64, 64, 8, 32] one_sequence
+  // CHECK-SAME: requires "rows of the grid" floordiv(kv_length, s0) >= "rows of the neighborhood" 7, "columns of the grid" s0 >= "columns of the neighborhood" s1 {
+  attn.plan %q, %k, %v symbols(%width, %left : index, !attn.per_head) tile [64, 64, 8, 32] one_sequence
+      requires "rows of the grid" floordiv(kv_length, s0) >= "rows of the neighborhood" 7,
+               "columns of the grid" s0 >= "columns of the neighborhood" s1 {
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// CHECK-LABEL: func.func @test_of_tables
+// CHECK-SAME: %[[IDS:[^:]*]]: !attn.segments, %[[RANDOM:[^:]*]]: !attn.blocks
+func.func @test_of_tables(%q: !rows, %ids: !attn.segments, %random: !attn.blocks, %left: !attn.per_head,
+                          %allowed: !attn.array<[queries]>) {
+  attn.plan %q, %q, %q tables(%ids, %random : !attn.segments, !attn.blocks) tile [64, 64, 8, 32] {
+    attn.phase queries(all) {
+      // CHECK: test (%[[B:.*]], %[[H:.*]], %[[I:.*]], %[[J:.*]]) {
+      attn.box keys(all) rows [0, kv_length) columns [0, length) test (%b, %h, %i, %j) {
+        // CHECK-NEXT: attn.lookup offset %[[IDS]][%[[J]]] else -1
+        %offset = attn.lookup offset %ids[%j] else -1
+        // CHECK-NEXT: %[[IS:.*]] = attn.lists %[[RANDOM]][%[[I]]], %[[J]]
+        %is = attn.lists %random[%i], %j
+        // CHECK: attn.of_head
+        %own = attn.of_head %left
+        // CHECK: attn.load %{{.*}}[%[[I]]] clamped : !attn.array<[queries]>
+        %entry = attn.load %allowed[%i] clamped : !attn.array<[queries]>
+        // CHECK: attn.yield %[[IS]] : i1
+        attn.yield %is : i1
+      }
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// CHECK-LABEL: func.func @sink
+func.func @sink(%q: !rows, %logit: f32) {
+  // CHECK: attn.plan
+  attn.plan %q, %q, %q tile [8, 32, 8, 32] {
+  // CHECK: } score (%[[S:.*]], %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) {
+  // CHECK-NEXT: attn.yield %[[S]] : f32
+  // CHECK-NEXT: } sink (%{{.*}}, %{{.*}}, %{{.*}}) {
+  // CHECK-NEXT: attn.yield %{{.*}} : f32
+  } score (%s, %b, %h, %i, %j) {
+    attn.yield %s : f32
+  } sink (%b, %h, %i) {
+    attn.yield %logit : f32
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
 // CHECK-LABEL: func.func @test
 // CHECK-SAME: %[[IDS:[^:]*]]: !attn.segments
 func.func @test(%q: !rows, %k: !rows, %v: !rows, %global: !attn.tokens, %ids: !attn.segments) {

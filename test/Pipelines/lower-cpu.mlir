@@ -9,6 +9,10 @@
 // RUN: attn-compile %s --emit=obj -o %t.o
 // RUN: llvm-nm --undefined-only --just-symbol-name %t.o > %t.undefined
 // RUN: not grep -vE "^(memcpy|memset|memmove|memcmp)$" %t.undefined
+// RUN: attn-compile %s --element=f16 --emit=obj -o %t.f16.o
+// RUN: attn-compile %s --element=bf16 --emit=obj -o %t.bf16.o
+// RUN: llvm-nm --undefined-only --just-symbol-name %t.f16.o %t.bf16.o > %t.undefined
+// RUN: not grep -vE "^(memcpy|memset|memmove|memcmp|.*:|)$" %t.undefined
 // RUN: llvm-nm --defined-only --extern-only %t.o | FileCheck %s --check-prefix=DEFINED
 
 // CHECK: "builtin.module"

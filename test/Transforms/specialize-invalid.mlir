@@ -19,3 +19,13 @@ func.func @columns(%q: !rows, %k: tensor<?x?x?x?xf32>) {
     : !rows, tensor<?x?x?x?xf32>, tensor<?x?x?x?xf32> -> tensor<?x?x?x?xf32>, !lse
   return
 }
+
+// -----
+
+attn.pattern @small_per_head_default(
+    // expected-error@+1 {{default of parameter 'dilation' is 0; it has to be at least 1}}
+    %dilation: !attn.per_head = [4, 0, 2]) {
+  %own = attn.of_head %dilation
+  %taps = attn.window left(8) dilation(%own)
+  attn.yield %taps
+}

@@ -44,6 +44,9 @@ inline uint64_t numberFromEnvironment(const char *name, uint64_t otherwise) {
 
 inline uint64_t firstFuzzSeed() { return numberFromEnvironment("ATTN_FUZZ_SEED", 1); }
 
+/// Whether all tests are asked for, however long they take: make check-all.
+inline bool isFullCheck() { return numberFromEnvironment("ATTN_CHECK_ALL", 0) != 0; }
+
 /// How many cases of the planner run; other tests take a part of this number. Sanitized code is slow.
 inline uint64_t fuzzCount() {
 #if defined(__has_feature)
@@ -51,7 +54,7 @@ inline uint64_t fuzzCount() {
   return numberFromEnvironment("ATTN_FUZZ_COUNT", 2000);
 #endif
 #endif
-  return numberFromEnvironment("ATTN_FUZZ_COUNT", 20000);
+  return numberFromEnvironment("ATTN_FUZZ_COUNT", 100000);
 }
 
 #endif // ATTN_TEST_UNIT_FUZZ_H

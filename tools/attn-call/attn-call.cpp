@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <dlfcn.h>
+#include <filesystem>
 #include <getopt.h>
 #include <limits>
 
@@ -21,7 +22,7 @@ static const char usage[] = R"(usage: attn-call KERNEL.so [options]
 Runs a kernel of a shared object that attn-compile --emit=so wrote. Arrays are .npy files of shape
 [batch, head, row, column]; what no file gives is drawn from the seed. bf16 is held as uint16.
 
-  --kernel NAME          which kernel, where the object holds several
+  --kernel NAME          which kernel, where the object holds several (the one that is named as the object is)
   --q, --k, --v FILE     query, key and value
   --batch N              batches (1)
   --heads N              query heads (1)
@@ -33,6 +34,7 @@ Runs a kernel of a shared object that attn-compile --emit=so wrote. Arrays are .
   --arg NAME=VALUE       an argument of the pattern: a number, v1,v2,... or a .npy file; may be repeated
   --expect DIR           takes the call from a folder that attn-run --expect wrote, and judges what the kernel gives
   --out, --lse FILE      where to write output and lse
+  --state-out FILE       where to write the state after the last key, of linear attention
   --seed N               seed of what is drawn (0)
   --repeat N             timed runs; the median is reported (1)
   --threads N            workers of a CPU kernel (1)
@@ -74,6 +76,7 @@ enum Flag {
   kArgument,
   kOutput,
   kLse,
+  kStateOut,
   kSeed,
   kRepeat,
   kThreads,
@@ -100,6 +103,7 @@ static const option options[] = {{"kernel", required_argument, nullptr, kKernel}
                                  {"arg", required_argument, nullptr, kArgument},
                                  {"out", required_argument, nullptr, kOutput},
                                  {"lse", required_argument, nullptr, kLse},
+                                 {"state-out", required_argument, nullptr, kStateOut},
                                  {"seed", required_argument, nullptr, kSeed},
                                  {"repeat", required_argument, nullptr, kRepeat},
                                  {"threads", required_argument, nullptr, kThreads},
@@ -146,6 +150,9 @@ static Outcome parseFlag(CommandLine &line, int flag, const std::string &name, c
     break;
   case kLse:
     flags.lseFile = text;
+    break;
+  case kStateOut:
+    flags.stateFile = text;
     break;
   case kArgument:
     flags.arguments.push_back(text);
@@ -220,12 +227,13 @@ static std::string listKernels(const attn_kernel_info *const *kernels) {
   return list;
 }
 
-/// The kernel of that name; the only one where no name is given.
+/// The kernel of that name; without a name the only one, or the one that is named as the object is.
 static Result<const attn_kernel_info *> findKernel(const attn_kernel_info *const *kernels, const CommandLine &line) {
   if (line.kernel.empty() && kernels[0] && !kernels[1])
     return kernels[0];
+  const std::string name = line.kernel.empty() ? std::filesystem::path(line.object).stem().string() : line.kernel;
   for (const attn_kernel_info *const *kernel = kernels; *kernel; ++kernel)
-    if (line.kernel == (*kernel)->name)
+    if (name == (*kernel)->name)
       return *kernel;
   return Failure{"'" + line.object + "' has " +
                  (line.kernel.empty() ? "several kernels" : "no kernel '" + line.kernel + "'") +

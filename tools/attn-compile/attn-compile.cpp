@@ -4,10 +4,12 @@
 #include "attn/Codegen/Isa.h"
 #include "common/Memory.h"
 #include "common/RunCall.h"
+#include "flags/Call.h"
 #include "flags/Flags.h"
 
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/Path.h"
 
 namespace cl = llvm::cl;
 using namespace attn_tools;
@@ -85,6 +87,20 @@ llvm::Expected<int64_t> workspaceOf(Compilation &compilation, const CallArgument
   return kernels->find(arguments.info().name)->workspace_bytes(&call);
 }
 
+/// As the output's ending says.
+int draw(const attn::KernelSource &kernel, const attn::CallValues &values, const Flags &flags, llvm::raw_ostream &os) {
+  llvm::StringRef ending = llvm::sys::path::extension(flags.output);
+  if (ending == ".png") {
+    llvm::Error error = attn::printMaskPng(kernel, values, os);
+    return error ? fail(std::move(error)) : 0;
+  }
+  if (ending == ".svg")
+    attn::printMaskSvg(kernel, values, os);
+  else
+    attn::printMaskAscii(kernel, values, os);
+  return 0;
+}
+
 /// What is known of a kernel for one call: report, visits or a picture.
 int describe(Compilation &compilation, const attn::KernelSource &kernel, const Flags &flags, llvm::raw_ostream &os) {
   attn::KernelInfo info(kernel.layout, flags.kernel.target);
@@ -93,19 +109,20 @@ int describe(Compilation &compilation, const attn::KernelSource &kernel, const F
   Result<CallArguments> arguments = CallArguments::create(info.get(), callFlags);
   if (!arguments)
     return fail(arguments.message());
-  if (std::string fault = explainArguments(*arguments); !fault.empty())
+  if (std::string fault = explainCall(kernel, *arguments); !fault.empty())
     return fail(fault);
-  if (arguments->batch == 0)
-    return fail("--batch is 0: there is nothing to describe; give at least 1");
-  // Without run-time data all batches are alike.
-  bool areAlike = kernel.layout.tensors.size() == attn::FirstDataTensor;
-  std::vector<attn::CallValues> batches;
-  for (int64_t b = 0; b < (areAlike ? 1 : arguments->batch); ++b)
-    batches.push_back(attn::bindCall(kernel, numbersOf(*arguments, b)));
-  const attn::CallValues &values = batches.front(); // what is drawn or listed
+  if (arguments->batch == 0 || arguments->heads == 0)
+    return fail(llvm::Twine(arguments->batch == 0 ? "--batch" : "--heads") +
+                " is 0: there is nothing to describe; give at least 1");
+  if (kernel.layout.linear && flags.what() != Emit::Report)
+    return fail("kernel '" + kernel.layout.name + "' is linear attention, which visits no tiles; use --emit=report");
+  const attn::reference::Problem call = problemOf(kernel, *arguments);
+  std::vector<attn::CallValues> calls = attn::bindCalls(kernel, call);
+  const attn::CallValues &values = calls.front(); // what is drawn or listed
   switch (flags.what()) {
   case Emit::Report: {
-    attn::Report report = attn::makeReport(kernel, flags.kernel.target, batches);
+    attn::Report report = kernel.layout.linear ? attn::makeLinearReport(kernel, flags.kernel.target, call)
+                                               : attn::makeReport(kernel, flags.kernel.target, calls);
     llvm::Expected<int64_t> workspace = workspaceOf(compilation, *arguments);
     if (!workspace)
       return fail(workspace.takeError());
@@ -120,13 +137,7 @@ int describe(Compilation &compilation, const attn::KernelSource &kernel, const F
     attn::printVisits(kernel, values, flags.byKey, flags.json, os);
     return 0;
   default:
-    if (llvm::StringRef(flags.output).ends_with(".svg"))
-      attn::printMaskSvg(kernel, values, os);
-    else if (llvm::StringRef(flags.output).ends_with(".png"))
-      return fail("'" + flags.output + "': masks are drawn as text or .svg; choose another ending");
-    else
-      attn::printMaskAscii(kernel, values, os);
-    return 0;
+    return draw(kernel, values, flags, os);
   }
 }
 

@@ -2,7 +2,8 @@
 //
 // mlir-opt with the attn dialect, its passes and its pipelines.
 
-#include "attn/Pipelines/Pipelines.h"
+#include "attn/Pipelines/Register.h"
+#include "mlir/IR/DialectRegistry.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
@@ -13,6 +14,7 @@ int main(int argc, char **argv) {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
   mlir::registerAllPasses();
-  attn::registerAll(registry);
+  attn::registerDialects(registry);
+  attn::registerPasses();
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "attn-mlir modular optimizer driver\n", registry));
 }

@@ -7,10 +7,12 @@
 #include "common/Expectation.h"
 #include "common/Memory.h"
 #include "common/RunCall.h"
+#include "flags/Call.h"
 #include "flags/Flags.h"
 
 #include "llvm/Support/Format.h"
 #include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/Path.h"
 #include <chrono>
 
 namespace cl = llvm::cl;
@@ -27,6 +29,8 @@ struct Flags {
   cl::opt<std::string> value{"v", cl::desc("Value"), cl::value_desc("FILE.npy")};
   cl::opt<std::string> out{"out", cl::desc("Writes the output"), cl::value_desc("FILE.npy")};
   cl::opt<std::string> lse{"lse", cl::desc("Writes the logarithm of the sum of exp"), cl::value_desc("FILE.npy")};
+  cl::opt<std::string> stateOut{"state-out", cl::desc("Writes the state after the last key, of linear attention"),
+                                cl::value_desc("FILE.npy")};
   cl::opt<bool> check{"check", cl::desc("Checks output and lse against the reference; exit code 1 if they are wrong")};
   WholeNumber repeat{"repeat", cl::desc("Timed runs (1)"), cl::init(1)};
   WholeNumber threads{"threads", cl::desc("Worker threads (1)"), cl::init(1)};
@@ -41,15 +45,15 @@ struct Flags {
   Result<CallFlags> call() const {
     CallFlags flags = sizes.flags();
     flags.queryFile = query, flags.keyFile = key, flags.valueFile = value;
-    flags.outputFile = out, flags.lseFile = lse;
+    flags.outputFile = out, flags.lseFile = lse, flags.stateFile = stateOut;
     if (threads < 1 || threads > 1024)
       return Failure{"--threads is " + std::to_string(threads) + "; give 1 to 1024"};
     if (repeat < 1)
       return Failure{"--repeat is " + std::to_string(repeat) + "; give at least 1"};
     if (device < 0 || device > INT32_MAX)
       return Failure{"--device is " + std::to_string(device) + "; give the number of a GPU, from 0"};
-    if (!expect.empty() && (check || json || !out.empty() || !lse.empty()))
-      return Failure{"--expect runs nothing; drop --check, --json, --out and --lse"};
+    if (!expect.empty() && (check || json || !out.empty() || !lse.empty() || !stateOut.empty()))
+      return Failure{"--expect runs nothing; drop --check, --json, --out, --lse and --state-out"};
     flags.repeat = repeat, flags.threads = static_cast<int32_t>(threads), flags.device = static_cast<int32_t>(device);
     if (!maxIsa.empty()) {
       Result<int32_t> isa = parseIsa(maxIsa);
@@ -79,21 +83,32 @@ double millisecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Reads and plans the one kernel that is meant.
+/// A compilation of one kernel. Of a file that holds several it is the one that is named as the file is.
+llvm::Expected<std::unique_ptr<attn::Compilation>> createForOne(llvm::StringRef file, attn::CompileOptions options) {
+  auto compilation = attn::Compilation::create(file, options);
+  if (!compilation || (*compilation)->kernels().size() == 1)
+    return compilation;
+  std::string names;
+  llvm::StringRef stem = llvm::sys::path::stem(file);
+  for (const attn::KernelSource &kernel : (*compilation)->kernels()) {
+    if (kernel.layout.name == stem) {
+      options.kernel = stem.str();
+      return attn::Compilation::create(file, options);
+    }
+    names += (names.empty() ? "'" : ", '") + kernel.layout.name + "'";
+  }
+  return llvm::createStringError("error: the file holds the kernels " + names + "; name one with --kernel");
+}
+
+/// Reads and plans the kernel that is meant.
 llvm::Error open(const Flags &flags, const CallFlags &call, Run &run) {
   attn::CompileOptions options = flags.kernel.options();
   options.isas = {attn::Isa::bestOfHost(call.maxIsa).name.str()};
   options.sanitizeAddress = attn::isBuiltWithAddressSanitizer();
-  auto compilation = attn::Compilation::create(flags.kernel.file, options);
+  auto compilation = createForOne(flags.kernel.file, options);
   if (!compilation)
     return compilation.takeError();
   run.compilation = std::move(*compilation);
-  if (run.compilation->kernels().size() != 1) {
-    std::string names;
-    for (const attn::KernelSource &kernel : run.compilation->kernels())
-      names += (names.empty() ? "'" : ", '") + kernel.layout.name + "'";
-    return llvm::createStringError("error: the file holds the kernels " + names + "; name one with --kernel");
-  }
   return llvm::Error::success();
 }
 
@@ -113,11 +128,19 @@ llvm::Error compile(const Flags &flags, const CallFlags &call, Run &run) {
 }
 
 void count(Run &run) {
-  const CallArguments &arguments = *run.arguments;
-  for (int64_t b = 0; b < arguments.batch; ++b) {
-    attn::CallValues values = attn::bindCall(run.source(), numbersOf(arguments, b));
+  const reference::Problem call = attn_tools::problemOf(run.source(), *run.arguments);
+  if (run.source().layout.linear) {
+    attn::PairCounts pairs = attn::countLinearPairs(run.source(), call);
+    int64_t heads = call.batch * call.heads;
+    run.pairs = {pairs.admitted * heads, pairs.computed * heads, pairs.estimated};
+    return;
+  }
+  std::vector<attn::CallValues> calls = attn::bindCalls(run.source(), call);
+  int64_t alike =
+      call.batch * call.heads / std::max<int64_t>(1, calls.size()); // batches and heads that each stands for
+  for (const attn::CallValues &values : calls) {
     for (attn::PairCounts phase : attn::countPairs(run.source().plan, values))
-      run.pairs += {phase.admitted * arguments.heads, phase.computed * arguments.heads, phase.estimated};
+      run.pairs += {phase.admitted * alike, phase.computed * alike, phase.estimated};
     run.planBytes = std::max(run.planBytes, attn::planBytes(run.source().layout, values));
   }
 }
@@ -126,47 +149,26 @@ void count(Run &run) {
 // Check
 //===----------------------------------------------------------------------------------------------------------===//
 
-/// The value of an argument of the kernel's function.
-reference::Argument argumentOf(const Run &run, mlir::BlockArgument argument) {
-  const CallArguments &arguments = *run.arguments;
-  const attn::KernelLayout &layout = run.source().layout;
-  unsigned number = argument.getArgNumber();
-  if (argument.getType().isIndex() || argument.getType().isF32()) {
-    const attn_scalar &scalar = arguments.scalars[layout.scalarOfArgument(number)];
-    return argument.getType().isF32() ? reference::Argument(scalar.number) : reference::Argument(scalar.index);
-  }
-  reference::Table table;
-  for (int64_t b = 0; b < arguments.batch; ++b)
-    table.push_back(arguments.valuesOf(layout.tensorOfArgument(number), b));
-  return table;
-}
-
 /// The call as the reference takes it.
 reference::Problem problemOf(const Run &run) {
   const CallArguments &a = *run.arguments;
-  reference::Problem problem;
-  problem.element = referenceElementOf(a.info().element);
-  problem.batch = a.batch, problem.heads = a.heads, problem.kvHeads = a.kvHeads;
-  problem.length = a.length, problem.kvLength = a.kvLength;
-  problem.headSize = a.info().head_size, problem.valueHeadSize = a.info().value_head_size;
-  problem.queryOffset = a.queryOffset, problem.keyOffset = a.keyOffset;
-  problem.topLeftOffset = a.givenQueryOffset.value_or(0);
-  problem.scale = 1 / std::sqrt(static_cast<double>(problem.headSize));
+  reference::Problem problem = attn_tools::problemOf(run.source(), a);
   problem.query = floatsOf(a.tensors[ATTN_QUERY]), problem.key = floatsOf(a.tensors[ATTN_KEY]);
   problem.value = floatsOf(a.tensors[ATTN_VALUE]);
-  problem.arguments.assign(3, std::monostate());
-  auto function = run.source().attention->getParentOfType<mlir::func::FuncOp>();
-  for (mlir::BlockArgument argument : function.getArguments().drop_front(3))
-    problem.arguments.push_back(argumentOf(run, argument));
   return problem;
 }
 
 llvm::Error check(Run &run) {
   const CallArguments &a = *run.arguments;
   const reference::Problem problem = problemOf(run);
+  const std::vector<float> output = floatsOf(a.tensors[ATTN_OUTPUT]), lse = floatsOf(a.tensors[ATTN_LSE]);
   return run.compilation->collectErrors([&] {
-    run.verdict = reference::judge(reference::evaluate(run.source().attention, problem), problem,
-                                   floatsOf(a.tensors[ATTN_OUTPUT]), floatsOf(a.tensors[ATTN_LSE]));
+    if (!run.source().layout.linear) {
+      run.verdict = reference::judge(reference::evaluate(run.source().attention, problem), problem, output, lse);
+      return;
+    }
+    const std::vector<float> state = a.stateOut() < 0 ? std::vector<float>() : floatsOf(a.tensors[a.stateOut()]);
+    run.verdict = reference::judge(reference::evaluate(run.source().linear, problem), problem, output, lse, state);
   });
 }
 
@@ -179,12 +181,16 @@ int expect(const Flags &flags, const CallFlags &call) {
   Result<CallArguments> arguments = CallArguments::create(info.get(), call);
   if (!arguments)
     return fail(arguments.message());
-  if (std::string fault = explainArguments(*arguments); !fault.empty())
+  if (std::string fault = explainCall(run.source(), *arguments); !fault.empty())
     return fail(fault);
   run.arguments.emplace(std::move(*arguments));
   reference::Result expected;
-  if (llvm::Error error = run.compilation->collectErrors(
-          [&] { expected = reference::evaluate(run.source().attention, problemOf(run)); }))
+  if (llvm::Error error = run.compilation->collectErrors([&] {
+        if (run.source().layout.linear)
+          expected = reference::evaluate(run.source().linear, problemOf(run));
+        else
+          expected = reference::evaluate(run.source().attention, problemOf(run));
+      }))
     return fail(std::move(error));
   Outcome written = writeExpectation(flags.expect, *run.arguments, expected);
   return written ? 0 : fail(written.message());

@@ -7,8 +7,7 @@
 #define ATTN_TOOLS_COMMON_CALLARGUMENTS_H
 
 #include "attn/Runtime/attn.h"
-#include "common/Npy.h"
-#include "common/Result.h"
+#include "common/ArgumentText.h"
 
 #include <cstdint>
 #include <optional>
@@ -17,13 +16,15 @@
 
 namespace attn_tools {
 
+class Random;
+
 /// The flags that the tools share, as they were given. A size that is not given comes from the files, or is 1 (batch,
 /// heads), 1024 (length), heads (kv_heads) or length (kv_length).
 struct CallFlags {
   std::optional<int64_t> batch, heads, kvHeads, length, kvLength, queryOffset;
   int64_t keyOffset = 0;
   std::vector<std::string> arguments; // of --arg: name=value, name=v1,v2,... or name=file.npy
-  std::string queryFile, keyFile, valueFile, outputFile, lseFile;
+  std::string queryFile, keyFile, valueFile, outputFile, lseFile, stateFile;
   uint64_t seed = 0;
   bool keepElements = false; // files of another element type than the kernel's are refused, not rounded
   bool dataOnly = false;     // shapes, run-time data and scalars only: query, key, value and outputs get no memory
@@ -33,36 +34,17 @@ struct CallFlags {
   int32_t maxIsa = ATTN_ISA_BEST;
 };
 
-/// The text of one --arg in its two parts.
-struct NamedText {
-  std::string name;
-  std::string text;
-};
-Result<NamedText> parseNamedText(const std::string &argument);
-
-/// Whole numbers of rank 1 or 2.
-struct Integers {
-  std::vector<int64_t> shape;
-  std::vector<int32_t> values;
-};
-
-/// Reads v1,v2,... (nothing at all is an empty list) or file.npy.
-Result<Integers> parseIntegers(const NamedText &argument);
-
-/// A whole number, all of the text; `what` is named in the message: "--length" or "argument 'left'".
-Result<int64_t> parseInteger(const std::string &what, const std::string &text);
-Result<double> parseNumber(const std::string &what, const std::string &text);
-
-/// The same out of a .npy file that holds one number.
-Result<int64_t> readInteger(const std::string &what, const std::string &path);
-Result<double> readNumber(const std::string &what, const std::string &path);
-
 /// Everything that a call points to. May be moved, not copied.
 class CallArguments {
 public:
   /// Reads files, draws what is missing from the seed, and fills the outputs with NaN, so that a row that is never
   /// written is seen. Run-time data without a default is drawn too: segments are about 4 runs of sorted ids, lengths
-  /// lie in [0, number of positions], tokens are up to 4 positions. `info` has to outlive the arguments.
+  /// lie in [0, number of positions], tokens are up to 4 positions, numbers for a head lie in [1, 64] (or are their
+  /// minimum, where that is larger), blocks are BigBird's (Draw.h), and arrays are normally distributed, open extents
+  /// 64 long. `info` has to outlive the arguments.
+  ///
+  /// One number for each head may be given once for all of them. Of an array, an axis of the call (batch, heads, ...)
+  /// may be given once, too: with an extent of 1, of which the kernel is told by a stride of 0.
   static Result<CallArguments> create(const attn_kernel_info &info, const CallFlags &flags);
 
   const attn_kernel_info &info() const { return *kernelInfo; }
@@ -70,8 +52,21 @@ public:
   /// A call without workspace and executor. Points into these arguments.
   attn_call makeCall() const;
 
-  /// The values of a run-time tensor for one batch, given, drawn or by default.
+  /// Tokens, segments, lengths or the numbers of all heads, for one batch: given, drawn or by default.
   std::vector<int32_t> valuesOf(int32_t tensor, int64_t batchIndex) const;
+  /// Blocks [heads, query blocks, size] or [batch, heads, query blocks, size].
+  Integers blocksOf(int32_t tensor) const;
+  /// An array; axes that share an entry have the extent 1.
+  Numbers arrayOf(int32_t tensor) const;
+
+  /// The tensor that is the state after the last key; -1: the kernel has none.
+  int32_t stateOut() const;
+
+  /// How many positions a block of a table of blocks has; nothing where that is neither a number nor an argument.
+  std::optional<int64_t> blockOf(int32_t tensor) const;
+  /// The positions from 0 to the last query or key row.
+  int64_t queryPositions() const;
+  int64_t keyPositions() const;
 
   int64_t batch = 0, heads = 0, kvHeads = 0, length = 0, kvLength = 0;
   int64_t queryOffset = 0; // as given, or its default
@@ -89,10 +84,18 @@ private:
   Outcome addOutput(int32_t tensor, int32_t element, const std::vector<int64_t> &shape, const CallFlags &flags);
   Outcome addArguments(const CallFlags &flags);
   Outcome addArgument(const NamedText &argument, std::vector<std::string> &seen);
+  Outcome addIntegers(int32_t tensor, const NamedText &argument);
+  Outcome addNumbers(int32_t tensor, const NamedText &argument);
   Outcome drawData(const CallFlags &flags);
-  Outcome addIntegers(int32_t tensor, const Integers &integers);
-  Outcome addTensor(int32_t tensor, int32_t element, const std::vector<int64_t> &shape, Bytes bytes);
-  int64_t positionCount() const;
+  Outcome draw(int32_t tensor, uint64_t seed);
+  std::vector<int64_t> drawnShape(int32_t tensor) const;
+  std::vector<int32_t> drawIntegersFor(int32_t tensor, const std::vector<int64_t> &shape, Random &random) const;
+  template <typename T>
+  Outcome addValues(int32_t tensor, int32_t element, const std::vector<int64_t> &shape, const std::vector<T> &values);
+  void addTensor(int32_t tensor, int32_t element, const std::vector<int64_t> &shape, Bytes bytes);
+  int64_t extentOf(int64_t extent) const;
+  std::string describeShapesOf(int32_t tensor) const;
+  Failure failForShape(int32_t tensor, const NamedText &argument, const std::vector<int64_t> &shape) const;
 
   const attn_kernel_info *kernelInfo = nullptr;
   std::vector<Bytes> storage;

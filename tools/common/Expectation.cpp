@@ -59,6 +59,9 @@ public:
   void write(const std::string &name, const attn_tensor &tensor) {
     write(name, npyTypeOf(tensor.element), shapeOf(tensor), tensor.data);
   }
+  void write(const std::string &name, const Numbers &numbers) {
+    write(name, NpyType::F32, numbers.shape, numbers.values.data());
+  }
   void write(const std::string &name, int64_t number) { write(name, NpyType::I64, {}, &number); }
   void write(const std::string &name, double number) { write(name, NpyType::F64, {}, &number); }
 
@@ -77,10 +80,12 @@ private:
 static void writeArguments(FolderWriter &writer, const CallArguments &arguments) {
   const attn_kernel_info &info = arguments.info();
   for (int32_t i = ATTN_LSE + 1; i < info.tensor_count; ++i) {
-    if (arguments.tensors[i].rank > 0)
+    if (arguments.tensors[i].rank == 0) // the kernel's own default
+      writer.remove(nameOf(info.tensors[i]));
+    else if (info.tensors[i].role == ATTN_ARRAY || info.tensors[i].role == ATTN_STATE_IN)
+      writer.write(nameOf(info.tensors[i]), arguments.arrayOf(i));
+    else if (info.tensors[i].role != ATTN_STATE_OUT)
       writer.write(nameOf(info.tensors[i]), arguments.tensors[i]);
-    else
-      writer.remove(nameOf(info.tensors[i])); // the kernel's own default
   }
   for (int32_t i = 0; i < info.scalar_count; ++i) {
     if (info.scalars[i].is_number)

@@ -4,7 +4,7 @@
 // it where the kernel runs.
 //
 //   q, k, v                    as the kernel takes them
-//   arg_NAME                   each argument: run-time data [size] or [batch, size], other numbers of rank 0
+//   arg_NAME                   each argument: run-time data as --arg takes them, other numbers of rank 0
 //   query_offset, key_offset   of rank 0; the former where the call gives one
 //   expected, expected_lse     in float64
 //   eager, eager_lse           what eager attention gives, whose error says how much error is allowed

@@ -26,13 +26,7 @@ struct RunReport {
 /// More than one run is preceded by one that is not timed. On a GPU, runs follow each other without a pause.
 Result<RunReport> runCall(const CallArguments &arguments, const CallFlags &flags);
 
-/// What a status other than ATTN_OK means for this call: the value at fault and the cure.
-std::string explainStatus(const CallArguments &arguments, int status, int32_t maxIsa);
-
-/// What is wrong with the arguments themselves, in the same words, for callers that run nothing; empty: nothing.
-std::string explainArguments(const CallArguments &arguments);
-
-/// Writes output and lse to the files that the flags name, if any.
+/// Writes output, lse and state to the files that the flags name, if any.
 Outcome writeOutputs(const CallArguments &arguments, const CallFlags &flags);
 
 } // namespace attn_tools

@@ -5,6 +5,7 @@
 
 #include "common/Cuda.h"
 #include "common/Element.h"
+#include "common/Explain.h"
 
 namespace attn_tools {
 
@@ -32,9 +33,15 @@ private:
 
 } // namespace
 
+/// Of the memory from the first element to the last; an axis that shares an entry has a stride of 0.
 static int64_t bytesOf(const attn_tensor &tensor) {
-  const int64_t size = sizeOf(npyTypeOf(tensor.element));
-  return countElements({tensor.shape, tensor.shape + tensor.rank}, size) * size;
+  int64_t last = 0;
+  for (int32_t axis = 0; axis < tensor.rank; ++axis) {
+    if (tensor.shape[axis] == 0)
+      return 0;
+    last += (tensor.shape[axis] - 1) * tensor.strides[axis];
+  }
+  return (last + 1) * sizeOf(npyTypeOf(tensor.element));
 }
 
 /// The call's tensors on the GPU; outputs, too, with the NaN that they hold.

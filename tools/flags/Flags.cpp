@@ -117,17 +117,6 @@ CallFlags SizeFlags::flags() const {
   return flags;
 }
 
-attn::CallNumbers numbersOf(const CallArguments &arguments, int64_t batch) {
-  attn::CallNumbers numbers;
-  numbers.length = arguments.length, numbers.kvLength = arguments.kvLength;
-  numbers.queryOffset = arguments.queryOffset, numbers.keyOffset = arguments.keyOffset;
-  numbers.topLeftOffset = arguments.givenQueryOffset.value_or(0);
-  numbers.batch = batch;
-  numbers.scalars = arguments.scalars;
-  numbers.tensor = [&arguments, batch](unsigned tensor) { return arguments.valuesOf(tensor, batch); };
-  return numbers;
-}
-
 Outcome writeFile(const std::string &path, llvm::StringRef content) {
   std::error_code error;
   llvm::ToolOutputFile file(path.empty() ? "-" : path, error, llvm::sys::fs::OF_None);

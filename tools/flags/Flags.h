@@ -69,9 +69,6 @@ struct SizeFlags {
   CallFlags flags() const;
 };
 
-/// The numbers of one batch of a call.
-attn::CallNumbers numbersOf(const CallArguments &arguments, int64_t batch);
-
 /// A whole file, or standard output for "-" and nothing. Nothing is left behind if it cannot be written.
 Outcome writeFile(const std::string &path, llvm::StringRef content);
 

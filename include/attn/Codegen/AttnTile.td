@@ -29,18 +29,21 @@ def AttnTile_Dialect : Dialect {
 
     Layouts, fixed by the hardware:
 
-    - `shared<ROWSxCOLUMNSxELEMENT>`: panels of 64 columns one after the other; in a panel row r takes 128 bytes, and
-      its eight 16-byte chunks are permuted (chunk c lies at c xor r mod 8): the 128-byte swizzle of TMA and wgmma. With
-      `panel = P` it is a part of a tile whose panels have P rows.
+    - `shared<ROWSxCOLUMNSxELEMENT>`: panels of 64 columns, of f32 32, one after the other; in a panel row r takes 128
+      bytes, and its eight 16-byte chunks are permuted (chunk c lies at c xor r mod 8): the 128-byte swizzle of TMA and
+      wgmma. With `panel = P` it is a part of a tile whose panels have P rows.
     - `acc<64xCOLUMNSxf32>`: the accumulator of wgmma. Thread t of a warpgroup holds, of rows
       r = 16 (t / 32) + t % 32 / 4 and r + 8, the columns 2 (t % 4) + {0, 1} of every group of eight.
-    - `operand<64xCOLUMNSxELEMENT>`: the same places, rounded to 16 bits: the A operand of wgmma in registers.
+    - `operand<64xCOLUMNSxELEMENT>`: the same places, rounded to the element: the A operand of wgmma in registers.
     - `row<T>`: a value for each row of an accumulator: two in each thread, the same in the four threads of a row.
     - `bits<64xCOLUMNS>`: a bit for each place of an accumulator.
 
     wgmma is asynchronous. What it writes is `pending` until `wait` returns it as an accumulator: registers in flight
     cannot be touched because no value names them. The verifier counts the groups in flight, and sees to it that the
     operands of one are not written before it is waited for; ptxas would serialize such code.
+
+    wgmma knows no product of f32 that keeps all of its bits. Of such tiles the threads multiply and add themselves, each
+    in its places of the accumulator; ops and types are the same, and `wait` waits for the warp.
   }];
   let useDefaultTypePrinterParser = 1;
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect"];
@@ -53,15 +56,18 @@ class AttnTile_Type<string name, string typeMnemonic> : TypeDef<AttnTile_Dialect
 }
 
 def AttnTile_SharedType : AttnTile_Type<"Shared", "shared"> {
-  let summary = "a tile of 16-bit elements in shared memory, swizzled";
+  let summary = "a tile in shared memory, swizzled";
   let parameters = (ins "int64_t":$rows, "int64_t":$columns, "::mlir::Type":$element,
                         DefaultValuedParameter<"int64_t", "0">:$panel);
   let hasCustomAssemblyFormat = 1; // shared<128x64xbf16>, shared<64x64xbf16, panel = 128>
-  let genVerifyDecl = 1; // columns: a multiple of 64; rows: of 8; element bf16 or f16
+  let genVerifyDecl = 1; // columns: a multiple of a panel's; rows: of 8; element f32, bf16 or f16
   let extraClassDeclaration = [{
+    int64_t elementBytes() const { return getElement().getIntOrFloatBitWidth() / 8; }
+    int64_t panelColumns() const { return 128 / elementBytes(); }
+    int64_t chunkColumns() const { return 16 / elementBytes(); }
     /// Rows of a panel in memory.
     int64_t panelRows() const { return getPanel() ? getPanel() : getRows(); }
-    int64_t panels() const { return getColumns() / 64; }
+    int64_t panels() const { return getColumns() / panelColumns(); }
     int64_t bytes() const { return panels() * panelRows() * 128; }
     /// 64 rows of it.
     SharedType subtile() const { return get(getContext(), 64, getColumns(), getElement(), panelRows()); }
@@ -79,7 +85,7 @@ def AttnTile_OperandType : AttnTile_Type<"Operand", "operand"> {
   let summary = "64 rows of an A operand, in the registers of a warpgroup";
   let parameters = (ins "int64_t":$columns, "::mlir::Type":$element);
   let hasCustomAssemblyFormat = 1; // operand<64x128xbf16>
-  let genVerifyDecl = 1; // a multiple of 16; element bf16 or f16
+  let genVerifyDecl = 1; // a multiple of 16; element f32, bf16 or f16
 }
 
 def AttnTile_PendingType : AttnTile_Type<"Pending", "pending"> {
@@ -182,8 +188,8 @@ def AttnTile_AcquireOp : AttnTile_Op<"acquire"> {
 def AttnTile_FillOp : AttnTile_Op<"fill"> {
   let summary = "copy rows into a stage through a tensor map; for one thread";
   let description = [{
-    The map has the axes {columns, rows, heads, batch} and a box of 64 columns and the tile's rows. Rows and columns
-    outside of the tensor, also before its first row, become zeros.
+    The map has the axes {columns, rows, heads, batch} and a box of a panel's columns and the tile's rows. Rows and
+    columns outside of the tensor, also before its first row, become zeros.
   }];
   let arguments = (ins AttnTile_RingType:$ring, AttnTile_SlotType:$slot, AnyType:$map, I32:$row, I32:$head, I32:$batch);
   let assemblyFormat = [{
@@ -231,13 +237,13 @@ def AttnTile_SubtileOp : AttnTile_Op<"subtile", [
   let assemblyFormat = "$tile `[` $index `]` attr-dict `:` type($tile)";
 }
 def AttnTile_ChunkOp : AttnTile_Op<"chunk", [Pure]> {
-  let summary = "address of the 16 bytes that hold columns 8 chunk to 8 chunk + 7 of a row";
+  let summary = "address of 16 bytes of a row: number `chunk`, counted by columns";
   let arguments = (ins AttnTile_SharedType:$tile, I32:$row, I32:$chunk);
   let results = (outs AnyType:$address); // !llvm.ptr<3>
   let assemblyFormat = "$tile `[` $row `,` $chunk `]` attr-dict `:` type($tile) `->` type($address)";
 }
 def AttnTile_WriteOp : AttnTile_Op<"write"> {
-  let summary = "round an accumulator to 16 bits and write it to shared memory; for a warpgroup";
+  let summary = "round an accumulator to a tile's element and write it to shared memory; for a warpgroup";
   let arguments = (ins AttnTile_AccType:$value, AttnTile_SharedType:$tile);
   let assemblyFormat = "$value `to` $tile attr-dict `:` type($value) `,` type($tile)";
   let hasVerifier = 1; // 64 rows; not more columns than the tile
@@ -284,6 +290,7 @@ def AttnTile_WaitOp : AttnTile_Op<"wait", [
   let summary = "wait for a product; its registers become readable";
   let description = [{
     `inflight` later products may still be running: those that were begun after this one and are not waited for yet.
+    The warp has read the product's tiles by then.
   }];
   let arguments = (ins AttnTile_PendingType:$product, I32Attr:$inflight);
   let results = (outs AttnTile_AccType:$result);
@@ -299,7 +306,7 @@ def AttnTile_SplatOp : AttnTile_Op<"splat", [Pure]> {
   let arguments = (ins AnyType:$value);
   let results = (outs AnyTypeOf<[AttnTile_AccType, AttnTile_RowType, AttnTile_OperandType]>:$result);
   let assemblyFormat = "$value attr-dict `:` type($value) `->` type($result)";
-  let hasVerifier = 1; // f32 for acc, the element for row, i32 (two elements) for operand
+  let hasVerifier = 1; // f32 for acc, the element for row; for operand i32 (two elements), or f32
 }
 def AttnTile_PackOp : AttnTile_Op<"pack", [
   Pure, AllTypesMatch<["first", "second"]>, TypeFollows<"row", "first", "RowType::get($_self.getContext(), $_self)">
@@ -335,6 +342,9 @@ def AttnTile_MapOp : AttnTile_Op<"map", [RecursiveMemoryEffects, SingleBlock]> {
     the operands (or bits, or the result is one), the last argument is the column, an i32: less the thread's
     `first_column`, so that it is a constant at every place. The result has the columns of the accumulators.
 
+    A `rolled` map is for regions that take long: it is written once, in a loop over groups of eight columns, in which the
+    registers of its one accumulator go round. There the column is no constant.
+
     ```mlir
     %p = attn_tile.map %s, %m (%x: f32, %top: f32, %column: i32) {
       %d = arith.subf %x, %top : f32
@@ -343,10 +353,11 @@ def AttnTile_MapOp : AttnTile_Op<"map", [RecursiveMemoryEffects, SingleBlock]> {
     } : (!attn_tile.acc<64x128xf32>, !attn_tile.row<f32>) -> !attn_tile.acc<64x128xf32>
     ```
   }];
-  let arguments = (ins Variadic<AnyTypeOf<[AttnTile_AccType, AttnTile_RowType, AttnTile_BitsType]>>:$operands);
+  let arguments = (ins Variadic<AnyTypeOf<[AttnTile_AccType, AttnTile_RowType, AttnTile_BitsType]>>:$operands,
+                       UnitAttr:$rolled);
   let results = (outs AnyTypeOf<[AttnTile_AccType, AttnTile_RowType]>:$result);
   let regions = (region SizedRegion<1>:$body);
-  let hasCustomAssemblyFormat = 1;
+  let hasCustomAssemblyFormat = 1; // `rolled` before the operands
   let hasRegionVerifier = 1;
 }
 def AttnTile_AskOp : AttnTile_Op<"ask", [RecursiveMemoryEffects, SingleBlock]> {

@@ -23,16 +23,19 @@ constexpr GpuVersion allGpuVersions[] = {GpuVersion::Tiled, GpuVersion::Strided,
 struct GpuShape {
   int64_t rows, keys;     // of a tile; a consumer warpgroup takes 64 rows
   int64_t depth, columns; // of a product: head sizes, rounded up to 16
-  int64_t queryColumns;   // of a tile in shared memory: head sizes, rounded up to panels of 64
+  int64_t queryColumns;   // of a tile in shared memory: head sizes, rounded up to panels of 128 bytes
   int64_t valueColumns;
   int64_t stages;                               // of the rings of keys and values
   int64_t queryStages;                          // 2: the next item's queries come while this one is computed
   int64_t blocksPerSm;                          // that run at a time
   int64_t producerRegisters, consumerRegisters; // of a thread
+  bool threadsMultiply;                         // themselves: wgmma knows no product of f32
   bool copiesRows;                              // the producer copies rows that no tensor map can name
   bool persistent;                              // blocks take items in turns; otherwise each takes one
   bool descending;                              // tiles of many keys come first
   bool rescalesLazily;                          // the accumulator is rescaled only where a maximum rose much
+  bool rollsScores;                             // the score region takes long: it is written once, in a loop
+  bool hasManyBoxes;                            // that share the time and the registers
   bool awaitsKeysEarly;                         // before the product of values is waited for
   // Bytes in the shared memory.
   int64_t queryOffset, keyOffset, valueOffset, outputOffset, barriersOffset, sharedBytes;

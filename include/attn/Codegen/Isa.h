@@ -18,6 +18,7 @@ struct Isa {
   int64_t rows;    // query rows of a micro-tile; divides the rows of a sub-tile
   int64_t vectors; // vectors of keys, or of value columns, of a micro-tile
   bool hasFma;
+  bool hasF16C;                             // conversions of f16
   llvm::ArrayRef<llvm::StringRef> features; // of LLVM's x86-64 target
 
   /// All of them, best first.

@@ -17,6 +17,8 @@ struct TensorArgument {
   std::string name;
   int role; // attn_role
   std::optional<llvm::SmallVector<int32_t>> defaultValues;
+  std::optional<int64_t> minimum;        // of a per-head parameter's entries
+  llvm::SmallVector<int64_t, 4> extents; // of an array; negative ones are of enum Extent
 };
 
 struct ScalarArgument {
@@ -29,7 +31,7 @@ struct ScalarArgument {
 
 /// What a named symbol is filled with; the kinds are attn_symbol_kind's.
 struct NamedSymbol {
-  enum Kind { Index = 0, Number = 1, Entry = 2 };
+  enum Kind { Index = 0, Number = 1, Entry = 2, HeadEntry = 3 };
   Kind kind;
   unsigned source; // scalar, or tensor for entries
 };
@@ -47,12 +49,37 @@ struct MatchLayout {
   unsigned beginView, endView;
 };
 
+/// Offsets in segments that some test asks for.
+struct OffsetsLayout {
+  unsigned tensor; // of segments
+  unsigned view;
+};
+
+/// How many positions a block of a table of blocks stands for.
+struct BlocksLayout {
+  unsigned tensor; // of blocks
+  Expr block;      // over the layout's symbols
+};
+
+/// How many terms of each kind the score region has (ScoreTerms.h).
+struct TermLayout {
+  unsigned ofRow = 0, ofKey = 0, ofDistance = 0, bands = 0, ofPair = 0;
+};
+
 /// What is known of a phase before any call.
 struct PhaseLayout {
   unsigned queries = 0;       // order
   bool hasTables = false;     // its query order or one of its key orders is made of run-time data
   bool movesWithRows = false; // rows differ in how many keys they look at
   bool isTested = false;      // pairs of some box are asked for one by one
+  unsigned boxes = 0;
+};
+
+/// What linear attention has in place of orders and phases; see attn_linear_code.
+struct LinearLayout {
+  LinearForm form;
+  int stateIn = -1, stateOut = -1; // tensors of the call
+  int64_t stateRows, stateColumns; // of a state in the workspace
 };
 
 /// Fixed symbols of lib/Runtime/kernel.h that the emitters use besides those of CallSymbol.
@@ -62,7 +89,7 @@ enum : unsigned { QueryTensor, KeyTensor, ValueTensor, OutputTensor, LseTensor, 
 
 class KernelLayout {
 public:
-  /// The layout of a function that holds one plan and nothing else; an error otherwise.
+  /// The layout of a function that holds one plan or linear attention and nothing else; an error otherwise.
   static mlir::FailureOr<KernelLayout> of(mlir::func::FuncOp function);
 
   std::string name;
@@ -74,9 +101,17 @@ public:
   llvm::SmallVector<OrderLayout> orders;
   llvm::SmallVector<MatchLayout> matches;
   llvm::SmallVector<PhaseLayout> phases;
+  llvm::SmallVector<OffsetsLayout> offsets;
+  TermLayout terms;
+  unsigned scoreOps = 0;                  // of the score region
+  llvm::SmallVector<BlocksLayout> blocks; // filled in from the pattern, where it is at hand
+  llvm::SmallVector<RequirementAttr> requirements;
+  bool isOneSequence = false;      // kv_length has to equal length
   llvm::SmallVector<int64_t> tile; // rows, keys, group rows, granule
   bool anchored = false;           // see TileShape
   unsigned viewCount = 0;
+
+  std::optional<LinearLayout> linear; // of linear attention, which has no tiles
 
   std::optional<TileShape> compact; // tiles for calls of at most compactKeys keys
   int64_t compactKeys = 0;
@@ -94,6 +129,8 @@ public:
   unsigned tensorOfArgument(unsigned number) const { return tensorsByArgument.lookup(number); }
   unsigned scalarOfArgument(unsigned number) const { return scalarsByArgument.lookup(number); }
   const MatchLayout *matchOf(unsigned queryOrder) const;
+  /// The view of the offsets in a tensor's segments.
+  unsigned offsetsViewOf(unsigned tensor) const;
 
   // How keys and values are packed; see attn_kernel.
   static constexpr int64_t panelKeys = 16;
@@ -102,10 +139,16 @@ public:
   int64_t packKeys() const { return std::max<int64_t>(128, tile[3]); }
 
 private:
-  mlir::LogicalResult addArguments(mlir::func::FuncOp function, PlanOp plan);
-  void addSymbols(PlanOp plan, mlir::func::FuncOp function);
+  /// Lays out a function that holds linear attention (LinearLayout.cpp).
+  mlir::LogicalResult addLinear(mlir::func::FuncOp function, LinearAttentionOp op);
+  /// `rows` are query, key and value; `state` is that of linear attention, if there is one.
+  mlir::LogicalResult addArguments(mlir::func::FuncOp function, llvm::ArrayRef<mlir::Value> rows,
+                                   mlir::Value state = {});
+  /// Those of `first`, then the function's scalars.
+  void addSymbols(mlir::func::FuncOp function, mlir::ValueRange first = {});
   void addOrders(PlanOp plan);
   unsigned addOrder(PlanOp plan, OrderAttr order, Side side);
+  void addOffsets(unsigned tensor);
 
   llvm::SmallVector<OrderAttr> orderAttrs; // beside `orders`
   static unsigned numberOf(mlir::Value argument) { return mlir::cast<mlir::BlockArgument>(argument).getArgNumber(); }

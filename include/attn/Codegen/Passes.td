@@ -8,14 +8,21 @@
 include "mlir/Pass/PassBase.td"
 
 def AttnEmitCPU : Pass<"attn-emit-cpu", "::mlir::ModuleOp"> {
-  let summary = "write a plan as loops over vectors";
+  let summary = "write a plan, or linear attention, as loops over vectors";
   let description = [{
     Replaces every function that holds an `attn.plan` by its parts, one set for each instruction set:
 
     - `NAME.pack.ORDER.ISA` copies a block of keys and values of one order into panels,
     - `NAME.tile.PHASE.ISA` computes one query tile: row bounds, tiles, state, output,
     - `NAME.group.KIND.ISA` is its innermost part, the rows of one sub-tile against the keys of one tile:
-      scores, online softmax, accumulator.
+      scores, online softmax, accumulator,
+    - `NAME.terms.KIND.ISA` prepares the terms of the score that a tile's pairs share, where there are such.
+
+    A function that holds `attn.linear_attention` has other parts, which lib/Runtime/linear.h puts in order:
+
+    - `NAME.keys.ISA` makes a chunk of keys: their features, and their values with a 1 behind them,
+    - `NAME.absorb.ISA` adds the chunk to the state,
+    - `NAME.rows.ISA` computes rows of the output, of the state and, in the causal form, of the chunk.
 
     The parts call nothing but each other and allocate nothing; all memory is the caller's (lib/Runtime/kernel.h).
   }];
@@ -64,7 +71,7 @@ def AttnApproximateMathGPU : Pass<"attn-approximate-math-gpu", "::mlir::ModuleOp
     roots are left to LLVM, which rounds them exactly unless the op carries the fastmath flag `afn`.
 
     `math.tanh` becomes one instruction, good to 11 bits, where the module says `attn.element = bf16`; elsewhere it is
-    made of 2^x, good to 1e-6.
+    made of 2^x, good to 1e-6. Where the module says f32, it becomes a polynomial, and so do exp and log.
 
     ```mlir
     %y = math.exp %x : f32
@@ -94,8 +101,8 @@ def AttnLowerTile : Pass<"attn-lower-tile", "::mlir::ModuleOp"> {
     %0 = llvm.inline_asm has_side_effects "wgmma.wait_group.sync.aligned 0;", "=f,=f,=f,=f,0,1,2,3" %a, %b, %c, %d : ...
     ```
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect",
-                           "::mlir::scf::SCFDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::LLVM::LLVMDialect",
+                           "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect"];
 }
 
 #endif // ATTN_CODEGEN_PASSES_TD

@@ -49,10 +49,13 @@ struct CompileOptions {
 
 /// One kernel of a compilation.
 struct KernelSource {
-  AttentionOp attention; // after attn-specialize; what the reference evaluates
+  AttentionOp attention; // after attn-specialize; what the reference evaluates; null for linear attention
   PatternReading reading;
   Plan plan;
   KernelLayout layout;
+  LinearAttentionOp linear; // the same for linear attention, which has neither reading nor plan; null otherwise
+
+  mlir::func::FuncOp function() const;
 };
 
 /// What attn.h's attn_kernel_info says, for callers that have no object: `run` and the like are null.
@@ -64,10 +67,11 @@ public:
 
 private:
   std::string name, target;
-  std::vector<std::string> names;
+  std::vector<std::string> names, requirementNames;
   std::vector<std::vector<int32_t>> defaults;
   std::vector<attn_tensor_info> tensors;
   std::vector<attn_scalar_info> scalars;
+  std::vector<attn_requirement_info> requirements;
   attn_kernel_info info;
 };
 

@@ -17,6 +17,22 @@
 #include "mlir/Interfaces/ControlFlowInterfaces.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
+
+namespace attn {
+
+/// Extents of arrays that no number says; the numbers are those of attn.h.
+enum Extent : int64_t {
+  AnyExtent = -1,
+  BatchExtent = -2,
+  HeadsExtent = -3,
+  KvHeadsExtent = -4,
+  QueriesExtent = -5,
+  KeysExtent = -6,
+  HeadSizeExtent = -7
+};
+
+} // namespace attn
 
 #include "attn/IR/AttnDialect.h.inc"
 #include "attn/IR/AttnEnums.h.inc"
@@ -26,5 +42,21 @@
 #include "attn/IR/AttnAttributes.h.inc"
 #define GET_OP_CLASSES
 #include "attn/IR/AttnOps.h.inc"
+
+namespace attn {
+
+/// A bound of an atom or a coordinate: a value or a literal, or neither where it is left out.
+struct AtomBound {
+  std::string name;
+  mlir::Value value;
+  std::optional<int64_t> literal;
+  std::optional<int64_t> minimum;
+  bool isRequired = false;
+};
+
+/// The bounds of an atom or a coordinate, in the order in which they are written; none for other ops.
+llvm::SmallVector<AtomBound> boundsOf(mlir::Operation *op);
+
+} // namespace attn
 
 #endif // ATTN_IR_ATTN_H

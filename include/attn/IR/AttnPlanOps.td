@@ -5,29 +5,34 @@
 #ifndef ATTN_IR_ATTNPLANOPS_TD
 #define ATTN_IR_ATTNPLANOPS_TD
 
-include "attn/IR/AttnOps.td"
+include "attn/IR/AttnLinearOps.td"
 
 def Attn_PlanOp : Attn_Op<"plan", [Pure, AttrSizedOperandSegments, NoTerminator, SingleBlock]> {
   let summary = "attention as phases over tiles";
   let description = [{
     What `attn.attention` computes, in the order that the planner chose for a target. Symbols s0, s1, ... of the
-    expressions below are the operands `symbols`: index values, or lengths, of which the batch's entry is meant. Orders
-    name their table by its place in `tables`. `tile` is [query rows, keys, rows of a sub-tile, keys of a sub-tile]. Key
+    expressions below are the operands `symbols`: index values, or lengths and per-head numbers, of which the entry of
+    the batch or the head is meant. Orders name their table by its place in `tables`. `tile` is [query rows, keys, rows of a sub-tile, keys of a sub-tile]. Key
     tiles start at multiples of a sub-tile's keys, or, `anchored`, where the first or the last key of the query tile is.
-    Where there are at most as many keys as `compact` says, its tiles are used instead.
+    Where there are at most as many keys as `compact` says, its tiles are used instead. A call for which a requirement
+    does not hold, or, with `one_sequence`, whose lengths differ, is refused.
   }];
   let arguments = (ins Attn_RowsTensor:$query, Attn_RowsTensor:$key, Attn_RowsTensor:$value, Optional<F32>:$scale,
-                       Variadic<AnyTypeOf<[Index, Attn_LengthsType]>>:$symbols,
-                       Variadic<AnyTypeOf<[Attn_TokensType, Attn_SegmentsType]>>:$tables,
+                       Variadic<AnyTypeOf<[Index, Attn_LengthsType, Attn_PerHeadType]>>:$symbols,
+                       Variadic<AnyTypeOf<[Attn_TokensType, Attn_SegmentsType, Attn_BlocksType]>>:$tables,
                        DenseI64ArrayAttr:$tile, UnitAttr:$anchored,
-                       OptionalAttr<DenseI64ArrayAttr>:$compact, OptionalAttr<I64Attr>:$compact_keys);
+                       OptionalAttr<DenseI64ArrayAttr>:$compact, OptionalAttr<I64Attr>:$compact_keys,
+                       UnitAttr:$one_sequence,
+                       OptionalAttr<TypedArrayAttrBase<Attn_RequirementAttr, "requirements">>:$requirements);
   let results = (outs Attn_RowsTensor:$output, RankedTensorOf<[F32]>:$lse);
-  let regions = (region SizedRegion<1>:$phases, AnyRegion:$score);
+  let regions = (region SizedRegion<1>:$phases, AnyRegion:$score, AnyRegion:$sink);
   let assemblyFormat = [{
     $query `,` $key `,` $value (`scale` `(` $scale^ `)`)?
     (`symbols` `(` $symbols^ `:` type($symbols) `)`)?
     (`tables` `(` $tables^ `:` type($tables) `)`)?
-    `tile` $tile (`anchored` $anchored^)? (`compact` $compact^ `to` $compact_keys)? $phases `` custom<ScoreRegion>($score)
+    `tile` $tile (`anchored` $anchored^)? (`compact` $compact^ `to` $compact_keys)?
+    (`one_sequence` $one_sequence^)? (`requires` custom<Requirements>($requirements)^)?
+    $phases `` custom<ScoreRegion>($score) `` custom<SinkRegion>($sink)
     attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($output) `,` type($lse)
   }];
   let hasVerifier = 1;
@@ -51,7 +56,8 @@ def Attn_BoxOp : Attn_Op<"box", [HasParent<"PhaseOp">, SingleBlock]> {
   let description = [{
     In the order `keys`, query row i looks at key rows `rows[0](i) <= j < rows[1](i)`; in the other direction, key row j
     is seen by query rows `columns[0](j) <= i < columns[1](j)`. `same_segment` restricts both to rows of one segment. A
-    pair counts only if the test, if there is one, says so; its arguments are batch, head, query row and key row.
+    pair counts only if the test, if there is one, says so; its arguments are batch, head, query row and key row, and
+    by rows it reads arrays with `clamped` alone.
   }];
   let arguments = (ins Attn_OrderAttr:$keys, UnitAttr:$same_segment, Attn_ExprAttr:$lower, Attn_ExprAttr:$upper,
                        Attn_ExprAttr:$query_lower, Attn_ExprAttr:$query_upper);
@@ -77,11 +83,21 @@ def Attn_LookupOp : Attn_Op<"lookup", [Pure]> {
   let summary = "an entry of a batch's segment ids";
   let description = [{
     The id at a position, or `absent` where the position is outside of the table. Ids are 32 bits wide and the result 64,
-    so that `absent` can differ from each of them.
+    so that `absent` can differ from each of them. With `offset`, how many earlier positions have the same id.
   }];
-  let arguments = (ins Attn_SegmentsType:$table, Index:$position, I64Attr:$absent);
+  let arguments = (ins Attn_SegmentsType:$table, Index:$position, I64Attr:$absent, UnitAttr:$offset);
   let results = (outs I64:$result);
-  let assemblyFormat = "$table `[` $position `]` `else` $absent attr-dict";
+  let assemblyFormat = "(`offset` $offset^)? $table `[` $position `]` `else` $absent attr-dict";
+}
+
+def Attn_ListsOp : Attn_Op<"lists", [Pure]> {
+  let summary = "whether a row of the head's table of blocks holds a number";
+  let description = [{
+    False for a row that the table does not have, and for numbers below 0.
+  }];
+  let arguments = (ins Attn_BlocksType:$table, Index:$row, Index:$entry);
+  let results = (outs I1:$result);
+  let assemblyFormat = "$table `[` $row `]` `,` $entry attr-dict";
 }
 
 def Attn_MemberOp : Attn_Op<"member", [Pure]> {

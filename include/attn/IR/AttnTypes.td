@@ -39,13 +39,54 @@ def Attn_SegmentsType : Attn_Type<"Segments", "segments"> {
 }
 
 def Attn_LengthsType : Attn_Type<"Lengths", "lengths"> {
-  let summary = "how many positions hold keys, for each batch";
+  let summary = "a whole number for each batch: how many positions hold keys, or how long a prefix is";
   let description = [{
-    At run time int32 of shape [batch].
+    At run time int32 of shape [batch]. `attn.of_batch` reads it.
   }];
 }
 
-def Attn_RunTimeData : AnyTypeOf<[Attn_TokensType, Attn_SegmentsType, Attn_LengthsType], "run-time data">;
+def Attn_PerHeadType : Attn_Type<"PerHead", "per_head"> {
+  let summary = "a whole number for each query head";
+  let description = [{
+    At run time int32 of shape [heads] or [batch, heads]; a default of one value is shared by all heads. `attn.of_head`
+    reads it.
+  }];
+}
+
+def Attn_BlocksType : Attn_Type<"Blocks", "blocks"> {
+  let summary = "key blocks for each block of queries, for each head";
+  let description = [{
+    At run time int32 of shape [heads, query blocks, size] or [batch, heads, query blocks, size], in any order,
+    duplicates allowed; -1 pads.
+  }];
+}
+
+def Attn_ArrayType : Attn_Type<"Array", "array"> {
+  let summary = "numbers that a score region reads";
+  let description = [{
+    At run time f32 of these extents, any strides. An extent is a number, one of the call's (`batch`, `heads`,
+    `kv_heads`, `queries`: query rows, `keys`: key rows, `head_size`), or open (`?`).
+
+    ```mlir
+    !attn.array<[heads, 32]>
+    !attn.array<[batch, heads, queries, keys]>
+    ```
+  }];
+  let parameters = (ins ArrayRefParameter<"int64_t", "extents; negative ones are of enum Extent">:$extents);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
+def Attn_RunTimeData : AnyTypeOf<[Attn_TokensType, Attn_SegmentsType, Attn_LengthsType, Attn_PerHeadType,
+                                  Attn_BlocksType, Attn_ArrayType], "run-time data">;
+
+def Attn_CoordinateType : Attn_Type<"Coordinate", "coordinate"> {
+  let summary = "a whole number for each position, or for some of them";
+  let description = [{
+    What atoms may speak of instead of positions: an axis of a grid, an offset in a segment, a place in a stream. An atom
+    on a coordinate admits no pair one of whose positions has none.
+  }];
+}
 
 //===-- Attributes of plans ---------------------------------------------------------------------------------------===//
 
@@ -73,10 +114,23 @@ def Attn_ExprAttr : AttrDef<Attn_Dialect, "Expr"> {
   let summary = "a whole-number expression over one row and the symbols of a call";
   let description = [{
     `i` is the row. The symbols are `length`, `kv_length`, `query_offset`, `key_offset`, `top_left_offset` (the given
-    query offset, or 0), and `s0`, `s1`, ... for the plan's own symbols. Operators are `+`, `-`, `*`, and the functions
+    query offset, or 0), `heads` and `head` (the query heads, and the one at hand), and `s0`, `s1`, ... for the plan's own
+    symbols. Operators are `+`, `-`, `*`, and the functions
     `floordiv(a, b)`, `mod(a, b)`, `min(...)`, `max(...)`.
   }];
   let parameters = (ins "::attn::Expr":$expr);
+  let hasCustomAssemblyFormat = 1;
+}
+
+def Attn_RequirementAttr : AttrDef<Attn_Dialect, "Requirement"> {
+  let mnemonic = "requirement";
+  let summary = "what has to hold in a call: one expression is at least another";
+  let description = [{
+    `"rows of the grid" floordiv(kv_length + s0 - 1, s0) >= "rows of the neighborhood" 13`: the words are those of the
+    message to a caller who breaks it. As an attribute of its own it says `at_least` instead of `>=`.
+  }];
+  let parameters = (ins StringRefParameter<>:$name, "::attn::Expr":$value, StringRefParameter<>:$leastName,
+                        "::attn::Expr":$least);
   let hasCustomAssemblyFormat = 1;
 }
 

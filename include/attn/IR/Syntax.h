@@ -22,16 +22,45 @@ mlir::ParseResult parseRegionWithArguments(mlir::OpAsmParser &parser, mlir::Regi
                                            llvm::ArrayRef<mlir::OpAsmParser::Argument> leading = {});
 void printRegionWithArguments(mlir::OpAsmPrinter &printer, mlir::Region &region, unsigned leading = 0);
 
-/// Reports the first op of a pure region that is neither arith nor math nor one of attn's own pure ops.
+/// Reports the first op of a pure region that is neither arith nor math nor one of `others`, which are names of ops.
 /// `what` names the region, as in "a score region".
 llvm::LogicalResult verifyPureRegion(mlir::Operation *op, mlir::Region &region, llvm::StringRef what,
-                                     llvm::ArrayRef<mlir::Type> arguments, mlir::Type result);
+                                     llvm::ArrayRef<mlir::Type> arguments, mlir::Type result,
+                                     llvm::ArrayRef<llvm::StringLiteral> others = {});
+
+/// The arguments of a region that count extents of the call; null where the region has none.
+struct CountingArguments {
+  mlir::Value batch, head, query, key;
+};
+/// Reports the first read of an array in a pure region that may be outside of the array (Bounds.cpp).
+llvm::LogicalResult verifyReads(mlir::Region &region, const CountingArguments &counting);
 
 /// Shapes and types that attention and its plan share.
 llvm::LogicalResult verifyAttentionTypes(mlir::Operation *op, mlir::RankedTensorType query, mlir::RankedTensorType key,
                                          mlir::RankedTensorType value, mlir::RankedTensorType output,
                                          mlir::RankedTensorType lse);
-llvm::LogicalResult verifyScoreRegion(mlir::Operation *op, mlir::Region &region);
+/// The regions of attn.where, of a box, and of scores, which may be absent. The first `parameters` arguments of a
+/// score's regions are its own.
+llvm::LogicalResult verifyWhereRegion(mlir::Operation *op, mlir::Region &region);
+llvm::LogicalResult verifyTestRegion(mlir::Operation *op, mlir::Region &region);
+llvm::LogicalResult verifyScoreRegion(mlir::Operation *op, mlir::Region &region, unsigned parameters = 0);
+llvm::LogicalResult verifySinkRegion(mlir::Operation *op, mlir::Region &region, unsigned parameters = 0);
+/// The types of the arguments that all score and sink regions have.
+llvm::SmallVector<mlir::Type> scoreTypes(mlir::MLIRContext *context);
+llvm::SmallVector<mlir::Type> sinkTypes(mlir::MLIRContext *context);
+/// An extent of an array as it is written: `32`, `heads`, `?`.
+void printExtent(llvm::raw_ostream &os, int64_t extent);
+
+// The head of a symbol with parameters, `@name(%parameter: type = default, ...)`; the parameters are the first
+// arguments of its regions (Parameters.cpp).
+mlir::ParseResult parseSignature(mlir::OpAsmParser &parser, mlir::OperationState &state,
+                                 llvm::SmallVectorImpl<mlir::OpAsmParser::Argument> &arguments);
+void printSignature(mlir::OpAsmPrinter &printer, llvm::StringRef name, llvm::ArrayRef<mlir::BlockArgument> arguments,
+                    mlir::ArrayAttr defaults);
+llvm::LogicalResult verifySignature(mlir::Operation *op, llvm::ArrayRef<mlir::BlockArgument> arguments,
+                                    mlir::ArrayAttr names, mlir::ArrayAttr defaults);
+/// Parameters keep their names when an op is printed: they are what callers say.
+void nameParameters(mlir::Region &body, mlir::ArrayAttr names, mlir::OpAsmSetValueNameFn setName);
 
 // Directives of the ops' assembly formats.
 mlir::ParseResult parseIndexOrLiteral(mlir::OpAsmParser &parser,
@@ -43,6 +72,14 @@ mlir::ParseResult parsePairRegion(mlir::OpAsmParser &parser, mlir::Region &regio
 void printPairRegion(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::Region &region);
 mlir::ParseResult parseScoreRegion(mlir::OpAsmParser &parser, mlir::Region &region);
 void printScoreRegion(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::Region &region);
+mlir::ParseResult parseSinkRegion(mlir::OpAsmParser &parser, mlir::Region &region);
+void printSinkRegion(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::Region &region);
+mlir::ParseResult parseFeatureRegion(mlir::OpAsmParser &parser, mlir::Region &region);
+void printFeatureRegion(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::Region &region);
+mlir::ParseResult parseCongruentWhich(mlir::OpAsmParser &parser, CongruentWhichAttr &which);
+void printCongruentWhich(mlir::OpAsmPrinter &printer, mlir::Operation *op, CongruentWhichAttr which);
+mlir::ParseResult parseRequirements(mlir::OpAsmParser &parser, mlir::ArrayAttr &requirements);
+void printRequirements(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::ArrayAttr requirements);
 mlir::ParseResult parseTestRegion(mlir::OpAsmParser &parser, mlir::Region &region);
 void printTestRegion(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::Region &region);
 mlir::ParseResult parsePatternUse(mlir::OpAsmParser &parser, mlir::FlatSymbolRefAttr &pattern,

@@ -5,13 +5,15 @@
 //
 // An expression is kept as a sum: constant + sum of (factor * term), where a term is the row, a symbol, or one of
 // floor(a / b), a mod b, min(a, b, ...), max(a, b, ...), a * b. Sums are ordered and merged when they are built, so
-// equal sums are equal values and `x - y` is a constant whenever x and y differ by one.
+// equal sums are equal values and `x - y` is a constant whenever x and y differ by one. Sums and products of numbers
+// stay at the ends of 64 bits, as they do in the programs of lib/Runtime/kernel.h.
 
 #ifndef ATTN_PATTERN_EXPR_H
 #define ATTN_PATTERN_EXPR_H
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/Hashing.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
 #include <cstdint>
@@ -46,6 +48,8 @@ public:
   /// The value if it depends on nothing.
   std::optional<int64_t> asConstant() const;
   bool dependsOnRow() const;
+  /// Whether a symbol occurs for which `is` says so.
+  bool anySymbol(llvm::function_ref<bool(unsigned symbol)> is) const;
   /// The most by which the value can be higher `rows` rows further on; nothing where that is not known. For expressions
   /// that never fall.
   std::optional<int64_t> rise(int64_t rows) const;

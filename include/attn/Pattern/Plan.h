@@ -9,8 +9,9 @@
 //     { j : lower(i) <= j < upper(i) }     and, seen from the key side,     { i : queryLower(j) <= i < queryUpper(j) }
 //
 // where all four bounds are in rows, not in tiles: origins are free. A tile is *full* when every pair of it is in the
-// box, *boundary* when some are, and *empty* tiles are not visited. Where rows alone cannot say it, the box carries a
-// residual test, asked pair by pair. The boxes of a phase are disjoint, so no pair counts twice.
+// box, *boundary* when some are, and *empty* tiles are not visited. For heads for which a condition does not hold, the
+// upper bounds are 0. Where rows alone cannot say it, the box carries a residual test, asked pair by pair. The boxes of
+// a phase are disjoint, so no pair counts twice.
 //
 // What later work needs of this form: orders of more axes are further OrderKinds (strided views, grids), with the same
 // bounds over rows; carried state and partial results are further fields of a phase (who starts from whose state), not
@@ -94,8 +95,11 @@ struct Target {
   static Target cpu();
   /// An H200. Its tiles depend on how much shared memory and how many registers a row takes, also in a score region.
   static Target sm90a(int64_t headSize, int64_t valueHeadSize, bool hasScore);
+  /// The same for elements of 4 bytes.
+  static Target sm90aF32(int64_t headSize, int64_t valueHeadSize);
   /// By name: cpu or sm_90a; nothing for another.
-  static std::optional<Target> find(llvm::StringRef name, int64_t headSize, int64_t valueHeadSize, bool hasScore);
+  static std::optional<Target> find(llvm::StringRef name, int64_t headSize, int64_t valueHeadSize, bool hasScore,
+                                    int64_t elementBytes = 2);
 };
 
 /// Finds orders, boxes and owners for a pattern.

@@ -2,10 +2,10 @@
 //
 // The stages of the compiler, in order. Nothing else adds passes.
 //
-//   specialize   patterns                  ==> typed functions of attn ops; no pattern value crosses a function
-//   plan         attn.attention            ==> attn.plan: phases, orders, boxes
+//   specialize   patterns, attn.linear     ==> typed functions of attn ops; no pattern value crosses a function
+//   plan         attn.attention            ==> attn.plan: phases, orders, boxes; attn.linear_attention stays
 //   emit-cpu     attn.plan                 ==> pack and tile functions of scf, memref, vector, arith and math, one set
-//                                              for each instruction set
+//                attn.linear_attention         for each instruction set; of linear attention keys, absorb and rows
 //   lower-cpu    scf, memref, vector, ...  ==> the llvm dialect only
 //   emit-gpu     attn.plan                 ==> gpu.module of llvm.func of attn_tile, scf, arith, math, llvm and nvvm
 //   lower-gpu    attn_tile, scf, math, ... ==> gpu.module that holds the llvm and nvvm dialects only
@@ -17,17 +17,10 @@
 #include "attn/Transforms/Passes.h"
 
 namespace mlir {
-class DialectRegistry;
 class OpPassManager;
 } // namespace mlir
 
 namespace attn {
-
-/// Registers the dialects, the passes, and the pipelines --attn-lower-cpu and --attn-lower-gpu.
-void registerAll(mlir::DialectRegistry &registry);
-
-/// Registers what the stages below need of MLIR's own dialects and translations to LLVM IR.
-void registerDialects(mlir::DialectRegistry &registry);
 
 void buildSpecialize(mlir::OpPassManager &pm, const AttnSpecializeOptions &options);
 void buildPlan(mlir::OpPassManager &pm, const AttnPlanOptions &options);

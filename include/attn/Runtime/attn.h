@@ -5,6 +5,8 @@
  *   int    NAME(const attn_call *call);                  run it; returns an attn_status
  *   size_t NAME_workspace_bytes(const attn_call *call);  scratch memory that this call needs; 0 for a wrong call
  *   int    NAME_isa(const attn_call *call);              the instruction set (attn_isa) that this call would use, or 0
+ *   int    NAME_requirement(const attn_call *call, int64_t numbers[2]);
+ *                                                        what ATTN_ERROR_REQUIREMENT is about; see attn_kernel_info
  *   extern const attn_kernel_info NAME_info;             its arguments, for callers that were not compiled against it
  *
  * and, where NAME runs on a GPU,
@@ -18,8 +20,9 @@
  *
  * Shapes. query [batch, heads, length, head_size], key [batch, kv_heads, kv_length, head_size],
  * value [batch, kv_heads, kv_length, value_head_size], output [batch, heads, length, value_head_size], lse
- * [batch, heads, length] in f32: the natural logarithm of the sum of exp over the row's admitted scores. Query head h
- * reads key head h / (heads / kv_heads). A query row that admits no key gives output 0 and lse -inf. Any strides are
+ * [batch, heads, length] in f32: the natural logarithm of the sum of exp over the row's admitted scores, or of linear
+ * attention's normaliser. Query head h reads key head h / (heads / kv_heads). A query row that admits no key gives
+ * output 0 and lse -inf (linear attention: the logarithm of its epsilon). Any strides are
  * taken, except that a head's row is contiguous (the last stride is 1); so [batch, row, head, column] works as well.
  *
  * Positions. Query row i stands at query_offset + i and key row j at key_offset + j; patterns speak of positions. By
@@ -32,13 +35,15 @@
  * call's use of its memory, follow the stream's order. Between load and unload nothing is allocated, nothing waits and
  * nothing in the GPU's memory is read by the host, so a call can be captured in a CUDA graph; the graph then holds the
  * call's pointers, shapes and scalars. All memory is that of the handle's GPU: query, key, value, output, lse, run-time
- * data and the workspace. Concurrent calls need workspaces of their own, and run-time data that change while a call runs
- * may keep it from ending.
+ * data and the workspace. Concurrent calls need workspaces of their own, and run-time data that change while a call
+ * runs may keep it from ending.
  *
- * Since the host does not read run-time data, it cannot refuse tokens or lengths that are out of range: the GPU counts
- * them as absent (a length past the end ends there, one below 0 at 0) and dereferences none. It raises a status for
- * them, an int32 at the start of the workspace: ATTN_OK, ATTN_ERROR_TOKEN or ATTN_ERROR_LENGTH, to be read after the
- * stream has got there. A kernel without run-time data needs no workspace and has no such word.
+ * Since the host does not read run-time data, it cannot refuse what is out of range in them: the GPU counts tokens and
+ * blocks as absent, ends a length past the end there and one below 0 at 0, holds a per-head number at its minimum, and
+ * dereferences none. It raises a status for them, an int32 at the start of the workspace: ATTN_OK, ATTN_ERROR_TOKEN,
+ * ATTN_ERROR_LENGTH, ATTN_ERROR_PER_HEAD or ATTN_ERROR_BLOCKS, to be read after the stream has got there. Requirements
+ * that depend on run-time data are not checked: a window that is wider than its grid ends at the grid's edge. A kernel
+ * without run-time data needs no workspace and has no such word.
  */
 #ifndef ATTN_RUNTIME_ATTN_H
 #define ATTN_RUNTIME_ATTN_H
@@ -51,7 +56,7 @@ extern "C" {
 #endif
 
 /* Goes up whenever a struct below or the meaning of a field changes. */
-#define ATTN_ABI_VERSION 2u
+#define ATTN_ABI_VERSION 3u
 
 #define ATTN_MAX_RANK 4
 
@@ -75,6 +80,9 @@ typedef enum attn_status {
   ATTN_ERROR_WORKSPACE,    /* the workspace is missing, not 64-byte aligned, or smaller than NAME_workspace_bytes */
   ATTN_ERROR_ISA,          /* no version of the kernel runs on this processor within max_isa */
   ATTN_ERROR_KV_LENGTH,    /* a pattern over one sequence was called with kv_length other than length */
+  ATTN_ERROR_REQUIREMENT,  /* a size breaks what the pattern requires; attn_kernel_info's `requirement` says which */
+  ATTN_ERROR_PER_HEAD,     /* an entry of a per-head parameter is below its minimum */
+  ATTN_ERROR_BLOCKS,       /* a table of blocks names a block past the last one */
   /* Of GPU kernels alone. */
   ATTN_ERROR_DRIVER,       /* the CUDA driver (libcuda.so.1) is missing, does not start, or is older than CUDA 12.0 */
   ATTN_ERROR_DEVICE,       /* no GPU has this number */
@@ -126,7 +134,7 @@ typedef struct attn_executor {
 
 enum {
   ATTN_HAS_QUERY_OFFSET = 1u << 0, /* query_offset replaces its default */
-  ATTN_HAS_SCALE = 1u << 1         /* scale replaces 1 / sqrt(head_size) */
+  ATTN_HAS_SCALE = 1u << 1         /* scale replaces 1 / sqrt(head_size); linear attention has none */
 };
 
 /* One call. Set it to ATTN_CALL_INIT (all fields zero but the first two), then fill in what differs. A status other
@@ -153,24 +161,49 @@ typedef struct attn_call {
 #define ATTN_CALL_INIT                                                                                                 \
   {sizeof(attn_call), ATTN_ABI_VERSION, 0, 0, NULL, NULL, 0, 0, 0, 0, 0.0, NULL, 0, NULL, NULL, NULL}
 
-/* What a tensor argument is; the first five are also the places of those tensors in every kernel. Run-time data (tokens
- * and on) are int32, of shape [size] (shared by all batches) or [batch, size], a row's columns contiguous. -1 pads a
- * ragged row of tokens. In a call over a whole sequence (no query_offset given, key_offset 0) a token past the last
- * position is an error; otherwise the call is a shard and the token counts as absent, as do defaults past the end. */
+/* What a tensor argument is; the first five are also the places of those tensors in every kernel. The others are
+ * run-time data. Tokens, segments, lengths, per-head numbers and blocks are int32, a row's columns contiguous (lengths:
+ * any stride), and all but lengths may be shared by all batches: then the axis of batches is left out. -1 pads a ragged
+ * row of tokens or blocks. In a call over a whole sequence (no query_offset given, key_offset 0) a token past the last
+ * position, or a block past the last key block, is an error; otherwise the call is a shard and it counts as absent, as
+ * do default tokens past the end. Fewer rows of blocks than there are query blocks list nothing for the others. Arrays
+ * are f32 of any strides, of exactly their extents: a stride of 0, not a size of 1, shares an entry. */
 typedef enum attn_role {
   ATTN_QUERY = 0,
   ATTN_KEY = 1,
   ATTN_VALUE = 2,
   ATTN_OUTPUT = 3,
   ATTN_LSE = 4,
-  ATTN_TOKENS = 5,   /* positions of tokens, in any order */
-  ATTN_SEGMENTS = 6, /* a segment id for each position from 0 */
-  ATTN_LENGTHS = 7   /* [batch]: how many positions hold keys; a default of one value is shared */
+  ATTN_TOKENS = 5,   /* [batch, size]: positions of tokens, in any order */
+  ATTN_SEGMENTS = 6, /* [batch, positions]: a segment id for each position from 0 */
+  ATTN_LENGTHS = 7,  /* [batch]: how many positions hold keys; a default of one value is shared */
+  ATTN_PER_HEAD = 8, /* [batch, heads]: a number for each query head; a default of one value is shared by all heads */
+  ATTN_BLOCKS = 9,   /* [batch, heads, query blocks, size]: key blocks for each block of queries */
+  ATTN_ARRAY = 10,   /* of attn_tensor_info's extents: what a score reads */
+  /* The state of linear attention, f32 [batch, kv_heads, head_size, value_head_size + 1] of any strides: sum over keys
+   * of f(key) value^T, and of f(key) as its last column. Both may be left out (rank 0), and may be the same memory. */
+  ATTN_STATE_IN = 11, /* what keys before the first one left; 0 if it is left out */
+  ATTN_STATE_OUT = 12 /* written: the state after the last key */
 } attn_role;
+
+/* Extents of arrays that no number says. */
+enum {
+  ATTN_EXTENT_ANY = -1, /* at least 1 */
+  ATTN_EXTENT_BATCH = -2,
+  ATTN_EXTENT_HEADS = -3,
+  ATTN_EXTENT_KV_HEADS = -4,
+  ATTN_EXTENT_QUERIES = -5, /* length */
+  ATTN_EXTENT_KEYS = -6,    /* kv_length */
+  ATTN_EXTENT_HEAD_SIZE = -7
+};
 
 typedef struct attn_tensor_info {
   const char *name;
-  int32_t role;                  /* attn_role */
+  int32_t role;                   /* attn_role */
+  int32_t rank;                   /* of arrays and states; 0 for other roles */
+  int64_t extents[ATTN_MAX_RANK]; /* of arrays and states: a number, or one of ATTN_EXTENT_* */
+  int64_t minimum;                /* of per-head numbers */
+  int64_t block;                 /* of blocks: how many positions one has; -1 - s: scalar s says it; 0: the call does */
   int32_t default_count;         /* -1: the caller has to give it */
   const int32_t *default_values; /* [default_count], used when the call's tensor has rank 0 */
 } attn_tensor_info;
@@ -182,6 +215,12 @@ typedef struct attn_scalar_info {
   attn_scalar default_value;
 } attn_scalar_info;
 
+/* What a pattern requires of a call's sizes: one number is at least another. */
+typedef struct attn_requirement_info {
+  const char *name;       /* "rows of the grid" */
+  const char *least_name; /* "rows of the neighborhood" */
+} attn_requirement_info;
+
 typedef struct attn_kernel_info {
   uint32_t version; /* ATTN_ABI_VERSION */
   int32_t element;  /* attn_element of query, key, value and output */
@@ -190,13 +229,18 @@ typedef struct attn_kernel_info {
   int32_t same_length; /* 1: kv_length has to equal length */
   int32_t tensor_count;
   int32_t scalar_count;
+  int32_t requirement_count;
   const char *name;
   const char *target;
   const attn_tensor_info *tensors;
   const attn_scalar_info *scalars;
+  const attn_requirement_info *requirements;
   int (*run)(const attn_call *call);
   size_t (*workspace_bytes)(const attn_call *call);
   int (*isa)(const attn_call *call);
+  /* The first requirement that a call breaks, with its two numbers (value, least); -1: it breaks none, or is wrong in
+   * another way. GPU kernels look only at requirements that depend on no run-time data. */
+  int (*requirement)(const attn_call *call, int64_t numbers[2]);
   int (*load)(void **handle, int device); /* of GPU kernels; NULL for those of the CPU */
   int (*unload)(void *handle);
 } attn_kernel_info;
@@ -219,7 +263,8 @@ static inline const char *attn_error_string(int status) {
   case ATTN_ERROR_ALIGNMENT:
     return "a tensor's pointer is no multiple of its element size; align it";
   case ATTN_ERROR_RANK:
-    return "a tensor has the wrong rank; query, key, value and output have 4 axes, lse 3, run-time data 1 or 2";
+    return "a tensor has the wrong rank; query, key, value and output have 4 axes, lse 3, the others those of their "
+           "role";
   case ATTN_ERROR_SHAPE:
     return "tensor shapes disagree, or a size or offset is out of range; see the shapes at the top of attn.h";
   case ATTN_ERROR_STRIDE:
@@ -242,6 +287,12 @@ static inline const char *attn_error_string(int status) {
     return "no version of the kernel runs on this processor within max_isa; raise max_isa";
   case ATTN_ERROR_KV_LENGTH:
     return "this pattern is over one sequence: kv_length has to equal length";
+  case ATTN_ERROR_REQUIREMENT:
+    return "a size does not fit the pattern, as a grid that is narrower than its window; see its requirements";
+  case ATTN_ERROR_PER_HEAD:
+    return "an entry of a per-head parameter is out of range; windows are at least 0, dilations and blocks at least 1";
+  case ATTN_ERROR_BLOCKS:
+    return "a table of blocks names a block outside the sequence; blocks lie in [0, number of blocks), -1 pads";
   case ATTN_ERROR_DRIVER:
     return "no CUDA driver (libcuda.so.1) of CUDA 12.0 or newer starts on this machine; install or update it";
   case ATTN_ERROR_DEVICE:

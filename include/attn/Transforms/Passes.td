@@ -10,9 +10,11 @@ include "mlir/Pass/PassBase.td"
 def AttnSpecialize : Pass<"attn-specialize", "::mlir::ModuleOp"> {
   let summary = "make typed kernels of patterns";
   let description = [{
-    Makes a function of every pattern that no attention names, sets element type and head sizes, and inlines patterns
-    (and the score symbol, if one is named) into attention. Afterwards the module holds functions only, and no pattern
-    value crosses one. A pattern's parameters become arguments with `attn.name`, `attn.default` and `attn.minimum`.
+    Makes a function of every pattern that no attention names and three of every `attn.linear`, sets element type
+    and head sizes, and inlines patterns (and the score symbol, if one is named) into attention. Afterwards the
+    module holds functions only, and no pattern value crosses one. A pattern's parameters become arguments with
+    `attn.name`, `attn.default` and `attn.minimum`. So do the score's; one that is called as a parameter of the
+    pattern is the same argument.
 
     ```mlir
     attn.pattern @band(%width: index = 8) {

@@ -10,13 +10,24 @@
 
 namespace attn {
 
-/// A pattern and what its numbers stand for: symbol FirstNamed + s is symbols[s] (an index value, or lengths, of which
-/// the batch's entry is meant), table t is tables[t], region r is regions[r].
+/// What has to hold in a call: value >= least. The names are those of the message to a caller who breaks it.
+struct Requirement {
+  std::string name, leastName;
+  Expr value, least;
+};
+
+/// A pattern and what its numbers stand for: symbol FirstNamed + s is symbols[s] (an index value, or lengths and
+/// per-head numbers, of which the entry of the batch or the head is meant), table t is tables[t], region r is
+/// regions[r].
 struct PatternReading {
   PairSet pairs = PairSet::full();
   llvm::SmallVector<mlir::Value> symbols;
   llvm::SmallVector<mlir::Value> tables;
   llvm::SmallVector<WhereOp> regions;
+  std::vector<Requirement> requirements;
+  bool isOneSequence = false; // key and query lengths have to be equal
+  /// Whether heads may differ in their pairs.
+  bool dependsOnHead() const;
 };
 
 /// Reads what attn-specialize inlined. A bound that is no closed form of the function's arguments is an error.

@@ -2,6 +2,7 @@
 //
 // Writes the parts of every kernel in the module, for each instruction set.
 
+#include "Linear.h"
 #include "Parts.h"
 
 using namespace mlir;
@@ -23,13 +24,13 @@ struct EmitCPUPass : attn::impl::AttnEmitCPUBase<EmitCPUPass> {
     if (failed(wanted))
       return signalPassFailure();
     for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
-      if (function.getOps<PlanOp>().empty())
+      if (function.getOps<PlanOp>().empty() && function.getOps<LinearAttentionOp>().empty())
         continue;
       FailureOr<KernelLayout> layout = KernelLayout::of(function);
       if (failed(layout) || failed(checkElement(function, *layout)))
         return signalPassFailure();
       for (const Isa *isa : *wanted)
-        emitKernel(*function.getOps<PlanOp>().begin(), *layout, *isa);
+        emitKernel(function, *layout, *isa);
       function.erase();
     }
     numFunctions +=
@@ -52,13 +53,16 @@ private:
   }
 
   static LogicalResult checkElement(func::FuncOp function, const KernelLayout &layout) {
-    if (!layout.element.isF32())
-      return function.emitError() << "kernel '" << layout.name << "' has element type " << layout.element
-                                  << "; CPU kernels are written for f32";
+    if (isa<ElementType>(layout.element))
+      return function.emitError() << "kernel '" << layout.name
+                                  << "' has no element type yet; run attn-specialize first";
     return success();
   }
 
-  void emitKernel(PlanOp plan, const KernelLayout &layout, const Isa &isa) {
+  void emitKernel(func::FuncOp function, const KernelLayout &layout, const Isa &isa) {
+    if (layout.linear)
+      return emitLinear(getOperation(), *function.getOps<LinearAttentionOp>().begin(), layout, isa);
+    PlanOp plan = *function.getOps<PlanOp>().begin();
     Kernel kernel{getOperation(), plan, layout, isa};
     for (auto [index, order] : llvm::enumerate(layout.orders))
       if (order.keyView >= 0)

@@ -37,6 +37,13 @@ enum class ScratchArray {
   GroupLower, // i32 [sub-tiles], their extremes
   GroupUpper,
   Tests, // i32 [rows][keys of a tile], what the residual test says
+  // Terms of the score region, by their number among those of their kind (ScoreTerms.h). Distance d of a tile is the
+  // key d - (rows - 1) places further on, seen from the tile's first row and key.
+  RowTerms,      // f32 [terms][rows]
+  KeyTerms,      // f32 [terms][keys of a tile]
+  DistanceTerms, // f32 [terms][distances of a tile]
+  BandPanels,    // f32 [terms * panels of distances][panel stride], rows of the array, packed as keys are
+  Bands,         // f32 [terms * rows of a micro-tile][their distances]
 };
 
 class Frame {
@@ -49,8 +56,9 @@ public:
   void end();
   mlir::Block::BlockArgListType arguments;
 
-  // Where this function finds the kernel's memory; set right after begin().
+  // Where this function finds the kernel's memory, and what it is about; set right after begin().
   Value views, symbols, scratch;
+  Value batch, head; // null in functions about no query head
 
   //===-- Memory ------------------------------------------------------------------------------------------------===//
   /// View `index` as memref<?x?x?x?xT>; `unitColumns`: its last stride is 1.
@@ -71,15 +79,39 @@ public:
   void storeVector(Value value, Value memref, ValueRange indices) {
     mlir::vector::StoreOp::create(b, value, memref, indices);
   }
-  /// Copies `columns` floats, as vectors and a masked tail; `change` maps each vector.
+  /// Copies `columns` numbers as vectors; `change` maps each of them. The last vector may overlap the one before, and
+  /// is masked only where there is no room for one.
   void copyRow(Value from, mlir::SmallVector<Value> fromIndices, Value to, mlir::SmallVector<Value> toIndices,
                int64_t columns, llvm::function_ref<Value(Value)> change);
+
+  //===-- Reads at computed places --------------------------------------------------------------------------------===//
+  /// Elements of a view: all indices but the last may be vectors, one element for each lane.
+  struct Places {
+    Value memory;       // the view's data, memref<?xT>
+    Value offset;       // of lane 0, or of what lanes add to
+    Value lanes;        // what each lane adds; null for one element
+    Value columnStride; // of the last axis
+  };
+  Places placesOf(unsigned view, mlir::Type element, llvm::ArrayRef<Value> indices);
+  Value read(const Places &places);
+  /// The element at the places' column `column`, a number.
+  Value readColumn(Places places, Value column);
+  /// How long an axis of a view is.
+  Value extent(unsigned view, unsigned axis);
+
+  //===-- Elements ----------------------------------------------------------------------------------------------===//
+  /// How an element of query, key, value and output lies in memory: f32, or i16 for 16-bit ones.
+  mlir::Type storage();
+  /// Between what memory holds and f32, for one number or a vector.
+  Value widen(Value stored);
+  Value narrow(Value number);
 
   //===-- Values ------------------------------------------------------------------------------------------------===//
   Value index(int64_t value) { return mlir::arith::ConstantIndexOp::create(b, value); }
   Value number(double value);
   Value numbers(double value) { return splat(b, number(value), isa.lanes); }
   Value integers(int64_t value);
+  Value zeros(mlir::Type element);
   mlir::VectorType vectorType(mlir::Type element) { return mlir::VectorType::get({isa.lanes}, element); }
   static mlir::Type elementOf(Value memref) { return mlir::cast<mlir::MemRefType>(memref.getType()).getElementType(); }
   Value add(Value x, Value y) { return mlir::arith::AddIOp::create(b, x, y); }
@@ -95,7 +127,7 @@ public:
   Value select(Value condition, Value x, Value y) { return mlir::arith::SelectOp::create(b, condition, x, y); }
   Value toIndex(Value x) { return mlir::arith::IndexCastOp::create(b, b.getIndexType(), x); }
   Value toInt32(Value x) { return mlir::arith::IndexCastOp::create(b, b.getI32Type(), x); }
-  /// x * y + z
+  /// x * y + z, numbers or vectors
   Value fma(Value x, Value y, Value z);
   /// The larger of two, without regard to NaN: one instruction. A NaN in x is passed over.
   Value maximum(Value x, Value y);
@@ -103,13 +135,22 @@ public:
   Value lanesOf(mlir::Type element);
   /// 2 to the power of each lane. Exact for 0; below 2^-126 the result is 0; a NaN stays one.
   Value exp2(Value x);
+  /// Makes columns of as many rows as there are lanes.
+  void transpose(llvm::MutableArrayRef<Value> rows);
   /// One number of all lanes.
   Value reduce(Value vector, llvm::function_ref<Value(Value, Value)> combine);
 
   //===-- The call ----------------------------------------------------------------------------------------------===//
   Value symbol(unsigned index);
   Value numberSymbol(unsigned index);
-  /// An argument of the kernel's function: what a region captured.
+  /// A batch's entry of int32 run-time data, or of one of the prologue's tables.
+  Value entryOf(unsigned view, Value column);
+  /// The entry of the head at hand of a per-head parameter.
+  Value entryOfHead(unsigned tensor);
+  /// attn.of_head, attn.of_batch or attn.extent.
+  Value callNumber(mlir::Operation *op);
+  /// What a region captured: an argument of the kernel's function, or arithmetic on them. Run-time data stay what they
+  /// are: the op that reads them knows which they are.
   Value argument(Value outer);
   Value evaluate(const Expr &expr, Value row);
 

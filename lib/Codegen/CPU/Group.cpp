@@ -9,14 +9,12 @@
 // Scores are in units of log2: the scale and log2(e) are in Q already, or are multiplied in behind the score region.
 // A row that has seen no key yet has m = -inf; it then takes 0 for m', so that masked scores give 2^-inf = 0.
 
-#include "Parts.h"
+#include "RegionOps.h"
 #include <limits>
 
 using namespace mlir;
 using namespace attn;
 using namespace attn::cpu;
-
-static constexpr double log2e = 1.4426950408889634;
 
 Value attn::cpu::keyRowsAt(Frame &f, Value table, Value rank, Value count) {
   VectorType indices = f.vectorType(f.b.getIndexType());
@@ -34,29 +32,26 @@ namespace {
 
 class GroupWriter {
 public:
-  GroupWriter(ImplicitLocOpBuilder &b, const Kernel &kernel, Mask mask, bool listedKeys)
-      : f(b, kernel.layout, kernel.isa), kernel(kernel), mask(mask), listedKeys(listedKeys) {}
+  GroupWriter(ImplicitLocOpBuilder &b, const Kernel &kernel, const ScoreTerms &terms, Mask mask, ListedRows listed)
+      : f(b, kernel.layout, kernel.isa), kernel(kernel), ops(f, kernel.op()), terms(terms), mask(mask), listed(listed) {
+  }
 
   func::FuncOp write(StringRef name) {
-    Type pointer = LLVM::LLVMPointerType::get(f.b.getContext()), index = f.b.getIndexType();
-    func::FuncOp function =
-        f.begin(kernel.module, name,
-                {pointer, pointer, pointer, pointer, pointer, index, index, index, index, index, index, index});
-    auto a = f.arguments;
-    f.symbols = a[0], f.scratch = a[1];
+    func::FuncOp function;
+    GroupCall call = beginGroupFunction(f, kernel.module, name, function);
     const KernelLayout &layout = kernel.layout;
     Type f32 = f.b.getF32Type();
-    keys = f.memrefAt(a[2], MemRefType::get({ShapedType::kDynamic, layout.panelStride()}, f32));
-    values = f.memrefAt(a[3], MemRefType::get({ShapedType::kDynamic, layout.valueStride()}, f32));
-    keyRows = a[4];
-    batch = a[5], head = a[6], tile = a[7], begin = a[9], end = a[10], count = a[11];
+    keys = f.memrefAt(call.keys, MemRefType::get({ShapedType::kDynamic, layout.panelStride()}, f32));
+    values = f.memrefAt(call.values, MemRefType::get({ShapedType::kDynamic, layout.valueStride()}, f32));
+    keyRows = listed.keys ? call.keyRows : Value();
+    tile = call.tile, begin = call.begin, end = call.end, count = call.count;
     query = f.scratchArray(ScratchArray::Query), output = f.scratchArray(ScratchArray::Output);
     sum = f.scratchArray(ScratchArray::Sum), maximum = f.scratchArray(ScratchArray::Maximum);
     scores = f.scratchArray(ScratchArray::Scores), rows = f.scratchArray(ScratchArray::Row);
     lower = f.scratchArray(ScratchArray::Lower), upper = f.scratchArray(ScratchArray::Upper);
     if (mask == Mask::Tests)
       tests = f.scratchArray(ScratchArray::Tests);
-    Value first = f.mul(a[8], layout.tile[2]);
+    Value first = f.mul(call.group, layout.tile[2]);
     f.loop(first, f.add(first, layout.tile[2]), f.isa.rows, [&](Value row) { writeRows(row); });
     f.end();
     return function;
@@ -79,7 +74,7 @@ private:
 
   /// Writes S and returns the rows' maxima, in lanes.
   SmallVector<Value> writeScores(Value row) {
-    return kernel.op().getScore().empty() ? writePlainScores(row) : writeRegionScores(row);
+    return kernel.changesScores() ? writeRegionScores(row) : writePlainScores(row);
   }
 
   Value lowest() { return f.numbers(-std::numeric_limits<double>::infinity()); }
@@ -105,45 +100,127 @@ private:
         f.storeVector(product, scores, {f.index(m), f.sub(at, tile)});
       });
     });
+    if (usesDistances() && terms.count(TermKind::Band))
+      writeBands(row);
     Value risen = f.scratchArray(ScratchArray::Risen);
-    f.loop(f.index(0), f.index(microRows()), 1, [&](Value m) {
-      Value highest =
-          f.loop(begin, end, f.isa.lanes, lowest(), [&](Value key, ValueRange carried) -> SmallVector<Value> {
-            SmallVector<Value> place{m, f.sub(key, tile)};
-            Value score = writeScore(f.add(row, m), key, f.loadVector(scores, place));
-            score = writeMask(f.add(row, m), key, score);
-            f.storeVector(score, scores, place);
-            return {f.maximum(score, carried[0])};
-          })[0];
-      f.storeVector(highest, risen, {m, f.index(0)});
-    });
+    f.loop(f.index(0), f.index(microRows()), 1,
+           [&](Value m) { f.storeVector(writeRowScores(m, f.add(row, m)), risen, {m, f.index(0)}); });
     SmallVector<Value> maxima;
     for (int64_t m = 0; m < microRows(); ++m)
       maxima.push_back(f.loadVector(risen, {f.index(m), f.index(0)}));
     return maxima;
   }
 
+  /// Runs the score region over row m of the micro-tile, row `row` of the tile; returns the maximum, in lanes.
+  Value writeRowScores(Value m, Value row) {
+    Region &score = kernel.op().getScore();
+    PairPlace place;
+    place.row = row, place.queryRow = f.load(rows, {row});
+    place.query = query, place.panels = keys, place.isEveryKey = !listed.keys;
+    RegionInliner inliner(
+        f.b, f.isa.lanes, [&](Value outer) { return f.argument(outer); },
+        [&](Operation *op, ValueRange operands) { return writeOp(op, operands, place, m); });
+    Value position = f.add(place.queryRow, f.symbol(QueryOffset));
+    inliner.inlineKnown(score, {Value(), f.batch, f.head, position, Value()});
+    // Some vectors at a time: one waits for another less.
+    return f.loop(begin, end, microKeys(), lowest(), [&](Value first, ValueRange carried) -> SmallVector<Value> {
+      Value highest = carried[0];
+      for (int64_t n = 0; n < microVectors(); ++n) {
+        Value key = f.add(first, n * f.isa.lanes);
+        SmallVector<Value> at{m, f.sub(key, tile)};
+        place.key = key, place.keyRows = keyRowsAt(f, keyRows, key, count);
+        RegionInliner each = inliner;
+        Value keyPositions;
+        if (listed.keys)
+          keyPositions = f.add(place.keyRows, splat(f.b, f.symbol(KeyOffset), f.isa.lanes));
+        else
+          each.countUp(score.getArgument(4), f.add(key, f.symbol(KeyOffset)));
+        Value changed = each.inlineRegion(score, {f.loadVector(scores, at), f.batch, f.head, position, keyPositions});
+        changed = arith::MulFOp::create(f.b, splat(f.b, changed, f.isa.lanes), f.numbers(log2e));
+        changed = writeMask(row, key, changed);
+        f.storeVector(changed, scores, at);
+        highest = f.maximum(changed, highest);
+      }
+      return {highest};
+    })[0];
+  }
+
+  //===-- Terms of the score ------------------------------------------------------------------------------------===//
+
+  bool usesDistances() const { return !listed.queries && !listed.keys; }
+
+  /// One of attn's own ops. Terms that are prepared are read; what waits for the keys is null before they are known.
+  Value writeOp(Operation *op, ValueRange operands, const PairPlace &place, Value m) {
+    const ScoreTerms::Term *term = terms.find(op);
+    if (!term)
+      return ops.write(op, operands, place);
+    Value number = f.index(term->number);
+    if (term->kind == TermKind::OfRow)
+      return f.load(f.scratchArray(ScratchArray::RowTerms), {number, place.row});
+    if (!place.key)
+      return Value();
+    if (term->kind == TermKind::OfKey)
+      return f.loadVector(f.scratchArray(ScratchArray::KeyTerms), {number, f.sub(place.key, tile)});
+    if (!usesDistances() || term->kind == TermKind::OfPair)
+      return ops.write(op, operands, place);
+    Value distance = distanceOf(place.row, place.key);
+    if (term->kind == TermKind::OfDistance)
+      return f.loadVector(f.scratchArray(ScratchArray::DistanceTerms), {number, distance});
+    Value band = f.add(f.mul(number, microRows()), m);
+    Value start = firstDistance(f.sub(place.row, m));
+    return f.loadVector(f.scratchArray(ScratchArray::Bands), {band, f.sub(distance, start)});
+  }
+
+  /// The number of the distance between a row and a key; see ScratchArray.
+  Value distanceOf(Value row, Value key) { return f.add(f.sub(f.sub(key, tile), row), kernel.layout.tile[0] - 1); }
+
+  /// Where the products of the micro-tile at `row` begin, in whole vectors.
+  Value firstDistance(Value row) { return f.alignDown(distanceOf(f.add(row, microRows() - 1), begin), f.isa.lanes); }
+
+  /// The micro-tile's rows times the array's rows for all of their distances.
+  void writeBands(Value row) {
+    Value panels = f.scratchArray(ScratchArray::BandPanels), bands = f.scratchArray(ScratchArray::Bands);
+    int64_t count = terms.count(TermKind::Band);
+    int64_t panelsOfTerm = cast<MemRefType>(panels.getType()).getDimSize(0) / count;
+    for (int64_t term = 0; term < count; ++term) {
+      Value start = firstDistance(row);
+      f.loop(start, distanceOf(row, end), microKeys(), [&](Value distance) {
+        SmallVector<Value> products = writeProducts(panels, term * panelsOfTerm, row, distance);
+        forEachVector(distance, products, [&](int64_t m, Value at, Value product) {
+          f.storeVector(product, bands, {f.index(term * microRows() + m), f.sub(at, start)});
+        });
+      });
+    }
+  }
+
+  //===-- Products ----------------------------------------------------------------------------------------------===//
+
+  using UseVector = llvm::function_ref<void(int64_t, Value, Value)>;
+
   /// Calls `use(m, key, product)` for the vectors of a micro-tile.
-  void forEachProduct(Value row, Value key, llvm::function_ref<void(int64_t, Value, Value)> use) {
-    SmallVector<Value> products = writeProducts(row, key);
+  void forEachProduct(Value row, Value key, UseVector use) {
+    forEachVector(key, writeProducts(keys, /*firstPanel=*/0, row, key), use);
+  }
+
+  void forEachVector(Value key, ArrayRef<Value> products, UseVector use) {
     for (int64_t m = 0; m < microRows(); ++m)
       for (int64_t n = 0; n < microVectors(); ++n)
         use(m, f.add(key, n * f.isa.lanes), products[m * microVectors() + n]);
   }
 
-  /// A micro-tile of Q K^T: rows x vectors accumulators over the columns.
-  SmallVector<Value> writeProducts(Value row, Value key) {
+  /// A micro-tile of Q times packed rows: rows x vectors accumulators over the columns.
+  SmallVector<Value> writeProducts(Value packed, int64_t firstPanel, Value row, Value key) {
     SmallVector<Value> panels, lanes;
     for (int64_t n = 0; n < microVectors(); ++n) {
       Value at = f.add(key, n * f.isa.lanes), size = f.index(KernelLayout::panelKeys);
-      panels.push_back(arith::DivUIOp::create(f.b, at, size));
+      panels.push_back(f.add(arith::DivUIOp::create(f.b, at, size), firstPanel));
       lanes.push_back(arith::RemUIOp::create(f.b, at, size));
     }
     auto multiply = [&](Value column, SmallVector<Value> sums) {
       SmallVector<Value> operands;
       for (int64_t n = 0; n < microVectors(); ++n) {
         Value offset = f.add(f.mul(column, KernelLayout::panelKeys), lanes[n]);
-        operands.push_back(f.loadVector(keys, {panels[n], offset}));
+        operands.push_back(f.loadVector(packed, {panels[n], offset}));
       }
       for (int64_t m = 0; m < microRows(); ++m) {
         Value x = splat(f.b, f.load(query, {f.add(row, m), column}), f.isa.lanes);
@@ -172,21 +249,6 @@ private:
     for (int64_t rest = whole; rest < count; ++rest)
       carried = step(f.add(first, rest), carried);
     return carried;
-  }
-
-  /// The score region over one vector of keys; then log2(e).
-  Value writeScore(Value row, Value key, Value score) {
-    PlanOp plan = kernel.plan;
-    if (plan.getScore().empty())
-      return score;
-    Value position = f.add(f.load(rows, {row}), f.symbol(QueryOffset));
-    Value keyPositions = arith::AddIOp::create(f.b, keyRowsAt(f, listedKeys ? keyRows : Value(), key, count),
-                                               splat(f.b, f.symbol(KeyOffset), f.isa.lanes));
-    RegionInliner inliner{
-        f.b, f.isa.lanes, [&](Value outer) { return f.argument(outer); },
-        [](Operation *, ValueRange) -> Value { llvm_unreachable("score regions are arith and math"); }};
-    Value changed = inliner.inlineRegion(kernel.op().getScore(), {score, batch, head, position, keyPositions});
-    return arith::MulFOp::create(f.b, splat(f.b, changed, f.isa.lanes), f.numbers(log2e));
   }
 
   Value writeMask(Value row, Value key, Value score) {
@@ -307,30 +369,18 @@ private:
 
   Frame f;
   const Kernel &kernel;
+  RegionOps ops;
+  const ScoreTerms &terms;
   Mask mask;
-  bool listedKeys;
-  Value keys, values, keyRows, batch, head, tile, begin, end, count;
+  ListedRows listed;
+  Value keys, values, keyRows, tile, begin, end, count;
   Value query, output, sum, maximum, scores, rows, lower, upper, tests;
 };
 
 } // namespace
 
-func::FuncOp GroupEmitter::function(OpBuilder &b, Mask mask, bool listedKeys) {
-  // Only a score region asks for the keys' positions.
-  bool askRows = listedKeys && !kernel.op().getScore().empty();
-  StringRef kind = mask == Mask::None ? "full" : mask == Mask::Bounds ? "bounds" : "tests";
-  std::string name = kernel.nameOf("group." + kind + (askRows ? ".listed" : ""));
-  func::FuncOp &known = functions[name];
-  if (!known) {
-    ImplicitLocOpBuilder builder(kernel.op().getLoc(), kernel.op().getContext());
-    known = GroupWriter(builder, kernel, mask, askRows).write(name);
-  }
-  return known;
-}
-
-void GroupEmitter::call(Frame &f, Mask mask, bool listedKeys, const GroupCall &a) {
-  func::FuncOp callee = function(f.b, mask, listedKeys);
-  Value arguments[] = {a.symbols, a.scratch, a.keys,  a.values, a.keyRows, a.batch,
-                       a.head,    a.tile,    a.group, a.begin,  a.end,     a.count};
-  func::CallOp::create(f.b, callee, arguments);
+func::FuncOp attn::cpu::writeGroup(const Kernel &kernel, const ScoreTerms &terms, StringRef name, Mask mask,
+                                   ListedRows listed) {
+  ImplicitLocOpBuilder builder(kernel.op().getLoc(), kernel.op().getContext());
+  return GroupWriter(builder, kernel, terms, mask, listed).write(name);
 }

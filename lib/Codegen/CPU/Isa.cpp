@@ -17,9 +17,9 @@ static constexpr StringRef avx512Features[] = {"+avx512f", "+avx512bw", "+avx512
 static constexpr StringRef avx2Features[] = {"+avx2", "+fma", "+f16c", "+bmi", "+bmi2"};
 
 static const Isa isas[] = {
-    {"avx512", ATTN_ISA_AVX512, 16, 8, 2, true, avx512Features},
-    {"avx2", ATTN_ISA_AVX2, 8, 4, 2, true, avx2Features},
-    {"generic", ATTN_ISA_GENERIC, 4, 4, 2, false, {}},
+    {"avx512", ATTN_ISA_AVX512, 16, 8, 2, true, true, avx512Features},
+    {"avx2", ATTN_ISA_AVX2, 8, 4, 2, true, true, avx2Features},
+    {"generic", ATTN_ISA_GENERIC, 4, 4, 2, false, false, {}},
 };
 
 llvm::ArrayRef<Isa> Isa::all() { return isas; }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Copies keys and values of one order into panels, so that the tiles read contiguous memory, whatever the strides, the
-// order and the tails are.
+// Copies keys and values of one order into panels of f32, so that the tiles read contiguous memory, whatever the
+// strides, the order and the tails are.
 //
 //   K: [panels][head size][16 keys], a panel a little apart from the next, so that they do not alias in the cache
 //   V: [keys][value stride]
@@ -29,7 +29,7 @@ public:
     f.views = f.arguments[0], f.symbols = f.arguments[1];
     batch = f.arguments[2], head = f.arguments[3];
     Type f32 = f.b.getF32Type();
-    keys = f.view(KeyTensor, f32), values = f.view(ValueTensor, f32);
+    keys = f.view(KeyTensor, f.storage()), values = f.view(ValueTensor, f.storage());
     packedKeys = f.view(order.keyView, f32), packedValues = f.view(order.valueView, f32);
     count = f.symbol(order.countSymbol);
     Value begin = f.mul(f.arguments[4], layout.packKeys());
@@ -60,10 +60,10 @@ private:
   void copyKey(Value rank) {
     Value from = row(rank);
     forEachColumn(rank, [&](Value column, ValueRange place) {
-      f.store(f.load(keys, {batch, head, from, column}), packedKeys, place);
+      f.store(f.widen(f.load(keys, {batch, head, from, column})), packedKeys, place);
     });
     f.copyRow(values, {batch, head, from, Value()}, packedValues, {batch, head, rank, Value()},
-              kernel.layout.valueHeadSize, [](Value v) { return v; });
+              kernel.layout.valueHeadSize, [&](Value v) { return f.widen(v); });
     clearColumns(rank, kernel.layout.valueHeadSize);
   }
 

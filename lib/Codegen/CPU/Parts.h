@@ -6,8 +6,12 @@
 #define ATTN_LIB_CODEGEN_CPU_PARTS_H
 
 #include "Frame.h"
+#include "attn/Codegen/ScoreTerms.h"
 
 namespace attn::cpu {
+
+/// Scores are kept in units of log2.
+inline constexpr double log2e = 1.4426950408889634;
 
 /// The kernel that is being written.
 struct Kernel {
@@ -17,6 +21,11 @@ struct Kernel {
   const Isa &isa;
 
   PlanOp op() const { return plan; }
+  /// Whether there is a score region that does more than to yield the score, as one may whose purpose is the sink.
+  bool changesScores() const {
+    mlir::Region &score = op().getScore();
+    return !score.empty() && score.front().getTerminator()->getOperand(0) != score.getArgument(0);
+  }
   /// NAME.part.isa
   std::string nameOf(const llvm::Twine &part) const { return (layout.name + "." + part + "." + isa.name).str(); }
 };
@@ -24,28 +33,52 @@ struct Kernel {
 /// How the pairs of a tile are masked: not at all, by the rows' bounds, or by bits that the residual test has set.
 enum class Mask { None, Bounds, Tests };
 
+/// Which rows come from a table. Where neither do, rows follow one another, and pairs of equal distance lie on
+/// diagonals of a tile.
+struct ListedRows {
+  bool queries, keys;
+};
+
 /// What one call of a group function is about: the rows of sub-tile `group`, the keys [begin, end) of the tile that
 /// starts at `tile`.
 struct GroupCall {
-  Value symbols, scratch, keys, values; // pointers: the batch's symbols, and the packed keys and values of the head
-  Value keyRows;                        // pointer to the order's table of rows, or null
-  Value batch, head, tile, group, begin, end;
+  Value views, symbols, scratch; // pointers; the symbols are the batch's
+  Value keys, values;            // pointers to the packed keys and values of the head
+  Value keyRows;                 // pointer to the order's table of rows, or null
+  Value batch, head;
+  Value first; // rank of the query tile's first row
+  Value tile, group, begin, end;
   Value count; // ranks of the key order
 };
 
-/// Writes group functions, one for each kind that is asked for.
+/// Writes the functions that tile functions call, one for each kind that is asked for.
 class GroupEmitter {
 public:
-  explicit GroupEmitter(const Kernel &kernel) : kernel(kernel) {}
-  /// Writes the call, and the function if this is its first.
-  void call(Frame &frame, Mask mask, bool listedKeys, const GroupCall &arguments);
+  explicit GroupEmitter(const Kernel &kernel) : kernel(kernel), terms(kernel.op().getScore()) {}
+  /// Writes the call of a group function, and the function if this is its first.
+  void call(Frame &frame, Mask mask, ListedRows listed, const GroupCall &arguments);
+  /// The same of the function that prepares the score's terms for a tile; nothing if there are none to prepare.
+  void prepareTerms(Frame &frame, ListedRows listed, const GroupCall &arguments);
 
 private:
-  mlir::func::FuncOp function(mlir::OpBuilder &b, Mask mask, bool listedKeys);
+  void call(Frame &frame, llvm::StringRef name, const GroupCall &arguments,
+            llvm::function_ref<mlir::func::FuncOp()> write);
 
   const Kernel &kernel;
+  ScoreTerms terms;
   llvm::StringMap<mlir::func::FuncOp> functions;
 };
+
+/// Starts a function that takes a GroupCall, and gives its arguments by name.
+GroupCall beginGroupFunction(Frame &frame, mlir::ModuleOp module, llvm::StringRef name, mlir::func::FuncOp &function);
+
+/// Writes a group function.
+mlir::func::FuncOp writeGroup(const Kernel &kernel, const ScoreTerms &terms, llvm::StringRef name, Mask mask,
+                              ListedRows listed);
+/// Writes the function that prepares the terms of a tile's keys and distances.
+mlir::func::FuncOp writeTerms(const Kernel &kernel, const ScoreTerms &terms, llvm::StringRef name, ListedRows listed);
+/// Computes the terms of each row of a tile, once its query rows are there.
+void emitRowTerms(Frame &frame, const Kernel &kernel, const ScoreTerms &terms, Value rowCount);
 
 /// Key rows of `lanes` ranks from `rank` on, as a vector of index: from the table, or the ranks themselves where it is
 /// null. Lanes at or past `count` are 0.

@@ -5,7 +5,7 @@
 // A box's bounds become, for each row, an interval of key ranks. Their extremes say where key tiles begin and end and
 // which of them are full; a tile in which no row looks at any key is skipped. This is Walk.cpp, step by step.
 
-#include "Parts.h"
+#include "RegionOps.h"
 
 using namespace mlir;
 using namespace attn;
@@ -16,15 +16,15 @@ namespace {
 class TileEmitter {
 public:
   TileEmitter(ImplicitLocOpBuilder &b, const Kernel &kernel, GroupEmitter &groups, unsigned phaseIndex, PhaseOp phase)
-      : f(b, kernel.layout, kernel.isa), kernel(kernel), layout(kernel.layout), groups(groups), phaseIndex(phaseIndex),
-        phase(phase), queryOrder(layout.phases[phaseIndex].queries) {}
+      : f(b, kernel.layout, kernel.isa), kernel(kernel), layout(kernel.layout), ops(f, kernel.op()), groups(groups),
+        phaseIndex(phaseIndex), phase(phase), queryOrder(layout.phases[phaseIndex].queries) {}
 
   void emit() {
     Type pointer = LLVM::LLVMPointerType::get(f.b.getContext()), index = f.b.getIndexType();
     f.begin(kernel.module, kernel.nameOf("tile." + Twine(phaseIndex)),
             {pointer, pointer, index, index, index, pointer});
     f.views = f.arguments[0], f.symbols = f.arguments[1], f.scratch = f.arguments[5];
-    batch = f.arguments[2], head = f.arguments[3];
+    f.batch = f.arguments[2], f.head = f.arguments[3];
     first = f.mul(f.arguments[4], layout.tile[0]);
     Value count = f.symbol(layout.orders[queryOrder].countSymbol);
     f.when(f.less(first, count), [&] {
@@ -48,40 +48,61 @@ private:
     sum = f.scratchArray(ScratchArray::Sum), maximum = f.scratchArray(ScratchArray::Maximum);
   }
 
-  /// An entry of one of the prologue's tables.
-  Value entry(int tableView, Value at) {
-    Value table = f.view(tableView, f.b.getI32Type());
-    return f.toIndex(f.load(table, {batch, f.index(0), f.index(0), at}));
-  }
-
   //===-- Rows --------------------------------------------------------------------------------------------------===//
 
   /// Q times the scale, an empty state, and which rows these are.
   void loadRows() {
-    Value query = f.view(QueryTensor, f.b.getF32Type()), loaded = f.scratchArray(ScratchArray::Query);
-    Value factor = kernel.op().getScale() ? f.argument(kernel.op().getScale()) : f.numberSymbol(ScaleSymbol);
-    if (kernel.op().getScore().empty())
-      factor = arith::MulFOp::create(f.b, factor, f.number(1.4426950408889634));
+    Value query = f.view(QueryTensor, f.storage()), loaded = f.scratchArray(ScratchArray::Query);
+    Value factor = ops.scale();
+    if (!kernel.changesScores())
+      factor = arith::MulFOp::create(f.b, factor, f.number(log2e));
     factor = splat(f.b, factor, f.isa.lanes);
     f.loop(f.index(0), valid, 1, [&](Value r) {
       Value rank = f.add(first, r);
       int view = layout.orders[queryOrder].rowsView;
-      Value row = view < 0 ? rank : entry(view, rank);
+      Value row = view < 0 ? rank : f.entryOf(view, rank);
       f.store(row, rows, {r});
       f.store(isOwned(row), owned, {r});
-      f.copyRow(query, {batch, head, row, Value()}, loaded, {r, Value()}, layout.headSize,
-                [&](Value v) -> Value { return arith::MulFOp::create(f.b, v, factor); });
+      f.copyRow(query, {f.batch, f.head, row, Value()}, loaded, {r, Value()}, layout.headSize,
+                [&](Value v) -> Value { return arith::MulFOp::create(f.b, f.widen(v), factor); });
     });
     f.loop(valid, padded, 1, [&](Value r) {
       f.store(f.index(0), rows, {r});
       f.loop(f.index(0), f.index(layout.headSize), 1, [&](Value c) { f.store(f.number(0), loaded, {r, c}); });
     });
     f.loop(f.index(0), padded, 1, [&](Value r) {
-      f.store(f.number(-std::numeric_limits<double>::infinity()), maximum, {r});
-      f.storeVector(f.numbers(0), sum, {r, f.index(0)});
+      beginState(r);
       f.loop(f.index(0), f.index(layout.valueStride()), f.isa.lanes,
              [&](Value c) { f.storeVector(f.numbers(0), output, {r, c}); });
     });
+    emitRowTerms(f, kernel, ScoreTerms(kernel.op().getScore()), valid);
+  }
+
+  /// An empty state, or that of the sink: a key of this score, whose value is 0. A sink of -inf is none.
+  void beginState(Value r) {
+    Value none = f.number(-std::numeric_limits<double>::infinity()), highest = none;
+    f.storeVector(f.numbers(0), sum, {r, f.index(0)});
+    if (!kernel.op().getSink().empty()) {
+      highest = arith::MulFOp::create(f.b, sinkOf(r), f.number(log2e));
+      Value isNone = arith::CmpFOp::create(f.b, arith::CmpFPredicate::OEQ, highest, none);
+      f.store(f.select(isNone, f.number(0), f.number(1)), sum, {r, f.index(0)});
+    }
+    f.store(highest, maximum, {r});
+  }
+
+  Value sinkOf(Value r) {
+    PairPlace place;
+    place.row = r, place.queryRow = f.load(rows, {r}), place.query = f.scratchArray(ScratchArray::Query);
+    auto writeOp = [&](Operation *op, ValueRange operands) -> Value {
+      Value result = ops.write(op, operands, place);
+      // Without a score region, log2(e) is in Q.
+      if (isa<QueryDotOp>(op) && !kernel.changesScores())
+        result = arith::MulFOp::create(f.b, result, f.number(1 / log2e));
+      return result;
+    };
+    RegionInliner inliner(f.b, f.isa.lanes, [&](Value outer) { return f.argument(outer); }, writeOp);
+    Value position = f.add(place.queryRow, f.symbol(QueryOffset));
+    return inliner.inlineRegion(kernel.op().getSink(), {f.batch, f.head, position});
   }
 
   /// 1 unless an earlier phase owns the row.
@@ -92,7 +113,7 @@ private:
     Value is = none;
     for (Attribute order : phase.getExceptAttr()) {
       const OrderLayout &other = layout.orders[layout.orderIndex(cast<OrderAttr>(order), Side::Queries)];
-      Value flag = f.toInt32(entry(other.flagsView, row));
+      Value flag = f.toInt32(f.entryOf(other.flagsView, row));
       is = arith::SubIOp::create(f.b, is, arith::MinSIOp::create(f.b, is, flag));
     }
     return is;
@@ -159,7 +180,7 @@ private:
     Value row = f.load(rows, {r}), begin = f.index(0), end = keyCount;
     if (box.getSameSegment()) {
       const MatchLayout &match = *layout.matchOf(queryOrder);
-      begin = entry(match.beginView, f.add(first, r)), end = entry(match.endView, f.add(first, r));
+      begin = f.entryOf(match.beginView, f.add(first, r)), end = f.entryOf(match.endView, f.add(first, r));
     }
     Expr low = box.getLower().getExpr(), high = box.getUpper().getExpr();
     Value rangeBegin = begin, rangeEnd = end;
@@ -183,7 +204,7 @@ private:
         },
         [&](OpBuilder &, Location, ValueRange range) {
           Value middle = arith::DivUIOp::create(f.b, f.add(range[0], range[1]), f.index(2));
-          Value before = f.less(entry(view, middle), row);
+          Value before = f.less(f.entryOf(view, middle), row);
           Value low = f.select(before, f.add(middle, 1), range[0]), high = f.select(before, range[1], middle);
           scf::YieldOp::create(f.b, ValueRange{low, high});
         });
@@ -208,7 +229,7 @@ private:
   GroupCall groupCall() {
     const OrderLayout &order = layout.orders[keyOrder];
     Value perKvHead = f.symbol(HeadsPerKvHeadSymbol);
-    Value kvHead = arith::DivUIOp::create(f.b, head, perKvHead);
+    Value kvHead = arith::DivUIOp::create(f.b, f.head, perKvHead);
     auto row = [&](int view, Type element, ValueRange at) {
       Value memref = f.view(view, element);
       Value address = memref::ExtractStridedMetadataOp::create(f.b, memref).getOffset();
@@ -221,13 +242,13 @@ private:
           .getResult();
     };
     GroupCall result;
-    result.symbols = f.symbols, result.scratch = f.scratch;
-    result.keys = row(order.keyView, f.b.getF32Type(), {batch, kvHead});
-    result.values = row(order.valueView, f.b.getF32Type(), {batch, kvHead});
+    result.views = f.views, result.symbols = f.symbols, result.scratch = f.scratch, result.first = first;
+    result.keys = row(order.keyView, f.b.getF32Type(), {f.batch, kvHead});
+    result.values = row(order.valueView, f.b.getF32Type(), {f.batch, kvHead});
     result.keyRows = order.rowsView < 0
                          ? LLVM::ZeroOp::create(f.b, LLVM::LLVMPointerType::get(f.b.getContext())).getResult()
-                         : row(order.rowsView, f.b.getI32Type(), {batch});
-    result.batch = batch, result.head = head, result.count = keyCount;
+                         : row(order.rowsView, f.b.getI32Type(), {f.batch});
+    result.batch = f.batch, result.head = f.head, result.count = keyCount;
     return result;
   }
 
@@ -242,28 +263,38 @@ private:
 
   /// The sub-tiles that have something in this tile.
   void emitTile(Mask mask, Value tile, Value tileEnd) {
+    ListedRows listed{layout.orders[queryOrder].rowsView >= 0, layout.orders[keyOrder].rowsView >= 0};
+    GroupCall whole = call;
+    whole.tile = whole.begin = tile, whole.end = tileEnd, whole.group = f.index(0);
+    groups.prepareTerms(f, listed, whole);
     f.loop(f.index(0), arith::DivUIOp::create(f.b, padded, f.index(layout.tile[2])), 1, [&](Value group) {
       Value low = f.alignDown(f.toIndex(f.load(groupLower, {group})), layout.tile[3]);
       Value high = f.alignUp(f.toIndex(f.load(groupUpper, {group})), layout.tile[3]);
       GroupCall arguments = call;
       arguments.tile = tile, arguments.group = group;
       arguments.begin = f.greatest(tile, low), arguments.end = f.least(tileEnd, high);
-      f.when(f.less(arguments.begin, arguments.end),
-             [&] { groups.call(f, mask, layout.orders[keyOrder].rowsView >= 0, arguments); });
+      f.when(f.less(arguments.begin, arguments.end), [&] { groups.call(f, mask, listed, arguments); });
     });
   }
 
   //===-- Residual tests ----------------------------------------------------------------------------------------===//
 
-  /// Asks every pair of the tile, keeps the answers, and returns whether there is a yes.
+  /// Asks every pair of the tile, keeps the answers, and returns whether there is a yes. What the test computes of keys
+  /// alone, it computes once for all rows.
   Value emitTests(BoxOp box, Value tile, Value tileEnd) {
     Value answers = f.scratchArray(ScratchArray::Tests);
+    bool listed = layout.orders[keyOrder].rowsView >= 0;
     Value no = f.integers(0);
-    Value some = f.loop(f.index(0), padded, 1, no, [&](Value r, ValueRange outer) -> SmallVector<Value> {
-      return f.loop(tile, tileEnd, f.isa.lanes, outer, [&](Value key, ValueRange inner) -> SmallVector<Value> {
-        Value inside = insideBounds(r, key);
-        Value says = splat(f.b, askTest(box, r, key), f.isa.lanes);
-        Value answer = arith::ExtUIOp::create(f.b, f.vectorType(f.b.getI32Type()), f.both(inside, says));
+    Value some = f.loop(tile, tileEnd, f.isa.lanes, no, [&](Value key, ValueRange outer) -> SmallVector<Value> {
+      RegionInliner inliner(
+          f.b, f.isa.lanes, [&](Value captured) { return f.argument(captured); },
+          [&](Operation *op, ValueRange operands) { return ops.write(op, operands); });
+      Value keyRows = keyRowsAt(f, listed ? call.keyRows : Value(), key, keyCount);
+      inliner.inlineKnown(box.getTest(), {f.batch, f.head, Value(), keyRows});
+      return f.loop(f.index(0), padded, 1, outer, [&](Value r, ValueRange inner) -> SmallVector<Value> {
+        Value says = inliner.inlineRegion(box.getTest(), {f.batch, f.head, f.load(rows, {r}), keyRows});
+        says = f.both(insideBounds(r, key), splat(f.b, says, f.isa.lanes));
+        Value answer = arith::ExtUIOp::create(f.b, f.vectorType(f.b.getI32Type()), says);
         f.storeVector(answer, answers, {r, f.sub(key, tile)});
         return {arith::OrIOp::create(f.b, inner[0], answer)};
       });
@@ -280,62 +311,6 @@ private:
     return f.both(compare(arith::CmpIPredicate::sge, lower), compare(arith::CmpIPredicate::slt, upper));
   }
 
-  Value askTest(BoxOp box, Value r, Value key) {
-    bool listed = layout.orders[keyOrder].rowsView >= 0;
-    Value keyRows = keyRowsAt(f, listed ? call.keyRows : Value(), key, keyCount);
-    RegionInliner inliner{f.b, f.isa.lanes, [&](Value outer) { return outerValue(outer); },
-                          [&](Operation *op, ValueRange operands) { return attnOp(op, operands); }};
-    return inliner.inlineRegion(box.getTest(), {batch, head, f.load(rows, {r}), keyRows});
-  }
-
-  /// Tables stay what they are: the op that reads them knows which they are.
-  Value outerValue(Value outer) { return isa<SegmentsType>(outer.getType()) ? outer : f.argument(outer); }
-
-  Value attnOp(Operation *op, ValueRange operands) {
-    if (auto apply = dyn_cast<ApplyOp>(op))
-      return f.evaluate(apply.getExpr().getExpr(), operands[0]);
-    if (auto member = dyn_cast<MemberOp>(op)) {
-      Side side = member.getKeys() ? Side::Keys : Side::Queries;
-      const OrderLayout &order = layout.orders[layout.orderIndex(member.getOrder(), side)];
-      Value rowsOfSide = f.symbol(member.getKeys() ? KvLength : Length);
-      Value flag = lookup(order.flagsView, operands[0], rowsOfSide, 0);
-      Value zero = arith::ConstantOp::create(f.b, f.b.getI64IntegerAttr(0));
-      if (auto type = dyn_cast<VectorType>(flag.getType()))
-        zero = splat(f.b, zero, f.isa.lanes);
-      return arith::CmpIOp::create(f.b, arith::CmpIPredicate::ne, flag, zero);
-    }
-    auto look = cast<LookupOp>(op);
-    unsigned tensor = layout.tensorOf(look.getTable());
-    Value size = memref::DimOp::create(f.b, f.view(tensor, f.b.getI32Type()), 3);
-    return lookup(tensor, operands[1], size, look.getAbsent());
-  }
-
-  /// table[at] as i64 where 0 <= at < size, `absent` elsewhere; `at` is a number or a vector of them.
-  Value lookup(unsigned tableView, Value at, Value size, int64_t absent) {
-    Value table = f.view(tableView, f.b.getI32Type());
-    Value missing = arith::ConstantOp::create(f.b, f.b.getI64IntegerAttr(absent));
-    auto inside = [&](Value zero, Value count) {
-      return f.both(arith::CmpIOp::create(f.b, arith::CmpIPredicate::sge, at, zero), f.less(at, count));
-    };
-    if (!isa<VectorType>(at.getType())) {
-      Value is = inside(f.index(0), size);
-      auto branch = scf::IfOp::create(
-          f.b, is,
-          [&](OpBuilder &, Location) {
-            Value value = f.load(table, {batch, f.index(0), f.index(0), at});
-            scf::YieldOp::create(f.b, arith::ExtSIOp::create(f.b, f.b.getI64Type(), value).getResult());
-          },
-          [&](OpBuilder &, Location) { scf::YieldOp::create(f.b, missing); });
-      return branch.getResult(0);
-    }
-    Value is = inside(splat(f.b, f.index(0), f.isa.lanes), splat(f.b, size, f.isa.lanes));
-    Value values =
-        vector::GatherOp::create(f.b, f.vectorType(f.b.getI32Type()), table,
-                                 ValueRange{batch, f.index(0), f.index(0), f.index(0)}, at, is, f.integers(0));
-    Value wide = arith::ExtSIOp::create(f.b, f.vectorType(f.b.getI64Type()), values);
-    return f.select(is, wide, splat(f.b, missing, f.isa.lanes));
-  }
-
   //===-- Output ------------------------------------------------------------------------------------------------===//
 
   void storeRows() {
@@ -349,7 +324,7 @@ private:
       Value logarithm = math::LogOp::create(f.b, f.loadVector(total, {r}));
       f.storeVector(f.fma(f.loadVector(maximum, {r}), f.numbers(0.6931471805599453), logarithm), lse, {r});
     });
-    Value out = f.view(OutputTensor, f.b.getF32Type());
+    Value out = f.view(OutputTensor, f.storage());
     f.loop(f.index(0), valid, 1,
            [&](Value r) { f.when(isOne(f.load(owned, {r})), [&] { storeRow(r, f.load(total, {r}), out); }); });
     Value isWanted = LLVM::ICmpOp::create(f.b, LLVM::ICmpPredicate::ne, f.viewData(LseTensor),
@@ -358,7 +333,7 @@ private:
       Value target = f.view(LseTensor, f.b.getF32Type(), /*unitColumns=*/false);
       f.loop(f.index(0), valid, 1, [&](Value r) {
         f.when(isOne(f.load(owned, {r})),
-               [&] { f.store(f.load(lse, {r}), target, {batch, head, f.load(rows, {r}), f.index(0)}); });
+               [&] { f.store(f.load(lse, {r}), target, {f.batch, f.head, f.load(rows, {r}), f.index(0)}); });
       });
     });
   }
@@ -368,19 +343,20 @@ private:
     Value none = arith::CmpFOp::create(f.b, arith::CmpFPredicate::OEQ, total, f.number(0));
     Value inverse = f.select(none, f.number(0), arith::DivFOp::create(f.b, f.number(1), total));
     inverse = splat(f.b, inverse, f.isa.lanes);
-    f.copyRow(output, {r, Value()}, out, {batch, head, f.load(rows, {r}), Value()}, layout.valueHeadSize,
-              [&](Value v) -> Value { return arith::MulFOp::create(f.b, v, inverse); });
+    f.copyRow(output, {r, Value()}, out, {f.batch, f.head, f.load(rows, {r}), Value()}, layout.valueHeadSize,
+              [&](Value v) -> Value { return f.narrow(arith::MulFOp::create(f.b, v, inverse)); });
   }
 
   Frame f;
   const Kernel &kernel;
   const KernelLayout &layout;
+  RegionOps ops;
   GroupEmitter &groups;
   unsigned phaseIndex;
   PhaseOp phase;
   unsigned queryOrder, keyOrder = 0;
   GroupCall call;
-  Value batch, head, first, valid, padded, keyCount;
+  Value first, valid, padded, keyCount;
   Value rows, owned, lower, upper, groupLower, groupUpper, output, sum, maximum;
 };
 

@@ -32,6 +32,12 @@ Value scale(OpBuilder &b, Location loc, Value x, double by) {
   return by == 1 ? x : arith::MulFOp::create(b, loc, x, constant(b, loc, by)).getResult();
 }
 
+/// What the kernels of a module compute with; null where it does not say.
+Type elementOf(gpu::GPUModuleOp module) {
+  auto element = module->getAttrOfType<TypeAttr>("attn.element");
+  return element ? element.getValue() : Type();
+}
+
 //===-- Functions of f32 ------------------------------------------------------------------------------------------===//
 
 /// f(x) = instruction(x * before) * after.
@@ -59,8 +65,8 @@ struct TanhByInstruction : OpRewritePattern<math::TanhOp> {
   LogicalResult matchAndRewrite(math::TanhOp op, PatternRewriter &b) const override {
     if (!op.getType().isF32())
       return b.notifyMatchFailure(op, "instructions take f32");
-    auto element = op->getParentOfType<gpu::GPUModuleOp>()->getAttrOfType<TypeAttr>("attn.element");
-    if (element && element.getValue().isBF16())
+    Type element = elementOf(op->getParentOfType<gpu::GPUModuleOp>());
+    if (element && element.isBF16())
       return allowInstruction(op, b);
     Location loc = op.getLoc();
     Value exp = approximate(b, loc, "ex2", scale(b, loc, op.getOperand(), 2 * 1.4426950408889634));
@@ -218,24 +224,33 @@ private:
     return failure(walked.wasInterrupted());
   }
 
+  /// f32 elements show what instructions are off by.
+  static bool isOfF32(gpu::GPUModuleOp module) {
+    Type element = elementOf(module);
+    return element && element.isF32();
+  }
+
   /// What the pattern file itself says. It goes first: polynomials of other functions are made of exp and log, too, and
   /// need them at full accuracy.
   LogicalResult useInstructions(gpu::GPUModuleOp module) {
     RewritePatternSet patterns(&getContext());
-    patterns.add<ThroughF32, FPowIByPowF, IPowIByLoop, IsInfByComparison, IsNormalByComparison, TanhByInstruction>(
-        &getContext());
-    patterns.add<ByInstruction<math::ExpOp>>(&getContext(), "ex2", 1.4426950408889634);
-    patterns.add<ByInstruction<math::LogOp>>(&getContext(), "lg2", 1, 0.6931471805599453);
+    patterns.add<ThroughF32, FPowIByPowF, IPowIByLoop, IsInfByComparison, IsNormalByComparison>(&getContext());
     patterns.add<ByInstruction<math::Log2Op>>(&getContext(), "lg2");
     patterns.add<ByInstruction<math::Log10Op>>(&getContext(), "lg2", 1, 0.3010299956639812);
+    if (!isOfF32(module)) {
+      patterns.add<TanhByInstruction>(&getContext());
+      patterns.add<ByInstruction<math::ExpOp>>(&getContext(), "ex2", 1.4426950408889634);
+      patterns.add<ByInstruction<math::LogOp>>(&getContext(), "lg2", 1, 0.6931471805599453);
+    }
     addCommonPatterns(patterns);
     return rewrite(module, std::move(patterns));
   }
 
   LogicalResult usePolynomials(gpu::GPUModuleOp module) {
     RewritePatternSet patterns(&getContext());
+    bool takesTanh = isOfF32(module);
     populateMathPolynomialApproximationPatterns(
-        patterns, [](StringRef name) { return name != math::TanhOp::getOperationName(); });
+        patterns, [&](StringRef name) { return takesTanh || name != math::TanhOp::getOperationName(); });
     math::populateExpansionPatterns(patterns, {"tan", "sinh", "cosh", "asinh", "acosh", "atanh", "powf", "clampf"});
     arith::populateCeilFloorDivExpandOpsPatterns(patterns);
     addCommonPatterns(patterns);

@@ -151,9 +151,9 @@ void BitsType::print(AsmPrinter &printer) const { printer << "<64x" << getColumn
 using EmitError = function_ref<InFlightDiagnostic()>;
 
 static LogicalResult verifyElement(EmitError emitError, Type element) {
-  if (element.isBF16() || element.isF16())
+  if (element.isF32() || element.isBF16() || element.isF16())
     return success();
-  return emitError() << "element type is " << element << "; use bf16 or f16";
+  return emitError() << "element type is " << element << "; use f32, bf16 or f16";
 }
 
 static LogicalResult verifyMultiple(EmitError emitError, StringRef what, int64_t value, int64_t unit, int64_t most) {
@@ -167,7 +167,7 @@ static LogicalResult verifyMultiple(EmitError emitError, StringRef what, int64_t
 
 LogicalResult SharedType::verify(EmitError emitError, int64_t rows, int64_t columns, Type element, int64_t panel) {
   if (failed(verifyElement(emitError, element)) || failed(verifyMultiple(emitError, "rows", rows, 8, INT64_MAX)) ||
-      failed(verifyMultiple(emitError, "columns", columns, 64, INT64_MAX)))
+      failed(verifyMultiple(emitError, "columns", columns, element.isF32() ? 32 : 64, INT64_MAX)))
     return failure();
   if (panel && (panel < rows || panel % 8))
     return emitError() << "panels of " << panel << " rows; use a multiple of 8 from " << rows << " on";

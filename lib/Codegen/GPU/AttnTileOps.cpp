@@ -65,13 +65,21 @@ static void printPlaces(OpAsmPrinter &printer, Operation *op) {
   llvm::interleaveComma(body.getArguments(), printer, [&](BlockArgument a) { printer.printRegionArgument(a); });
   printer << ") ";
   printer.printRegion(body, /*printEntryBlockArgs=*/false);
-  printer.printOptionalAttrDict(op->getAttrs());
+  printer.printOptionalAttrDict(op->getAttrs(), {"rolled"});
   printer << " : ";
   printer.printFunctionalType(op);
 }
 
-ParseResult MapOp::parse(OpAsmParser &parser, OperationState &result) { return parsePlaces(parser, result); }
-void MapOp::print(OpAsmPrinter &printer) { printPlaces(printer, *this); }
+ParseResult MapOp::parse(OpAsmParser &parser, OperationState &result) {
+  if (succeeded(parser.parseOptionalKeyword("rolled")))
+    result.addAttribute(getRolledAttrName(result.name), parser.getBuilder().getUnitAttr());
+  return parsePlaces(parser, result);
+}
+void MapOp::print(OpAsmPrinter &printer) {
+  if (getRolled())
+    printer << " rolled";
+  printPlaces(printer, *this);
+}
 ParseResult AskOp::parse(OpAsmParser &parser, OperationState &result) { return parsePlaces(parser, result); }
 void AskOp::print(OpAsmPrinter &printer) { printPlaces(printer, *this); }
 
@@ -215,7 +223,7 @@ LogicalResult SplatOp::verify() {
   Type result = getResult().getType(), needed = Float32Type::get(getContext());
   if (auto row = dyn_cast<RowType>(result))
     needed = row.getElement();
-  else if (isa<OperandType>(result))
+  else if (auto operand = dyn_cast<OperandType>(result); operand && !operand.getElement().isF32())
     needed = IntegerType::get(getContext(), 32);
   if (getValue().getType() == needed)
     return success();
@@ -277,7 +285,16 @@ static LogicalResult verifyPlaces(Operation *op, Region &body) {
   return success();
 }
 
-LogicalResult MapOp::verifyRegions() { return verifyPlaces(*this, getBody()); }
+LogicalResult MapOp::verifyRegions() {
+  SmallVector<Type> places;
+  for (Value operand : getOperands())
+    if (columnsOf(operand.getType()))
+      places.push_back(operand.getType());
+  if (getRolled() && (places.size() != 1 || places.front() != getResult().getType()))
+    return emitOpError() << "a rolled map takes one accumulator and rows, and gives an accumulator; there are "
+                         << places.size() << " operands with columns";
+  return verifyPlaces(*this, getBody());
+}
 LogicalResult AskOp::verifyRegions() { return verifyPlaces(*this, getBody()); }
 
 #define GET_OP_CLASSES

@@ -20,39 +20,6 @@ Value TileColumns::row(Value column) const {
   return isIdentity ? f.select(isIdentity, rank, row) : row;
 }
 
-//===-- attn's own ops --------------------------------------------------------------------------------------------===//
-
-/// table[at] as i64 where 0 <= at < size, `absent` elsewhere.
-static Value lookUp(Frame &f, LookupOp op, Value at) {
-  unsigned tensor = f.layout.tensorOf(op.getTable());
-  Value missing = arith::ConstantOp::create(f.b, f.b.getI64IntegerAttr(op.getAbsent()));
-  // The host writes the number of positions where a head's stride would stand.
-  Value size = f.toIndex(f.viewStride(tensor, 1));
-  auto load = [&]() -> Value {
-    Value wide = arith::IndexCastOp::create(f.b, f.b.getI64Type(), at);
-    return arith::ExtSIOp::create(f.b, f.b.getI64Type(), f.load32(f.tableOfBatch(tensor), wide));
-  };
-  return f.choose(f.compare(CmpIPredicate::ult, at, size), load, [&] { return missing; });
-}
-
-/// Whether the order's bitmap has the row; no row of the other side has one.
-static Value isMember(Frame &f, MemberOp op, Value row) {
-  Side side = op.getKeys() ? Side::Keys : Side::Queries;
-  const OrderLayout &order = f.layout.orders[f.layout.orderIndex(op.getOrder(), side)];
-  Value rows = f.symbol(op.getKeys() ? KvLength : Length);
-  return f.choose(
-      f.compare(CmpIPredicate::ult, row, rows), [&] { return f.hasFlag(order.flagsView, f.toI32(row)); },
-      [&] { return f.truth(false); });
-}
-
-static Value writeAttnOp(Frame &f, Operation *op, ValueRange operands) {
-  if (auto apply = dyn_cast<ApplyOp>(op))
-    return f.evaluate(apply.getExpr().getExpr(), operands[0]);
-  if (auto member = dyn_cast<MemberOp>(op))
-    return isMember(f, member, operands[0]);
-  return lookUp(f, cast<LookupOp>(op), operands[1]);
-}
-
 //===-- Columns ---------------------------------------------------------------------------------------------------===//
 
 namespace {
@@ -98,6 +65,9 @@ private:
     Operation *op = value.getDefiningOp();
     if (!op || op->getBlock() != column.getParentBlock())
       return 0;
+    // What its regions capture is no operand.
+    if (op->getNumRegions() != 0)
+      return std::nullopt;
     // Positions fit into 32 bits; narrower numbers wrap around among the columns of a tile.
     bool isWide =
         value.getType().isIndex() || (value.getType().isInteger() && value.getType().getIntOrFloatBitWidth() >= 32);
@@ -154,15 +124,23 @@ static void allowApproximation(Frame &f, Block &block) {
     }
 }
 
-Value attn::hopper::inlineColumnRegion(Frame &f, Region &region, ValueRange arguments, Value column) {
-  // Tables stay what they are: the op that reads them knows which they are.
-  auto outer = [&](Value value) { return isa<SegmentsType>(value.getType()) ? value : f.argument(value); };
-  RegionInliner inliner{f.b, 1, outer,
-                        [&](Operation *op, ValueRange operands) { return writeAttnOp(f, op, operands); }};
-  Value result = inliner.inlineRegion(region, arguments);
+RegionInliner attn::hopper::inlinerAt(Frame &f, const RegionPlace &place, const KnownValues &known) {
+  // Run-time data stay what they are: the op that reads them knows which they are.
+  auto outer = [&f](Value value) { return isa<AttnDialect>(value.getType().getDialect()) ? value : f.argument(value); };
+  auto attnOp = [&f, place, known](Operation *op, ValueRange operands) {
+    // Where there is no key, what reads its row has to wait.
+    Value value = known.lookup(op);
+    if (value || (!place.keyRow && isa<KeyDotOp, MixedDotOp>(op)))
+      return value;
+    return writeRegionOp(f, place, op, operands);
+  };
+  return {f.b, 1, outer, attnOp};
+}
+
+Value attn::hopper::inlineColumnRegion(Frame &f, Region &region, ValueRange arguments, const RegionPlace &place,
+                                       Value column, const KnownValues &known) {
+  Value result = inlinerAt(f, place, known).inlineRegion(region, arguments);
   Block &block = *f.b.getInsertionBlock();
-  if (!column)
-    return result;
   // The result may be a conversion itself, and is replaced then.
   auto keep = tile::YieldOp::create(f.b, result);
   splitConversions(f, block, column);

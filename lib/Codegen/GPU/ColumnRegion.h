@@ -6,7 +6,8 @@
 #ifndef ATTN_LIB_CODEGEN_GPU_COLUMNREGION_H
 #define ATTN_LIB_CODEGEN_GPU_COLUMNREGION_H
 
-#include "Frame.h"
+#include "RegionOps.h"
+#include "attn/Codegen/RegionInliner.h"
 
 namespace attn::hopper {
 
@@ -22,11 +23,18 @@ struct TileColumns {
   Value row(Value column) const;
 };
 
-/// Writes a pure region and returns what it yields. Where `column` is given, conversions of whole numbers that grow
+/// What some ops of a region give at a place.
+using KnownValues = llvm::DenseMap<mlir::Operation *, Value>;
+
+/// Writes pure regions at a place.
+RegionInliner inlinerAt(Frame &f, const RegionPlace &place, const KnownValues &known = KnownValues());
+
+/// Writes the score region for the column `column` and returns what it yields. Conversions of whole numbers that grow
 /// with the column are taken apart: float(a + k column) becomes float(a) + float(k column), of which the first is the
 /// same for a whole row and the second a constant at every place. (Converting takes as long as an exponential. Sums
 /// past 2^24 may be rounded twice.)
-Value inlineColumnRegion(Frame &f, mlir::Region &region, ValueRange arguments, Value column);
+Value inlineColumnRegion(Frame &f, mlir::Region &region, ValueRange arguments, const RegionPlace &place, Value column,
+                         const KnownValues &known);
 
 } // namespace attn::hopper
 

@@ -11,8 +11,7 @@
 //
 //   tile 0, always masked | tiles at the upper bound | full tiles | tiles at the lower bound
 
-#include "ColumnRegion.h"
-#include "PhaseKernel.h"
+#include "Scores.h"
 #include <cmath>
 
 using namespace mlir;
@@ -79,8 +78,7 @@ private:
     query = tile::SubtileOp::create(f.b, wholeType.subtile(), whole, warpgroup);
     if (!p.hasScore())
       f.when(isNegative, [&] { negateQueries(); });
-    State state{splat(f.f32(0), outputs), splat(f.f32(-INFINITY), f.rowOf(f32)), splat(f.f32(0), f.rowOf(f32))};
-    isEmpty = true;
+    State state = start();
     for (BoxOp box : p.boxes()) {
       BoundBox bound = bindBox(box, item, queries);
       auto valuesOf = [](const State &state, Value slot) {
@@ -89,7 +87,7 @@ private:
       SmallVector<Value> results = f.choose(
           f.less(f.i32(0), bound.tiles.count),
           [&] {
-            auto [next, slotAfter] = p.isListed(box) ? runList(bound, state, slot) : runBox(bound, state, slot);
+            auto [next, slotAfter] = goesSingly(bound) ? runSingly(bound, state, slot) : runBox(bound, state, slot);
             return valuesOf(next, slotAfter);
           },
           [&] { return valuesOf(state, slot); });
@@ -102,6 +100,19 @@ private:
     return slot;
   }
 
+  /// No key has been seen, but a sink may have: one of value 0. One of a row's four threads counts it.
+  State start() {
+    Value output = splat(f.f32(0), outputs);
+    isEmpty = !p.hasSink();
+    if (isEmpty)
+      return {output, splat(f.f32(-INFINITY), f.rowOf(f32)), splat(f.f32(0), f.rowOf(f32))};
+    Value maximum = f.map(f.rowOf(f32), regions->sinks(),
+                          [&](ValueRange row) -> Value { return arith::DivFOp::create(f.b, row[0], magnitude); });
+    return {output, maximum, splat(f.select(isFirstOfRow(), f.f32(1), f.f32(0)), f.rowOf(f32))};
+  }
+
+  Value isFirstOfRow() { return f.isZero(f.remainder(f.lane(), 4)); }
+
   Value splat(Value value, Type type) { return tile::SplatOp::create(f.b, type, value); }
 
   /// The thread's two rows, as ranks and as rows.
@@ -110,6 +121,7 @@ private:
     ranks[0] = first, ranks[1] = f.add(first, 8);
     for (int h : {0, 1})
       rows[h] = p.rowOr(queries, ranks[h], f.i32(0));
+    regions->turnTo(rows[0], rows[1]);
   }
 
   BoundBox bindBox(BoxOp box, const Item &item, const OrderInBatch &queries) {
@@ -133,24 +145,26 @@ private:
   /// negative scale the query rows are negated instead.
   void readScale() {
     Value scale = p.plan.getScale() ? f.argument(p.plan.getScale()) : f.numberSymbol(ScaleSymbol);
-    rawScale = scale;
+    regions.emplace(p, scale);
     unit = f.f32(1);
     if (p.hasScore()) {
-      factor = f.f32(log2e);
+      magnitude = f.f32(1), factor = f.f32(log2e);
       return;
     }
     isNegative = arith::CmpFOp::create(f.b, CmpFPredicate::OLT, scale, f.f32(0));
     // Masked scores are -inf; times 0 or NaN they would not be. What is NaN becomes so in the end.
     Value isNumber = arith::CmpFOp::create(f.b, CmpFPredicate::ORD, scale, scale);
     unit = f.select(isNumber, f.f32(1), scale);
-    scale = arith::MaxNumFOp::create(f.b, math::AbsFOp::create(f.b, scale), f.f32(0x1p-100));
-    factor = arith::MulFOp::create(f.b, scale, f.f32(log2e));
+    magnitude = arith::MaxNumFOp::create(f.b, math::AbsFOp::create(f.b, scale), f.f32(0x1p-100));
+    factor = arith::MulFOp::create(f.b, magnitude, f.f32(log2e));
   }
 
   void negateQueries() {
-    int64_t chunks = shape.queryColumns / 8;
+    auto type = cast<tile::SharedType>(query.getType());
+    int64_t chunks = type.getColumns() / type.chunkColumns();
     Type shared = LLVM::LLVMPointerType::get(f.b.getContext(), 3), four = VectorType::get({4}, f.b.getI32Type());
-    Value signs = arith::ConstantOp::create(f.b, DenseElementsAttr::get(cast<ShapedType>(four), int32_t(0x80008000)));
+    int32_t sign = type.elementBytes() == 4 ? 0x80000000 : 0x80008000;
+    Value signs = arith::ConstantOp::create(f.b, DenseElementsAttr::get(cast<ShapedType>(four), sign));
     f.loop(f.threadInGroup(), f.i32(64 * chunks), f.i32(128), [&](Value i) {
       Value address = tile::ChunkOp::create(f.b, shared, query, f.divide(i, chunks), f.remainder(i, chunks));
       Value bits = LLVM::LoadOp::create(f.b, four, address, /*alignment=*/16);
@@ -163,7 +177,7 @@ private:
   //===-- Turns -------------------------------------------------------------------------------------------------===//
 
   // Barriers 1 .. consumers are the warpgroups' turns, those after them let the threads of one warpgroup meet.
-  bool takesTurns() const { return shape.consumers() > 1; }
+  bool takesTurns() const { return shape.consumers() > 1 && !shape.threadsMultiply; }
   Value turnOf(Value group) { return f.add(group, 1); }
   Value nextGroup() { return f.remainder(f.add(warpgroup, 1), shape.consumers()); }
 
@@ -200,10 +214,9 @@ private:
   std::pair<State, Value> runBox(const BoundBox &box, const State &state, Value slot) {
     Step step = runFirstTile(box, state, slot);
     Value one = f.i32(1);
-    if (box.isTested || !p.isTiled) {
-      // Where other things cost more, one loop is enough.
-      Need need = box.isTested ? Need::Yes : Need::Maybe;
-      step = runTiles(box, step, one, box.tiles.count, {need, box.lowerMoves ? need : Need::No});
+    if (!p.isTiled || isTight()) {
+      // Where other things cost more, or registers are few, one loop is enough.
+      step = runTiles(box, step, one, box.tiles.count, {Need::Maybe, box.lowerMoves ? Need::Maybe : Need::No});
     } else {
       Value full = one, low = box.tiles.count;
       if (box.upperMoves) {
@@ -220,8 +233,18 @@ private:
     return {step.state, advance(step.slot)};
   }
 
-  /// The few tiles of a list, one after the other.
-  std::pair<State, Value> runList(const BoundBox &box, const State &state, Value slot) {
+  /// Whether little is gained where a tile is multiplied while another one's scores are computed: there are few tiles,
+  /// scores and tests take so long that nothing else matters, or so many boxes share the time and the registers. They
+  /// get those of the weights that would wait.
+  bool goesSingly(const BoundBox &box) {
+    return p.isListed(box.op) || box.isTested || shape.rollsScores || shape.hasManyBoxes;
+  }
+
+  /// Whether what is known of several boxes crowds the registers.
+  bool isTight() { return shape.consumers() == 3 && p.boxes().size() > 1; }
+
+  /// One tile after the other.
+  std::pair<State, Value> runSingly(const BoundBox &box, const State &state, Value slot) {
     isEmpty = false;
     SmallVector<Value> start{state.output, state.maximum, state.sum, slot};
     SmallVector<Value> results =
@@ -287,8 +310,7 @@ private:
   Step runFirstTile(const BoundBox &box, State state, Value slot) {
     Value s = multiplyAlone(slot);
     Value first = f.sub(box.tiles.last, shape.keys);
-    Masks masks =
-        box.isTested ? Masks{Need::Yes, Need::Yes} : Masks{Need::Maybe, box.lowerMoves ? Need::Maybe : Need::No};
+    Masks masks{Need::Maybe, box.lowerMoves ? Need::Maybe : Need::No};
     Softmax softmax = weigh(maskAndScore(box, s, first, masks), state);
     State next{isEmpty ? state.output : rescale(state.output, softmax), softmax.maximum, softmax.sum};
     isEmpty = false;
@@ -354,9 +376,9 @@ private:
   Value maskAndScore(const BoundBox &box, Value s, Value first, Masks masks) {
     TileColumns columns{f, first, box.keys.count, box.keys.rows, box.keys.isIdentity};
     if (p.hasScore())
-      s = applyScore(s, columns);
+      s = regions->apply(s, columns);
     if (box.isTested)
-      s = maskByTest(box, s, columns);
+      s = regions->test(box.op, s, columns);
     const Hull &hull = box.tiles.hull;
     s = maskWhere(
         masks.upper, [&] { return f.less(hull.fullEnd, f.add(first, shape.keys)); }, s, box.end, first,
@@ -378,29 +400,6 @@ private:
     if (need != Need::Maybe)
       return need == Need::Yes ? mask() : s;
     return f.choose(condition(), mask, [&] { return s; });
-  }
-
-  Value position(Value row, unsigned offset) { return f.add(f.toIndex(row), f.symbol(offset)); }
-
-  Value applyScore(Value s, const TileColumns &columns) {
-    Value queryPositions = pack(position(rows[0], QueryOffset), position(rows[1], QueryOffset));
-    Value keyOffset = f.symbol(KeyOffset);
-    return f.map(scores, {s, queryPositions}, [&](ValueRange place) -> Value {
-      Value score = arith::MulFOp::create(f.b, place[0], rawScale);
-      Value key = f.add(f.toIndex(columns.row(place[2])), keyOffset);
-      Value arguments[] = {score, f.toIndex(f.batch), f.toIndex(f.head), place[1], key};
-      return inlineColumnRegion(f, p.plan.getScore(), arguments, place[2]);
-    });
-  }
-
-  Value maskByTest(const BoundBox &box, Value s, const TileColumns &columns) {
-    Value queryRows = pack(f.toIndex(rows[0]), f.toIndex(rows[1]));
-    Value bits = f.ask(shape.keys, queryRows, [&](ValueRange place) -> Value {
-      Value arguments[] = {f.toIndex(f.batch), f.toIndex(f.head), place[0], f.toIndex(columns.row(place[1]))};
-      return inlineColumnRegion(f, box.op.getTest(), arguments, Value());
-    });
-    return f.map(scores, {s, bits},
-                 [&](ValueRange place) -> Value { return f.select(place[1], place[0], f.f32(-INFINITY)); });
   }
 
   //===-- Softmax -----------------------------------------------------------------------------------------------===//
@@ -545,7 +544,8 @@ private:
   }
 
   void storeRows(const OrderInBatch &queries, Value firstRank, Value part) {
-    int64_t chunks = (p.layout.valueHeadSize + 7) / 8;
+    int64_t width = cast<tile::SharedType>(part.getType()).chunkColumns();
+    int64_t chunks = (p.layout.valueHeadSize + width - 1) / width;
     Type shared = LLVM::LLVMPointerType::get(f.b.getContext(), 3);
     f.loop(f.threadInGroup(), f.i32(64 * chunks), f.i32(128), [&](Value i) {
       Value r = f.divide(i, chunks), chunk = f.remainder(i, chunks), rank = f.add(firstRank, r);
@@ -554,34 +554,33 @@ private:
         f.when(p.isOwned(row), [&] {
           Value from = tile::ChunkOp::create(f.b, shared, part, r, chunk);
           Value to = f.rowPointer(OutputTensor, f.head, row, p.element());
-          to = LLVM::GEPOp::create(f.b, to.getType(), p.element(), to, ArrayRef<LLVM::GEPArg>{f.mul(chunk, 8)});
-          storeChunk(from, to, f.sub(f.i32(p.layout.valueHeadSize), f.mul(chunk, 8)));
+          to = LLVM::GEPOp::create(f.b, to.getType(), p.element(), to, ArrayRef<LLVM::GEPArg>{f.mul(chunk, width)});
+          storeChunk(from, to, f.sub(f.i32(p.layout.valueHeadSize), f.mul(chunk, width)), width);
         });
       });
     });
   }
 
-  /// Eight elements, or as many as there are columns.
-  void storeChunk(Value from, Value to, Value columns) {
-    Type i16 = f.b.getI16Type();
-    auto eight = VectorType::get({8}, i16);
-    Value elements = LLVM::LoadOp::create(f.b, eight, from, /*alignment=*/16);
+  /// A chunk of `width` elements, or as many as there are columns.
+  void storeChunk(Value from, Value to, Value columns, int64_t width) {
+    Type bits = f.b.getIntegerType(128 / width);
+    Value elements = LLVM::LoadOp::create(f.b, VectorType::get(width, bits), from, /*alignment=*/16);
     auto one = [&](int64_t e) {
-      Value at = LLVM::GEPOp::create(f.b, to.getType(), i16, to, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(e)});
+      Value at = LLVM::GEPOp::create(f.b, to.getType(), bits, to, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(e)});
       LLVM::StoreOp::create(f.b, LLVM::ExtractElementOp::create(f.b, elements, f.i32(e)), at);
     };
     auto all = [&] {
       if (p.isTiled)
         LLVM::StoreOp::create(f.b, elements, to, /*alignment=*/16);
       else
-        for (int64_t e = 0; e < 8; ++e)
+        for (int64_t e = 0; e < width; ++e)
           one(e);
       return SmallVector<Value>();
     };
-    if (p.layout.valueHeadSize % 8 == 0)
+    if (p.layout.valueHeadSize % width == 0)
       return (void)all();
-    f.choose(f.compare(CmpIPredicate::sge, columns, f.i32(8)), all, [&] {
-      for (int64_t e = 0; e < p.layout.valueHeadSize % 8; ++e)
+    f.choose(f.compare(CmpIPredicate::sge, columns, f.i32(width)), all, [&] {
+      for (int64_t e = 0; e < p.layout.valueHeadSize % width; ++e)
         one(e);
       return SmallVector<Value>();
     });
@@ -597,8 +596,7 @@ private:
     auto halves = tile::UnpackOp::create(f.b, f32, f32, lse);
     Value wanted = arith::CmpIOp::create(f.b, CmpIPredicate::ne, f.viewAddress(LseTensor),
                                          arith::ConstantOp::create(f.b, f.b.getI64IntegerAttr(0)));
-    Value isFirstOfRow = f.isZero(f.remainder(f.lane(), 4));
-    f.when(f.both(wanted, isFirstOfRow), [&] {
+    f.when(f.both(wanted, isFirstOfRow()), [&] {
       for (int h : {0, 1})
         f.when(f.compare(CmpIPredicate::ult, ranks[h], queries.count), [&] {
           f.when(p.isOwned(rows[h]), [&] {
@@ -614,9 +612,10 @@ private:
   const GpuShape &shape;
   Value warpgroup;
   Type f32, scores, outputs, weights;
-  Value rawScale, factor, isNegative;
-  Value unit;  // 1, or NaN where the scale is
-  Value query; // the warpgroup's 64 rows
+  std::optional<Scores> regions;
+  Value magnitude, factor, isNegative; // what a product counts as a score, without its sign; c
+  Value unit;                          // 1, or NaN where the scale is
+  Value query;                         // the warpgroup's 64 rows
   Value ranks[2], rows[2];
   bool isEmpty = true; // the state: no tile has been seen
 };

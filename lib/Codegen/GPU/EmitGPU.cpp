@@ -141,6 +141,11 @@ struct EmitGPUPass : attn::impl::AttnEmitGPUBase<EmitGPUPass> {
 
   void runOnOperation() override {
     for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
+      if (!function.getOps<LinearAttentionOp>().empty()) {
+        function.emitError() << "kernel '" << function.getSymName()
+                             << "' is linear attention, which sm_90a kernels are not written for; use the CPU";
+        return signalPassFailure();
+      }
       if (function.getOps<PlanOp>().empty())
         continue;
       FailureOr<KernelLayout> layout = KernelLayout::of(function);
@@ -151,21 +156,27 @@ struct EmitGPUPass : attn::impl::AttnEmitGPUBase<EmitGPUPass> {
   }
 
 private:
+  /// What the prologue has to do, see attn_fits_launch.
+  static int64_t countJobs(const KernelLayout &layout) {
+    auto isTabled = [](const OrderLayout &order) { return order.rowsView >= 0; };
+    auto isChecked = [](const TensorArgument &tensor) {
+      return tensor.role == ATTN_LENGTHS || tensor.role == ATTN_PER_HEAD || tensor.role == ATTN_BLOCKS;
+    };
+    return llvm::count_if(layout.orders, isTabled) + llvm::count_if(layout.tensors, isChecked) + layout.offsets.size();
+  }
+
   static LogicalResult check(func::FuncOp function, const KernelLayout &layout) {
-    if (!layout.element.isBF16() && !layout.element.isF16())
-      return function.emitError() << "kernel '" << layout.name << "' has element type " << layout.element
-                                  << "; sm_90a kernels are written for bf16 and f16";
+    if (isa<ElementType>(layout.element))
+      return function.emitError() << "kernel '" << layout.name << "' has no element type; run attn-specialize first";
     for (int64_t size : {layout.headSize, layout.valueHeadSize})
       if (ShapedType::isDynamic(size))
         return function.emitError() << "kernel '" << layout.name << "' has no head size; run attn-specialize first";
       else if (size < 1 || size > 256)
         return function.emitError() << "kernel '" << layout.name << "' has head size " << size
                                     << "; sm_90a kernels are written for 1 to 256";
-    auto tables = llvm::count_if(layout.orders, [](const OrderLayout &order) { return order.rowsView >= 0; });
-    auto lengths = llvm::count_if(layout.tensors, [](const TensorArgument &t) { return t.role == ATTN_LENGTHS; });
-    if (tables + lengths > ATTN_MAX_JOBS || Frame::wordCount(layout) > ATTN_GPU_MAX_WORDS)
-      return function.emitError() << "kernel '" << layout.name << "' has " << tables + lengths
-                                  << " lists, sorted sides and lengths and "
+    if (int64_t jobs = countJobs(layout); jobs > ATTN_MAX_JOBS || Frame::wordCount(layout) > ATTN_GPU_MAX_WORDS)
+      return function.emitError() << "kernel '" << layout.name << "' has " << jobs
+                                  << " lists, sorted sides, tables and checked arguments, and "
                                   << layout.tensors.size() + layout.scalars.size() << " arguments; a launch takes "
                                   << int(ATTN_MAX_JOBS) << " of the former, and " << int(ATTN_GPU_MAX_WORDS)
                                   << " words in all: use fewer";

@@ -26,6 +26,7 @@ Value Frame::least(Value x, Value y) { return arith::MinSIOp::create(b, x, y); }
 Value Frame::greatest(Value x, Value y) { return arith::MaxSIOp::create(b, x, y); }
 Value Frame::compare(CmpIPredicate predicate, Value x, Value y) { return arith::CmpIOp::create(b, predicate, x, y); }
 Value Frame::both(Value x, Value y) { return arith::AndIOp::create(b, x, y); }
+Value Frame::either(Value x, Value y) { return arith::OrIOp::create(b, x, y); }
 Value Frame::negate(Value condition) { return arith::XOrIOp::create(b, condition, truth(true)); }
 Value Frame::truth(bool value) { return arith::ConstantOp::create(b, b.getBoolAttr(value)); }
 Value Frame::select(Value condition, Value x, Value y) { return arith::SelectOp::create(b, condition, x, y); }
@@ -36,6 +37,11 @@ Value Frame::toI32(Value x) {
   if (x.getType().isIndex())
     return arith::IndexCastOp::create(b, b.getI32Type(), x);
   return x.getType().isInteger(64) ? arith::TruncIOp::create(b, b.getI32Type(), x).getResult() : x;
+}
+Value Frame::toI64(Value x) {
+  if (x.getType().isIndex())
+    return arith::IndexCastOp::create(b, b.getI64Type(), x);
+  return x.getType().isInteger(64) ? x : arith::ExtSIOp::create(b, b.getI64Type(), x).getResult();
 }
 
 Value Frame::f32(double value) { return arith::ConstantOp::create(b, b.getF32FloatAttr(value)); }
@@ -67,11 +73,11 @@ Value Frame::anyOfWarp(Value condition) {
 //===-- Words -----------------------------------------------------------------------------------------------------===//
 
 unsigned Frame::wordCount(const KernelLayout &layout) {
-  return layout.symbolCount() + ATTN_GPU_WORDS + 4 * layout.viewCount;
+  return layout.symbolCount() + ATTN_GPU_WORDS + ATTN_GPU_VIEW_WORDS * layout.viewCount;
 }
 
 unsigned Frame::viewWord(unsigned view, unsigned field) const {
-  return layout.symbolCount() + ATTN_GPU_WORDS + 4 * view + field;
+  return layout.symbolCount() + ATTN_GPU_WORDS + ATTN_GPU_VIEW_WORDS * view + field;
 }
 
 static Value wordPointer(Frame &f, unsigned number) {
@@ -82,6 +88,12 @@ static Value wordPointer(Frame &f, unsigned number) {
 Value Frame::word(unsigned number) { return LLVM::LoadOp::create(b, b.getI64Type(), wordPointer(*this, number)); }
 
 Value Frame::size(unsigned gpuWord) { return toI32(word(layout.symbolCount() + gpuWord)); }
+
+Value Frame::viewAddress(unsigned view) { return word(viewWord(view, ATTN_GPU_VIEW_ADDRESS)); }
+
+Value Frame::viewStride(unsigned view, unsigned axis) { return word(viewWord(view, ATTN_GPU_VIEW_STRIDES + axis)); }
+
+Value Frame::viewExtent(unsigned view, unsigned axis) { return word(viewWord(view, ATTN_GPU_VIEW_SHAPE + axis)); }
 
 Value Frame::orderState(unsigned order, unsigned field) {
   Value place = add(mul(batch, layout.orders.size()), order);
@@ -94,6 +106,14 @@ Value Frame::hasFlag(unsigned view, Value row) {
   return negate(isZero(both(arith::ShRUIOp::create(b, bits, remainder(row, 32)), i32(1))));
 }
 
+void Frame::turnTo(Value itemBatch, Value itemHead) {
+  batch = itemBatch, head = itemHead;
+  kvHead = divide(head, toI32(symbol(HeadsPerKvHeadSymbol)));
+  for (auto [i, named] : llvm::enumerate(layout.symbols))
+    if (named.kind == NamedSymbol::HeadEntry)
+      headEntries[FirstNamed + i] = headEntry(named.source);
+}
+
 Value Frame::symbol(unsigned number) {
   unsigned firstCount = FirstNamed + layout.symbols.size();
   if (number >= firstCount) {
@@ -102,12 +122,43 @@ Value Frame::symbol(unsigned number) {
       return symbol(order.side == Side::Queries ? Length : KvLength);
     return toIndex(orderState(number - firstCount, /*count*/ 0));
   }
-  if (number >= FirstNamed && layout.symbols[number - FirstNamed].kind == NamedSymbol::Entry) {
-    unsigned tensor = layout.symbols[number - FirstNamed].source;
-    Value zero = arith::ConstantOp::create(b, b.getI64IntegerAttr(0));
-    return toIndex(load32(tableOfBatch(tensor), zero));
+  if (number == Head)
+    return toIndex(head);
+  if (number >= FirstNamed) {
+    const NamedSymbol &named = layout.symbols[number - FirstNamed];
+    if (named.kind == NamedSymbol::Entry)
+      return batchEntry(named.source);
+    if (named.kind == NamedSymbol::HeadEntry)
+      return headEntries.lookup(number);
   }
   return toIndex(word(number));
+}
+
+Value Frame::batchEntry(unsigned tensor) {
+  Value zero = arith::ConstantOp::create(b, b.getI64IntegerAttr(0));
+  return toIndex(load32(tableOfBatch(tensor), zero));
+}
+
+Value Frame::headEntry(unsigned tensor) {
+  Value entry = toIndex(load32(tableOfBatch(tensor), mul(toI64(head), viewStride(tensor, 3))));
+  std::optional<int64_t> minimum = layout.tensors[tensor].minimum;
+  return minimum ? greatest(entry, index(*minimum)) : entry;
+}
+
+Value Frame::callNumber(Operation *op) {
+  if (auto ofHead = dyn_cast<OfHeadOp>(op))
+    return headEntry(layout.tensorOf(ofHead.getValues()));
+  if (auto ofBatch = dyn_cast<OfBatchOp>(op))
+    return batchEntry(layout.tensorOf(ofBatch.getValues()));
+  switch (cast<ExtentOp>(op).getKind()) {
+  case ExtentKind::Queries:
+    return add(symbol(QueryOffset), symbol(Length));
+  case ExtentKind::Keys:
+    return add(symbol(KeyOffset), symbol(KvLength));
+  case ExtentKind::Heads:
+    return symbol(Heads);
+  }
+  llvm_unreachable("all kinds are handled");
 }
 
 Value Frame::numberSymbol(unsigned number) {
@@ -115,9 +166,11 @@ Value Frame::numberSymbol(unsigned number) {
 }
 
 Value Frame::argument(Value outer) {
-  return writeArithmetic(b, outer, [&](Value argument) {
-    unsigned number = layout.symbolOf(argument);
-    return argument.getType().isF32() ? numberSymbol(number) : symbol(number);
+  return writeArithmetic(b, outer, [&](Value leaf) {
+    if (Operation *op = leaf.getDefiningOp())
+      return callNumber(op);
+    unsigned number = layout.symbolOf(leaf);
+    return leaf.getType().isF32() ? numberSymbol(number) : symbol(number);
   });
 }
 
@@ -131,8 +184,9 @@ Value Frame::pointer(Value address, Type element, Value at) {
   return LLVM::GEPOp::create(b, global, element, base, ArrayRef<LLVM::GEPArg>{at});
 }
 
-Value Frame::load(Type element, Value address, Value at) {
-  return LLVM::LoadOp::create(b, element, pointer(address, element, at));
+Value Frame::load(Type element, Value address, Value at, bool isConstant) {
+  return LLVM::LoadOp::create(b, element, pointer(address, element, at), /*alignment=*/0, /*isVolatile=*/false,
+                              /*isNonTemporal=*/false, /*isInvariant=*/isConstant);
 }
 
 Value Frame::tableOfBatch(unsigned view) {
@@ -140,11 +194,15 @@ Value Frame::tableOfBatch(unsigned view) {
   return add(viewAddress(view), mul(mul(wideBatch, viewStride(view, 0)), 4));
 }
 
+Value Frame::entryOf(unsigned view, ValueRange indices) {
+  Value entry = arith::ConstantOp::create(b, b.getI64IntegerAttr(0));
+  for (auto [axis, index] : llvm::enumerate(indices))
+    entry = add(entry, mul(toI64(index), viewStride(view, axis)));
+  return entry;
+}
+
 Value Frame::rowPointer(unsigned view, Value headOfTensor, Value row, Type element) {
-  auto part = [&](Value number, unsigned axis) {
-    return mul(arith::ExtSIOp::create(b, b.getI64Type(), number), viewStride(view, axis));
-  };
-  return pointer(viewAddress(view), element, add(add(part(batch, 0), part(headOfTensor, 1)), part(row, 2)));
+  return pointer(viewAddress(view), element, entryOf(view, {batch, headOfTensor, row}));
 }
 
 //===-- Control ---------------------------------------------------------------------------------------------------===//
@@ -217,8 +275,8 @@ static void writePlaces(ImplicitLocOpBuilder &b, Region &region, ValueRange oper
   tile::YieldOp::create(b, result);
 }
 
-Value Frame::map(Type result, ValueRange operands, llvm::function_ref<Value(ValueRange)> body) {
-  auto op = tile::MapOp::create(b, result, operands);
+Value Frame::map(Type result, ValueRange operands, llvm::function_ref<Value(ValueRange)> body, bool isRolled) {
+  auto op = tile::MapOp::create(b, result, operands, isRolled);
   bool hasColumn =
       !isa<tile::RowType>(result) || llvm::any_of(operands, [](Value v) { return !isa<tile::RowType>(v.getType()); });
   writePlaces(b, op.getBody(), operands, hasColumn, body);

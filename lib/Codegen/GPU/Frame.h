@@ -57,11 +57,13 @@ public:
   Value less(Value x, Value y) { return compare(CmpIPredicate::slt, x, y); }
   Value isZero(Value x) { return compare(CmpIPredicate::eq, x, constantLike(x, 0)); }
   Value both(Value x, Value y);
+  Value either(Value x, Value y);
   Value negate(Value condition);
   Value truth(bool value);
   Value select(Value condition, Value x, Value y);
   Value toIndex(Value x);
   Value toI32(Value x);
+  Value toI64(Value x);
 
   //===-- Numbers -----------------------------------------------------------------------------------------------===//
 
@@ -85,26 +87,35 @@ public:
 
   //===-- The call's words --------------------------------------------------------------------------------------===//
 
-  Value words;       // pointer to them
-  Value batch, head; // of the item, i32
+  Value words;               // pointer to them
+  Value batch, head, kvHead; // of the item, i32
 
   static unsigned wordCount(const KernelLayout &layout);
   Value word(unsigned number);
   /// One of attn_gpu_word, as i32.
   Value size(unsigned gpuWord);
-  /// A whole-number symbol; where batches differ, that of `batch`.
+  /// The block turns to an item of this batch and head. What is known of them is read here, once.
+  void turnTo(Value itemBatch, Value itemHead);
+  /// A whole-number symbol; where batches or heads differ, that of the item.
   Value symbol(unsigned number);
+  /// The item's entry of run-time data with one number for each batch, or for each head.
+  Value batchEntry(unsigned tensor);
+  Value headEntry(unsigned tensor);
+  /// What an of_head, of_batch or extent op gives.
+  Value callNumber(mlir::Operation *op);
   Value numberSymbol(unsigned number);
   /// The value of an argument of the kernel's function, or of arithmetic on arguments.
   Value argument(Value outer);
   Value evaluate(const Expr &expr, Value row);
   /// A view's address on the GPU, as i64.
-  Value viewAddress(unsigned view) { return word(viewWord(view, 0)); }
-  /// A view's stride in elements; axis 0 is batch, 1 head, 2 row.
-  Value viewStride(unsigned view, unsigned axis) { return word(viewWord(view, 1 + axis)); }
+  Value viewAddress(unsigned view);
+  /// A view's stride in elements, and its extent, along axis 0 (batch), 1 (head), 2 (row) or 3.
+  Value viewStride(unsigned view, unsigned axis);
+  Value viewExtent(unsigned view, unsigned axis);
   /// Pointer to entry `at` (i64) of type `element` of what stands at `address`.
   Value pointer(Value address, Type element, Value at);
-  Value load(Type element, Value address, Value at);
+  /// What is constant while the kernel runs may be read at another time.
+  Value load(Type element, Value address, Value at, bool isConstant = false);
   Value load32(Value address, Value at) { return load(b.getI32Type(), address, at); }
   /// Where the table of a view begins for the item's batch, as i64.
   Value tableOfBatch(unsigned view);
@@ -112,7 +123,9 @@ public:
   Value orderState(unsigned order, unsigned field);
   /// Bit `row` (i32) of a view of flags.
   Value hasFlag(unsigned view, Value row);
-  /// Pointer to row `row` (i32) of a tensor's head.
+  /// The number, i64, of the entry at `indices` along the first axes of a view.
+  Value entryOf(unsigned view, ValueRange indices);
+  /// Pointer to row `row` (i32 or index) of a tensor's head.
   Value rowPointer(unsigned view, Value headOfTensor, Value row, Type element);
 
   //===-- Control -----------------------------------------------------------------------------------------------===//
@@ -128,12 +141,14 @@ public:
   //===-- Tiles -------------------------------------------------------------------------------------------------===//
 
   Type rowOf(Type element);
-  Value map(Type result, ValueRange operands, llvm::function_ref<Value(ValueRange)> body);
+  Value map(Type result, ValueRange operands, llvm::function_ref<Value(ValueRange)> body, bool isRolled = false);
   /// Like map, with a bit for each of 64 x `columns` places.
   Value ask(int64_t columns, ValueRange operands, llvm::function_ref<Value(ValueRange)> body);
 
 private:
   unsigned viewWord(unsigned view, unsigned field) const;
+
+  llvm::DenseMap<unsigned, Value> headEntries; // by symbol
 };
 
 } // namespace attn::hopper

@@ -19,19 +19,20 @@ static int64_t roundUp(int64_t value, int64_t unit) { return (value + unit - 1) 
 static int64_t roundDown(int64_t value, int64_t unit) { return value / unit * unit; }
 
 /// Lays the parts out one after the other.
-static void mapSharedMemory(GpuShape &s, bool outputOverQuery) {
-  int64_t queryBytes = s.rows * s.queryColumns * 2, outputBytes = s.rows * s.valueColumns * 2;
+static void mapSharedMemory(GpuShape &s, int64_t elementBytes, bool outputOverQuery) {
+  int64_t queryRow = s.queryColumns * elementBytes, valueRow = s.valueColumns * elementBytes;
+  int64_t queryBytes = s.rows * queryRow, outputBytes = s.rows * valueRow;
   s.queryOffset = 0;
   s.keyOffset = outputOverQuery ? std::max(queryBytes, outputBytes) : s.queryStages * queryBytes;
-  s.valueOffset = s.keyOffset + s.stages * s.keys * s.queryColumns * 2;
-  int64_t end = s.valueOffset + s.stages * s.keys * s.valueColumns * 2;
+  s.valueOffset = s.keyOffset + s.stages * s.keys * queryRow;
+  int64_t end = s.valueOffset + s.stages * s.keys * valueRow;
   s.outputOffset = outputOverQuery ? s.queryOffset : end;
   s.barriersOffset = outputOverQuery ? end : end + outputBytes;
   s.sharedBytes = s.barriersOffset + (s.queryStages + 2 * s.stages) * 16; // two barriers a stage
 }
 
 /// The most stages that fit into `room` bytes; first without what can be done without.
-static bool fitSharedMemory(GpuShape &s, int64_t room) {
+static bool fitSharedMemory(GpuShape &s, int64_t elementBytes, int64_t room) {
   struct Choice {
     int64_t queryStages;
     bool outputOverQuery;
@@ -41,7 +42,7 @@ static bool fitSharedMemory(GpuShape &s, int64_t room) {
       continue;
     s.queryStages = queryStages;
     for (s.stages = 3; s.stages >= 2; --s.stages) {
-      mapSharedMemory(s, outputOverQuery);
+      mapSharedMemory(s, elementBytes, outputOverQuery);
       if (s.sharedBytes <= room)
         return true;
     }
@@ -49,11 +50,24 @@ static bool fitSharedMemory(GpuShape &s, int64_t room) {
   return false;
 }
 
+/// Whether a score region does so much for a pair that one copy of it for every place would be too much code: it
+/// multiplies rows, or is long.
+static bool takesLong(const KernelLayout &layout) {
+  constexpr unsigned manyOps = 32;
+  const TermLayout &terms = layout.terms;
+  return terms.ofKey + terms.ofDistance + terms.bands + terms.ofPair > 0 || layout.scoreOps > manyOps;
+}
+
 /// A warpgroup that only starts copies needs few registers; the consumers get the rest of what the launch gave.
-static void dealRegisters(GpuShape &s) {
+static void dealRegisters(GpuShape &s, bool isTested) {
   int64_t atLaunch = std::min(roundDown(registers / s.blocksPerSm / s.threads(), 8), mostRegistersAtLaunch);
   bool isTight = s.blocksPerSm > 2;
-  s.producerRegisters = s.consumers() == 3 ? 32 : s.copiesRows && !isTight ? 56 : 24;
+  // Bounds of what is tested are long to compute, too.
+  bool isRich = s.threadsMultiply || isTested || (s.copiesRows && !isTight);
+  if (s.consumers() == 3)
+    s.producerRegisters = s.copiesRows && s.hasManyBoxes ? 56 : 32;
+  else
+    s.producerRegisters = isRich ? 56 : 24;
   int64_t rest = atLaunch * s.threads() - 128 * s.producerRegisters;
   s.consumerRegisters = std::min(mostRegisters, roundDown(rest / (128 * s.consumers()), 8));
 }
@@ -86,20 +100,26 @@ llvm::Expected<GpuShape> GpuShape::of(const KernelLayout &layout, unsigned phase
     return llvm::createStringError(*mistake);
   s.rows = tile.rows, s.keys = tile.keys;
   s.depth = roundUp(layout.headSize, 16), s.columns = roundUp(layout.valueHeadSize, 16);
-  s.queryColumns = roundUp(layout.headSize, 64), s.valueColumns = roundUp(layout.valueHeadSize, 64);
+  int64_t elementBytes = layout.element.getIntOrFloatBitWidth() / 8, panelColumns = 128 / elementBytes;
+  s.queryColumns = roundUp(layout.headSize, panelColumns);
+  s.valueColumns = roundUp(layout.valueHeadSize, panelColumns);
+  s.threadsMultiply = layout.element.isF32();
   s.copiesRows = version == GpuVersion::Strided || traits.hasTables;
+  s.rollsScores = takesLong(layout);
+  s.hasManyBoxes = traits.boxes > 4;
   // One warpgroup waits for itself: other blocks fill its pauses.
   bool isSmall = s.consumers() == 1;
+  bool needsRegisters = s.threadsMultiply || s.rollsScores || traits.isTested || version == GpuVersion::Strided;
   int64_t widest = std::max(s.queryColumns, s.valueColumns);
-  s.blocksPerSm = !isSmall || widest > 128 ? 1 : widest <= 64 && version != GpuVersion::Strided ? 3 : 2;
+  s.blocksPerSm = !isSmall || widest > 128 ? 1 : widest <= 64 && !needsRegisters ? 3 : 2;
   s.persistent = !isSmall && !traits.movesWithRows;
   s.descending = traits.movesWithRows;
   s.rescalesLazily = widest > 64 || !isSmall;
   // A copied stage is published after the next is acquired: nobody may wait for it while holding that one.
-  s.awaitsKeysEarly = s.consumers() == 2 && !s.copiesRows;
+  s.awaitsKeysEarly = s.consumers() == 2 && !s.copiesRows && !s.threadsMultiply;
 
   auto room = [&] { return std::min(sharedMemory / s.blocksPerSm - reservedPerBlock, sharedMemoryOfBlock); };
-  while (s.blocksPerSm > 0 && !fitSharedMemory(s, room()))
+  while (s.blocksPerSm > 0 && !fitSharedMemory(s, elementBytes, room()))
     --s.blocksPerSm;
   std::string tileText = llvm::formatv("a tile of {0} rows and {1} keys at head sizes {2} and {3}", s.rows, s.keys,
                                        layout.headSize, layout.valueHeadSize);
@@ -108,9 +128,9 @@ llvm::Expected<GpuShape> GpuShape::of(const KernelLayout &layout, unsigned phase
         llvm::formatv("{0} takes {1} bytes of shared memory of {2}; use smaller --tile-rows or --tile-keys", tileText,
                       s.sharedBytes, sharedMemoryOfBlock)
             .str());
-  dealRegisters(s);
-  // The accumulator, the scores, the weights of the tile before, and what keeps track of them.
-  int64_t needed = s.columns / 2 + s.keys / 2 + s.keys / 4 + 24;
+  dealRegisters(s, traits.isTested);
+  // The accumulator, the scores, the weights of the tile before, and what keeps track of them or is being multiplied.
+  int64_t needed = s.columns / 2 + s.keys / 2 + s.keys * elementBytes / 8 + (s.threadsMultiply ? 40 : 24);
   if (needed > s.consumerRegisters)
     return llvm::createStringError(
         llvm::formatv("{0} takes {1} registers of {2} that a thread has; use smaller --tile-rows or --tile-keys",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Lowers products: wgmma as inline assembly, so that A operands may come from registers and a wait hands out the
-// registers that become readable.
+// registers that become readable. Those of f32 are in LowerProductsF32.cpp.
 
 #include "LowerTile.h"
 
@@ -98,6 +98,8 @@ static std::string group(StringRef steps) {
 
 static Registers lowerMultiply(MultiplyOp op, Operands<MultiplyOp> in, Code &code) {
   SharedType query = op.getQuery().getType(), key = op.getKey().getType();
+  if (key.getElement().isF32())
+    return multiplyF32(op, in, code);
   Descriptor q = Descriptor::ofRows(code, query, in.getQuery().front());
   Descriptor k = Descriptor::ofRows(code, key, in.getKey().front());
   AccumulatorAssembly product(code, key.getRows() / 2);
@@ -112,6 +114,8 @@ static Registers lowerMultiply(MultiplyOp op, Operands<MultiplyOp> in, Code &cod
 
 static Registers lowerAccumulate(AccumulateOp op, Operands<AccumulateOp> in, Code &code) {
   SharedType value = op.getValue().getType();
+  if (value.getElement().isF32())
+    return accumulateF32(op, in, code);
   Descriptor v = Descriptor::ofColumns(code, value, in.getValue().front());
   AccumulatorAssembly product(code, in.getAccumulator());
   std::string steps;
@@ -123,7 +127,16 @@ static Registers lowerAccumulate(AccumulateOp op, Operands<AccumulateOp> in, Cod
   return product.write(group(steps));
 }
 
+/// What is multiplied; the verifier saw to it that the product is begun beside its wait.
+static Type elementOf(Operation *product) {
+  return cast<SharedType>(product->getOperands().back().getType()).getElement();
+}
+
 static Registers lowerWait(WaitOp op, Operands<WaitOp> in, Code &code) {
+  if (elementOf(op.getProduct().getDefiningOp()).isF32()) {
+    NVVM::SyncWarpOp::create(code.b, code.loc, code.i32(-1));
+    return Registers(in.getProduct());
+  }
   AccumulatorAssembly product(code, in.getProduct());
   return product.write("wgmma.wait_group.sync.aligned " + Twine(op.getInflight()) + ";");
 }
@@ -137,13 +150,16 @@ static Registers roundPairs(Code &code, ValueRange places, Type element) {
 }
 
 static Registers lowerConvert(ConvertOp op, Operands<ConvertOp> in, Code &code) {
-  return roundPairs(code, in.getValue(), op.getResult().getType().getElement());
+  Type element = op.getResult().getType().getElement();
+  return element.isF32() ? Registers(in.getValue()) : roundPairs(code, in.getValue(), element);
 }
 
 /// stmatrix stores 8 x 8 matrices; lane l says where row l % 8 of matrix l / 8 goes. Four at a time: rows 0 to 7 and 8
 /// to 15 of a warp's part, then the same of the next eight columns.
 static Registers lowerWrite(WriteOp op, Operands<WriteOp> in, Code &code) {
   SharedType tile = op.getTile().getType();
+  if (tile.getElement().isF32())
+    return writeF32(op, in, code), Registers();
   Registers pairs = roundPairs(code, in.getValue(), tile.getElement());
   Value thread = code.thread(), lane = code.andBits(thread, 31), matrix = code.shiftRight(lane, 3);
   Value rowInMatrix = code.andBits(lane, 7), warpRows = code.andBits(code.shiftRight(thread, 1), 48);

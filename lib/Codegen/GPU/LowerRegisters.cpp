@@ -16,7 +16,7 @@ static Registers lowerSplat(SplatOp op, Operands<SplatOp> in, Code &code) {
   if (auto acc = dyn_cast<AccType>(type))
     count = acc.getColumns() / 2;
   else if (auto operand = dyn_cast<OperandType>(type))
-    count = operand.getColumns() / 4;
+    count = operand.getColumns() / (operand.getElement().isF32() ? 2 : 4);
   return Registers(count, in.getValue().front());
 }
 
@@ -26,15 +26,9 @@ static Registers lowerPack(PackOp, Operands<PackOp> in, Code &code) {
 
 static Registers lowerUnpack(UnpackOp, Operands<UnpackOp> in, Code &code) { return Registers(in.getRow()); }
 
-static Registers lowerFirstRow(FirstRowOp, Operands<FirstRowOp>, Code &code) {
-  Value thread = code.thread();
-  Value ofWarp = code.andBits(code.shiftRight(thread, 1), 48), inWarp = code.andBits(code.shiftRight(thread, 2), 7);
-  return {code.orBits(ofWarp, inWarp)};
-}
+static Registers lowerFirstRow(FirstRowOp, Operands<FirstRowOp>, Code &code) { return {code.firstRow()}; }
 
-static Registers lowerFirstColumn(FirstColumnOp, Operands<FirstColumnOp>, Code &code) {
-  return {code.mul(code.andBits(code.thread(), 3), 2)};
-}
+static Registers lowerFirstColumn(FirstColumnOp, Operands<FirstColumnOp>, Code &code) { return {code.firstColumn()}; }
 
 static Registers lowerAny(AnyOp, Operands<AnyOp> in, Code &code) {
   Value either = code.orBits(in.getValue()[0], in.getValue()[1]);
@@ -124,7 +118,29 @@ private:
 
 } // namespace
 
+/// The registers go round: a group's four places are taken from the front, and what becomes of them joins at the end.
+static Registers lowerRolledMap(MapOp op, Operands<MapOp> in, Code &code) {
+  int64_t groups = cast<AccType>(op.getResult().getType()).getColumns() / 8;
+  ValueRange accumulator = *llvm::find_if(in.getOperands(), [](ValueRange registers) { return registers.size() > 2; });
+  auto loop = scf::ForOp::create(code.b, code.loc, code.i32(0), code.i32(groups), code.i32(1), accumulator);
+  OpBuilder::InsertionGuard guard(code.b);
+  code.b.setInsertionPointToStart(loop.getBody());
+  Value column = code.mul(loop.getInductionVar(), 8);
+  Registers registers(loop.getRegionIterArgs().drop_front(4));
+  for (unsigned place = 0; place < 4; ++place) {
+    Registers values;
+    for (ValueRange operand : in.getOperands())
+      values.push_back(operand.size() > 2 ? loop.getRegionIterArgs()[place] : operand[place / 2]);
+    values.push_back(code.add(column, place % 2));
+    registers.push_back(code.body(op.getBody(), values));
+  }
+  scf::YieldOp::create(code.b, code.loc, registers);
+  return Registers(loop.getResults());
+}
+
 static Registers lowerMap(MapOp op, Operands<MapOp> in, Code &code) {
+  if (op.getRolled())
+    return lowerRolledMap(op, in, code);
   Places places(code, op, in.getOperands());
   auto acc = dyn_cast<AccType>(op.getResult().getType());
   Registers results;

@@ -115,8 +115,8 @@ static Value panelPointer(Code &code, SharedType tile, Value address, int64_t in
 }
 
 /// And in the tensor that a copy's operands name.
-template <typename Op> static Registers panelCoordinates(Operands<Op> in, Code &code, int64_t index) {
-  return {code.i32(64 * index), in.getRow().front(), in.getHead().front(), in.getBatch().front()};
+template <typename Op> static Registers panelCoordinates(Operands<Op> in, Code &code, SharedType tile, int64_t index) {
+  return {code.i32(tile.panelColumns() * index), in.getRow().front(), in.getHead().front(), in.getBatch().front()};
 }
 
 static Registers lowerFill(FillOp op, Operands<FillOp> in, Code &code) {
@@ -129,7 +129,7 @@ static Registers lowerFill(FillOp op, Operands<FillOp> in, Code &code) {
   for (int64_t i = 0; i < tile.panels(); ++i) {
     Value to = LLVM::AddrSpaceCastOp::create(code.b, code.loc, cluster, panelPointer(code, tile, address, i));
     NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
-        code.b, code.loc, to, in.getMap().front(), panelCoordinates<FillOp>(in, code, i), barrier,
+        code.b, code.loc, to, in.getMap().front(), panelCoordinates<FillOp>(in, code, tile, i), barrier,
         /*im2colOffsets=*/ValueRange(), /*multicastMask=*/Value(), /*l2CacheHint=*/Value(), NVVM::TMALoadMode::TILE,
         /*isCTAOnly=*/false, NVVM::CTAGroupKindAttr(), /*predicate=*/Value());
   }
@@ -141,7 +141,7 @@ static Registers lowerStore(StoreOp op, Operands<StoreOp> in, Code &code) {
   for (int64_t i = 0; i < tile.panels(); ++i)
     NVVM::CpAsyncBulkTensorSharedCTAToGlobalOp::create(
         code.b, code.loc, in.getMap().front(), panelPointer(code, tile, in.getTile().front(), i),
-        panelCoordinates<StoreOp>(in, code, i), /*l2CacheHint=*/Value(), NVVM::TMAStoreMode::TILE,
+        panelCoordinates<StoreOp>(in, code, tile, i), /*l2CacheHint=*/Value(), NVVM::TMAStoreMode::TILE,
         /*predicate=*/Value());
   return {};
 }
@@ -160,11 +160,7 @@ static Registers lowerSubtile(SubtileOp, Operands<SubtileOp> in, Code &code) {
 
 static Registers lowerChunk(ChunkOp op, Operands<ChunkOp> in, Code &code) {
   SharedType tile = op.getTile().getType();
-  Value row = in.getRow().front(), chunk = in.getChunk().front();
-  Value panel = code.mul(code.shiftRight(chunk, 3), tile.panelRows() * 128);
-  Value swizzled = code.xorBits(code.andBits(chunk, 7), code.andBits(row, 7));
-  Value inPanel = code.add(code.mul(row, 128), code.mul(swizzled, 16));
-  return {code.pointer(code.add(code.add(in.getTile().front(), panel), inPanel))};
+  return {code.pointer(code.chunkAddress(tile, in.getTile().front(), in.getRow().front(), in.getChunk().front()))};
 }
 
 void attn::tile::addRingRules(const TypeConverter &types, RewritePatternSet &rules) {

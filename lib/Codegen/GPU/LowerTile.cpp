@@ -21,9 +21,27 @@ Value Code::shuffle(NVVM::ShflKind kind, Value value, int64_t from) {
   return NVVM::ShflOp::create(b, loc, value.getType(), i32(-1), value, i32(from), i32(31), kind, UnitAttr());
 }
 
+Value Code::ofRow(Value value, int64_t from) {
+  constexpr int64_t amongFour = 28 << 8 | 31; // lanes whose numbers agree in all bits but the lowest two
+  return NVVM::ShflOp::create(b, loc, value.getType(), i32(-1), value, i32(from), i32(amongFour), NVVM::ShflKind::idx,
+                              UnitAttr());
+}
+
+Value Code::firstRow() {
+  Value inWarp = andBits(shiftRight(thread(), 2), 7), ofWarp = andBits(shiftRight(thread(), 1), 48);
+  return orBits(ofWarp, inWarp);
+}
+
 Value Code::sharedAddress(int64_t byte) {
   Value memory = LLVM::AddressOfOp::create(b, loc, LLVM::LLVMPointerType::get(b.getContext(), 3), sharedMemoryName);
   return add(LLVM::PtrToIntOp::create(b, loc, b.getI32Type(), memory), byte);
+}
+
+Value Code::chunkAddress(SharedType tile, Value address, Value row, Value chunk) {
+  Value panel = mul(shiftRight(chunk, 3), tile.panelRows() * 128);
+  Value swizzled = xorBits(andBits(chunk, 7), andBits(row, 7));
+  Value inPanel = add(mul(row, 128), mul(swizzled, 16));
+  return add(add(address, panel), inPanel);
 }
 
 Value Code::pointer(Value address) {
@@ -79,8 +97,11 @@ struct ThreadTypes : TypeConverter {
     addConversion([](PendingType type, SmallVectorImpl<Type> &to) {
       return repeat(Float32Type::get(type.getContext()), type.getColumns() / 2, to);
     });
-    addConversion(
-        [](OperandType type, SmallVectorImpl<Type> &to) { return repeat(i32(type), type.getColumns() / 4, to); });
+    addConversion([](OperandType type, SmallVectorImpl<Type> &to) {
+      if (type.getElement().isF32())
+        return repeat(type.getElement(), type.getColumns() / 2, to);
+      return repeat(i32(type), type.getColumns() / 4, to);
+    });
     addConversion([](RowType type, SmallVectorImpl<Type> &to) { return repeat(type.getElement(), 2, to); });
     addConversion([](RingType type, SmallVectorImpl<Type> &to) { return repeat(i32(type), 2, to); });
     addConversion([](SlotType type, SmallVectorImpl<Type> &to) { return repeat(i32(type), 2, to); });

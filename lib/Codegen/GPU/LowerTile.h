@@ -4,7 +4,7 @@
 //
 //   acc, pending    f32, one for each place of the thread: number 4 j + 2 h + e is column 8 j + first_column + e of row
 //                   first_row + 8 h
-//   operand         i32, two neighbouring places each
+//   operand         i32, two neighbouring places each; f32 where that is the element
 //   row             two values, h = 0 and 1
 //   bits            i64, bit i for place i
 //   ring            i32 addresses in shared memory: of the tiles, of the barriers
@@ -64,8 +64,18 @@ public:
   /// `value` of lane `from` (idx), or of the lane whose number differs by the bits `from` (bfly).
   Value shuffle(mlir::NVVM::ShflKind kind, Value value, int64_t from);
 
+  /// `value` of one of the four threads that have the same rows of an accumulator: number `from`.
+  Value ofRow(Value value, int64_t from);
+
+  /// The first of the thread's rows of an accumulator; the other is 8 more.
+  Value firstRow();
+  /// The first of the thread's columns: 0, 2, 4 or 6.
+  Value firstColumn() { return mul(andBits(thread(), 3), 2); }
+
   /// The byte of the dynamic shared memory.
   Value sharedAddress(int64_t byte);
+  /// The 16 bytes of a row that hold the columns from chunk * chunkColumns on.
+  Value chunkAddress(SharedType tile, Value address, Value row, Value chunk);
   /// A pointer to shared memory.
   Value pointer(Value address);
 
@@ -103,6 +113,12 @@ template <typename Op, auto rule> struct Lower : mlir::OpConversionPattern<Op> {
     return mlir::success();
   }
 };
+
+/// Products of f32, which wgmma does not know: by the threads themselves.
+Registers multiplyF32(MultiplyOp op, Operands<MultiplyOp> in, Code &code);
+Registers accumulateF32(AccumulateOp op, Operands<AccumulateOp> in, Code &code);
+/// Writes an accumulator to a tile of f32.
+void writeF32(WriteOp op, Operands<WriteOp> in, Code &code);
 
 /// Roles, rings and the tiles in shared memory.
 void addRingRules(const mlir::TypeConverter &types, mlir::RewritePatternSet &rules);

@@ -14,6 +14,11 @@ PhaseKernel::PhaseKernel(ImplicitLocOpBuilder &b, const KernelLayout &layout, Pl
     : f(b, layout), layout(layout), shape(shape), plan(plan), op(op), number(number),
       isTiled(version != GpuVersion::Strided) {}
 
+bool PhaseKernel::hasScore() const {
+  Region &score = plan.getScore();
+  return !score.empty() && score.front().getTerminator()->getOperand(0) != score.getArgument(0);
+}
+
 //===-- Items -----------------------------------------------------------------------------------------------------===//
 
 // Items follow each other head by head, the tile fastest, so that blocks that run together read the same keys; or tile
@@ -25,23 +30,18 @@ void PhaseKernel::forEachItem(ValueRange carried,
     Value y = NVVM::BlockIdYOp::create(f.b, f.b.getI32Type()), z = NVVM::BlockIdZOp::create(f.b, f.b.getI32Type());
     Value isTileMajor = f.negate(f.isZero(f.size(ATTN_GPU_TILE_MAJOR)));
     Value tile = f.select(isTileMajor, z, x);
-    f.head = f.select(isTileMajor, x, y);
-    f.batch = f.add(f.select(isTileMajor, y, z), f.size(ATTN_GPU_FIRST_BATCH));
+    f.turnTo(f.add(f.select(isTileMajor, y, z), f.size(ATTN_GPU_FIRST_BATCH)), f.select(isTileMajor, x, y));
     if (shape.descending)
       tile = f.sub(f.sub(tiles, 1), tile);
-    return (void)body(itemOf(tile), carried);
+    return (void)body({f.mul(tile, shape.rows)}, carried);
   }
   Value heads = f.size(ATTN_GPU_HEADS), items = f.mul(f.mul(tiles, heads), f.size(ATTN_GPU_BATCH));
   Value blocks = NVVM::GridDimXOp::create(f.b, f.b.getI32Type());
   f.loop(x, items, blocks, carried, [&](Value number, ValueRange inner) {
     Value headOfBatch = f.divide(number, tiles);
-    f.head = f.remainder(headOfBatch, heads), f.batch = f.divide(headOfBatch, heads);
-    return body(itemOf(f.remainder(number, tiles)), inner);
+    f.turnTo(f.divide(headOfBatch, heads), f.remainder(headOfBatch, heads));
+    return body({f.mul(f.remainder(number, tiles), shape.rows)}, inner);
   });
-}
-
-Item PhaseKernel::itemOf(Value tile) {
-  return {f.mul(tile, shape.rows), f.divide(f.head, f.toI32(f.symbol(HeadsPerKvHeadSymbol)))};
 }
 
 //===-- Orders ----------------------------------------------------------------------------------------------------===//

@@ -13,7 +13,6 @@ namespace attn::hopper {
 /// What a block works on at a time: a query tile of one head of one batch. The frame knows head and batch.
 struct Item {
   Value firstRank; // i32, in the phase's query order
-  Value kvHead;    // i32
 };
 
 /// An order with the values of one batch.
@@ -49,7 +48,7 @@ public:
   Frame f;
   const KernelLayout &layout;
   const GpuShape &shape;
-  PlanOp plan;
+  mutable PlanOp plan; // a handle
   PhaseOp op;
   unsigned number;
   bool isTiled;
@@ -65,7 +64,9 @@ public:
   /// Whether the box's keys may be rows that no tensor map names one after the other.
   bool hasTable(BoxOp box) const { return hasTable(keyOrder(box)); }
   bool isListed(BoxOp box) const { return layout.orders[keyOrder(box)].kind == OrderKindAttrValue::Listed; }
-  bool hasScore() { return !plan.getScore().empty(); }
+  /// Whether there is a score region that changes scores.
+  bool hasScore() const;
+  bool hasSink() { return !plan.getSink().empty(); }
   Type element() const { return layout.element; }
 
   /// Runs `body` for the items of this block, with slots carried from one to the next.
@@ -86,7 +87,6 @@ public:
   KeyTiles keyTilesOf(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
 
 private:
-  Item itemOf(Value tile);
   Hull closedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
   Hull foldedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
   Value rankOf(const OrderInBatch &order, Value row, Value begin, Value end);

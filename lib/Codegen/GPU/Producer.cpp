@@ -47,11 +47,9 @@ private:
     Value head;    // of the tensor
     int64_t columns;
   };
-  Source keySource(const OrderInBatch &order, const Item &item) {
-    return {order, p.keyMap, KeyTensor, item.kvHead, p.layout.headSize};
-  }
-  Source valueSource(const OrderInBatch &order, const Item &item) {
-    return {order, p.valueMap, ValueTensor, item.kvHead, p.layout.valueHeadSize};
+  Source keySource(const OrderInBatch &order) { return {order, p.keyMap, KeyTensor, f.kvHead, p.layout.headSize}; }
+  Source valueSource(const OrderInBatch &order) {
+    return {order, p.valueMap, ValueTensor, f.kvHead, p.layout.valueHeadSize};
   }
 
   //===-- Queries -----------------------------------------------------------------------------------------------===//
@@ -77,31 +75,30 @@ private:
   Value loadBox(BoxOp box, const Item &item, const OrderInBatch &queries, Value slot) {
     OrderInBatch keys = p.bind(p.keyOrder(box));
     KeyTiles tiles = p.keyTilesOf(box, queries, keys, item);
-    return bySource(
-        keys, [&] { return fillTiles(item, keys, tiles, slot); }, [&] { return copyTiles(item, keys, tiles, slot); });
+    return bySource(keys, [&] { return fillTiles(keys, tiles, slot); }, [&] { return copyTiles(keys, tiles, slot); });
   }
 
   Value firstRank(const KeyTiles &tiles, Value t) { return f.sub(tiles.last, f.mul(f.add(t, 1), shape.keys)); }
 
-  Value fillTiles(const Item &item, const OrderInBatch &keys, const KeyTiles &tiles, Value slot) {
+  Value fillTiles(const OrderInBatch &keys, const KeyTiles &tiles, Value slot) {
     return f.loop(f.i32(0), tiles.count, f.i32(1), slot, [&](Value t, ValueRange carried) -> SmallVector<Value> {
       Value first = firstRank(tiles, t);
-      fill(p.keyRing, carried[0], keySource(keys, item), first);
-      fill(p.valueRing, carried[0], valueSource(keys, item), first);
+      fill(p.keyRing, carried[0], keySource(keys), first);
+      fill(p.valueRing, carried[0], valueSource(keys), first);
       return {advance(carried[0])};
     })[0];
   }
 
-  Value copyTiles(const Item &item, const OrderInBatch &keys, const KeyTiles &tiles, Value slot) {
+  Value copyTiles(const OrderInBatch &keys, const KeyTiles &tiles, Value slot) {
     Value before = slot; // whose values are on their way
     SmallVector<Value> slots =
         f.loop(f.i32(0), tiles.count, f.i32(1), {slot, before}, [&](Value t, ValueRange carried) -> SmallVector<Value> {
           Value first = firstRank(tiles, t), now = carried[0];
           tile::AcquireOp::create(f.b, p.keyRing, now);
-          copy(p.keyRing, now, keySource(keys, item), first);
+          copy(p.keyRing, now, keySource(keys), first);
           f.when(f.less(f.i32(0), t), [&] { publish(p.valueRing, carried[1], 1); });
           tile::AcquireOp::create(f.b, p.valueRing, now);
-          copy(p.valueRing, now, valueSource(keys, item), first);
+          copy(p.valueRing, now, valueSource(keys), first);
           publish(p.keyRing, now, 1);
           return {advance(now), now};
         });
@@ -145,22 +142,22 @@ private:
   void copy(Value ring, Value slot, const Source &source, Value firstRank) {
     auto tileType = cast<tile::RingType>(ring.getType()).getTile();
     Value tileOfStage = tile::StageOp::create(f.b, ring, slot);
-    int64_t chunks = tileType.getColumns() / 8;
+    int64_t width = tileType.chunkColumns(), chunks = tileType.getColumns() / width;
     f.loop(f.threadInGroup(), f.i32(tileType.getRows() * chunks), f.i32(128), [&](Value i) {
       Value r = f.divide(i, chunks), chunk = f.remainder(i, chunks);
       Value row = p.rowOr(source.order, f.add(firstRank, r), f.i32(-1));
       Value target = tile::ChunkOp::create(f.b, LLVM::LLVMPointerType::get(f.b.getContext(), 3), tileOfStage, r, chunk);
-      Value left = f.greatest(f.sub(f.i32(source.columns), f.mul(chunk, 8)), f.i32(0));
-      Value columns = f.select(f.less(row, f.i32(0)), f.i32(0), f.least(left, f.i32(8)));
+      Value left = f.greatest(f.sub(f.i32(source.columns), f.mul(chunk, width)), f.i32(0));
+      Value columns = f.select(f.less(row, f.i32(0)), f.i32(0), f.least(left, f.i32(width)));
       // Where nothing is read, the address is that of the tensor's first row.
-      Value place = f.select(f.isZero(columns), f.i32(0), f.mul(chunk, 8));
+      Value place = f.select(f.isZero(columns), f.i32(0), f.mul(chunk, width));
       Value from = rowAddress(source, f.select(f.isZero(columns), f.i32(0), row), place);
       if (p.isTiled)
         NVVM::CpAsyncOp::create(f.b, target, from, f.b.getI32IntegerAttr(16),
                                 NVVM::LoadCacheModifierKindAttr::get(f.b.getContext(), NVVM::LoadCacheModifierKind::CG),
-                                f.mul(columns, 2));
+                                f.mul(columns, tileType.elementBytes()));
       else
-        copyElements(from, target, columns);
+        copyElements(tileType, from, target, columns);
     });
     if (p.isTiled)
       NVVM::CpAsyncCommitGroupOp::create(f.b);
@@ -171,18 +168,18 @@ private:
     return LLVM::GEPOp::create(f.b, start.getType(), p.element(), start, ArrayRef<LLVM::GEPArg>{column});
   }
 
-  /// Eight elements, of which the first `columns` are read: those beyond stand for the last, and become zeros.
-  void copyElements(Value from, Value to, Value columns) {
-    Type i16 = f.b.getI16Type();
-    Value zero = arith::ConstantOp::create(f.b, f.b.getI16IntegerAttr(0));
-    Value eight = LLVM::ZeroOp::create(f.b, VectorType::get({8}, i16));
+  /// A chunk, of which the first `columns` are read: those beyond stand for the last, and become zeros.
+  void copyElements(tile::SharedType tile, Value from, Value to, Value columns) {
+    Type bits = f.b.getIntegerType(8 * tile.elementBytes());
+    Value zero = LLVM::ZeroOp::create(f.b, bits);
+    Value chunk = LLVM::ZeroOp::create(f.b, VectorType::get(tile.chunkColumns(), bits));
     Value last = f.greatest(f.sub(columns, 1), f.i32(0));
-    for (int64_t e = 0; e < 8; ++e) {
-      Value at = LLVM::GEPOp::create(f.b, from.getType(), i16, from, ArrayRef<LLVM::GEPArg>{f.least(f.i32(e), last)});
-      Value element = f.select(f.less(f.i32(e), columns), LLVM::LoadOp::create(f.b, i16, at), zero);
-      eight = LLVM::InsertElementOp::create(f.b, eight, element, f.i32(e));
+    for (int64_t e = 0; e < tile.chunkColumns(); ++e) {
+      Value at = LLVM::GEPOp::create(f.b, from.getType(), bits, from, ArrayRef<LLVM::GEPArg>{f.least(f.i32(e), last)});
+      Value element = f.select(f.less(f.i32(e), columns), LLVM::LoadOp::create(f.b, bits, at), zero);
+      chunk = LLVM::InsertElementOp::create(f.b, chunk, element, f.i32(e));
     }
-    LLVM::StoreOp::create(f.b, eight, to, /*alignment=*/16);
+    LLVM::StoreOp::create(f.b, chunk, to, /*alignment=*/16);
   }
 
   PhaseKernel &p;

@@ -4,7 +4,9 @@
 
 #include "attn/Codegen/KernelLayout.h"
 #include "../../Runtime/kernel.h"
+#include "attn/Codegen/ScoreTerms.h"
 #include "attn/Transforms/Passes.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace attn;
@@ -15,7 +17,8 @@ static_assert(static_cast<int>(FirstNamed) == ATTN_FIXED_SYMBOLS && static_cast<
                   static_cast<int>(KeyOffset) == ATTN_SYMBOL_KEY_OFFSET &&
                   static_cast<int>(TopLeftOffset) == ATTN_SYMBOL_TOP_LEFT_OFFSET &&
                   static_cast<int>(ScaleSymbol) == ATTN_SYMBOL_SCALE &&
-                  static_cast<int>(HeadsPerKvHeadSymbol) == ATTN_SYMBOL_HEADS_PER_KV_HEAD,
+                  static_cast<int>(HeadsPerKvHeadSymbol) == ATTN_SYMBOL_HEADS_PER_KV_HEAD &&
+                  static_cast<int>(Heads) == ATTN_SYMBOL_HEADS && static_cast<int>(Head) == ATTN_SYMBOL_HEAD,
               "the planner, the emitters and the runtime number symbols alike");
 
 FailureOr<KernelLayout> KernelLayout::of(func::FuncOp function) {
@@ -24,12 +27,18 @@ FailureOr<KernelLayout> KernelLayout::of(func::FuncOp function) {
     if (!isa<func::ReturnOp>(op) && !isMemoryEffectFree(&op))
       return op.emitOpError() << "cannot be part of kernel '" << function.getSymName()
                               << "'; a kernel is one attention, arithmetic on its arguments, and its return";
-  if (plans.size() != 1)
-    return function.emitError() << "kernel '" << function.getSymName() << "' holds " << plans.size()
-                                << " plans; a kernel is one attention and its return";
-  PlanOp plan = plans.front();
+  auto linear = llvm::to_vector(function.getOps<LinearAttentionOp>());
   KernelLayout layout;
   layout.name = function.getSymName().str();
+  if (plans.empty() && linear.size() == 1) {
+    if (failed(layout.addLinear(function, linear.front())))
+      return failure();
+    return layout;
+  }
+  if (plans.size() != 1 || !linear.empty())
+    return function.emitError() << "kernel '" << function.getSymName() << "' holds " << plans.size() + linear.size()
+                                << " plans; a kernel is one attention and its return";
+  PlanOp plan = plans.front();
   layout.element = plan.getQuery().getType().getElementType();
   layout.headSize = plan.getQuery().getType().getDimSize(3);
   layout.valueHeadSize = plan.getValue().getType().getDimSize(3);
@@ -38,19 +47,38 @@ FailureOr<KernelLayout> KernelLayout::of(func::FuncOp function) {
   if (auto compact = plan.getCompact())
     layout.compact = TileShape{(*compact)[0], (*compact)[1], (*compact)[2], (*compact)[3], layout.anchored};
   layout.compactKeys = plan.getCompactKeys().value_or(0);
-  if (failed(layout.addArguments(function, plan)))
+  layout.isOneSequence = plan.getOneSequence();
+  if (ArrayAttr requirements = plan.getRequirementsAttr())
+    llvm::append_range(layout.requirements, requirements.getAsRange<RequirementAttr>());
+  ScoreTerms terms(plan.getScore());
+  layout.terms = {terms.count(TermKind::OfRow), terms.count(TermKind::OfKey), terms.count(TermKind::OfDistance),
+                  terms.count(TermKind::Band), terms.count(TermKind::OfPair)};
+  if (!plan.getScore().empty())
+    layout.scoreOps = llvm::range_size(plan.getScore().getOps());
+  if (failed(layout.addArguments(function, {plan.getQuery(), plan.getKey(), plan.getValue()})))
     return failure();
-  layout.addSymbols(plan, function);
+  layout.addSymbols(function, plan.getSymbols());
   layout.addOrders(plan);
   return layout;
 }
 
-LogicalResult KernelLayout::addArguments(func::FuncOp function, PlanOp plan) {
-  if (function.getNumArguments() < 3 || plan.getQuery() != function.getArgument(0) ||
-      plan.getKey() != function.getArgument(1) || plan.getValue() != function.getArgument(2))
+/// The attn_role of run-time data; nothing for other types.
+static std::optional<int> roleOf(Type type) {
+  return llvm::TypeSwitch<Type, std::optional<int>>(type)
+      .Case([](TokensType) { return ATTN_TOKENS; })
+      .Case([](SegmentsType) { return ATTN_SEGMENTS; })
+      .Case([](LengthsType) { return ATTN_LENGTHS; })
+      .Case([](PerHeadType) { return ATTN_PER_HEAD; })
+      .Case([](BlocksType) { return ATTN_BLOCKS; })
+      .Case([](ArrayType) { return ATTN_ARRAY; })
+      .Default(std::nullopt);
+}
+
+LogicalResult KernelLayout::addArguments(func::FuncOp function, ArrayRef<Value> rows, Value state) {
+  if (function.getNumArguments() < 3 || !llvm::equal(rows, function.getArguments().take_front(3)))
     return function.emitError() << "the first arguments of kernel '" << name << "' have to be query, key and value";
   for (StringRef tensor : {"query", "key", "value", "output", "lse"})
-    tensors.push_back({tensor.str(), static_cast<int>(tensors.size()), std::nullopt});
+    tensors.push_back({tensor.str(), static_cast<int>(tensors.size()), std::nullopt, std::nullopt, {}});
   for (BlockArgument argument : function.getArguments().drop_front(3)) {
     unsigned index = argument.getArgNumber();
     auto nameAttr = function.getArgAttrOfType<StringAttr>(index, argumentName);
@@ -67,11 +95,14 @@ LogicalResult KernelLayout::addArguments(func::FuncOp function, PlanOp plan) {
         scalar.defaultNumber = number.getValueAsDouble();
       scalarsByArgument[index] = scalars.size();
       scalars.push_back(scalar);
-    } else if (isa<TokensType, SegmentsType, LengthsType>(type)) {
-      int role = isa<TokensType>(type) ? ATTN_TOKENS : isa<SegmentsType>(type) ? ATTN_SEGMENTS : ATTN_LENGTHS;
-      TensorArgument tensor{argName, role, std::nullopt};
+    } else if (std::optional<int> role = argument == state ? ATTN_STATE_IN : roleOf(type)) {
+      TensorArgument tensor{argName, *role, std::nullopt, std::nullopt, {}};
       if (auto list = dyn_cast_or_null<DenseI32ArrayAttr>(value))
         tensor.defaultValues = SmallVector<int32_t>(list.asArrayRef());
+      if (auto minimum = function.getArgAttrOfType<IntegerAttr>(index, argumentMinimum))
+        tensor.minimum = minimum.getInt();
+      if (auto array = dyn_cast<ArrayType>(type))
+        tensor.extents.assign(array.getExtents().begin(), array.getExtents().end());
       tensorsByArgument[index] = tensors.size();
       tensors.push_back(tensor);
     } else {
@@ -83,20 +114,21 @@ LogicalResult KernelLayout::addArguments(func::FuncOp function, PlanOp plan) {
   return success();
 }
 
-void KernelLayout::addSymbols(PlanOp plan, func::FuncOp function) {
+void KernelLayout::addSymbols(func::FuncOp function, ValueRange first) {
   auto add = [&](Value value) {
     unsigned number = numberOf(value);
     if (symbolsByArgument.count(number))
       return;
     symbolsByArgument[number] = FirstNamed + symbols.size();
-    if (isa<LengthsType>(value.getType()))
-      symbols.push_back({NamedSymbol::Entry, tensorsByArgument.lookup(number)});
-    else
+    Type type = value.getType();
+    if (isa<LengthsType, PerHeadType>(type))
       symbols.push_back(
-          {value.getType().isF32() ? NamedSymbol::Number : NamedSymbol::Index, scalarsByArgument.lookup(number)});
+          {isa<LengthsType>(type) ? NamedSymbol::Entry : NamedSymbol::HeadEntry, tensorsByArgument.lookup(number)});
+    else
+      symbols.push_back({type.isF32() ? NamedSymbol::Number : NamedSymbol::Index, scalarsByArgument.lookup(number)});
   };
   // The plan's own come first: expressions number them by their place there.
-  for (Value symbol : plan.getSymbols())
+  for (Value symbol : first)
     add(symbol);
   for (BlockArgument argument : function.getArguments())
     if (scalarsByArgument.count(argument.getArgNumber()))
@@ -117,6 +149,11 @@ unsigned KernelLayout::addOrder(PlanOp plan, OrderAttr order, Side side) {
   return orders.size() - 1;
 }
 
+void KernelLayout::addOffsets(unsigned tensor) {
+  if (llvm::none_of(offsets, [&](const OffsetsLayout &layout) { return layout.tensor == tensor; }))
+    offsets.push_back({tensor, viewCount++});
+}
+
 void KernelLayout::addOrders(PlanOp plan) {
   auto addFlags = [&](unsigned index) {
     if (orders[index].flagsView < 0)
@@ -135,6 +172,7 @@ void KernelLayout::addOrders(PlanOp plan) {
         orders[keys].keyView = viewCount++;
         orders[keys].valueView = viewCount++;
       }
+      ++phases.back().boxes;
       phases.back().isTested |= !box.getTest().empty();
       phases.back().hasTables |= orders[keys].rowsView >= 0;
       phases.back().movesWithRows |=
@@ -143,8 +181,11 @@ void KernelLayout::addOrders(PlanOp plan) {
         matches.push_back({queries, keys, viewCount, viewCount + 1});
         viewCount += 2;
       }
-      box.getTest().walk([&](MemberOp member) {
-        addFlags(addOrder(plan, member.getOrder(), member.getKeys() ? Side::Keys : Side::Queries));
+      box.getTest().walk([&](Operation *op) {
+        if (auto member = dyn_cast<MemberOp>(op))
+          addFlags(addOrder(plan, member.getOrder(), member.getKeys() ? Side::Keys : Side::Queries));
+        if (auto lookup = dyn_cast<LookupOp>(op); lookup && lookup.getOffset())
+          addOffsets(tensorOf(lookup.getTable()));
       });
     }
   }
@@ -162,4 +203,10 @@ unsigned KernelLayout::orderIndex(OrderAttr order, Side side) const {
 const MatchLayout *KernelLayout::matchOf(unsigned queryOrder) const {
   const auto *match = llvm::find_if(matches, [&](const MatchLayout &m) { return m.queryOrder == queryOrder; });
   return match == matches.end() ? nullptr : match;
+}
+
+unsigned KernelLayout::offsetsViewOf(unsigned tensor) const {
+  const auto *found = llvm::find_if(offsets, [&](const OffsetsLayout &layout) { return layout.tensor == tensor; });
+  assert(found != offsets.end() && "the offsets of every lookup in the plan were added");
+  return found->view;
 }

@@ -93,12 +93,12 @@ Value attn::writeExpr(ImplicitLocOpBuilder &builder, const Expr &expr, Value row
   return ExprWriter{builder, row, symbol}.write(expr);
 }
 
-Value attn::writeArithmetic(ImplicitLocOpBuilder &builder, Value value, llvm::function_ref<Value(Value)> argument) {
+Value attn::writeArithmetic(ImplicitLocOpBuilder &builder, Value value, llvm::function_ref<Value(Value)> leaf) {
   Operation *op = value.getDefiningOp();
-  if (!op)
-    return argument(value);
-  SmallVector<Value> operands = llvm::map_to_vector(
-      op->getOperands(), [&](Value operand) { return writeArithmetic(builder, operand, argument); });
+  if (!op || isa<AttnDialect>(op->getDialect()))
+    return leaf(value);
+  SmallVector<Value> operands =
+      llvm::map_to_vector(op->getOperands(), [&](Value operand) { return writeArithmetic(builder, operand, leaf); });
   Operation *copy = builder.clone(*op);
   copy->setOperands(operands);
   return copy->getResult(cast<OpResult>(value).getResultNumber());
@@ -127,29 +127,111 @@ static Value writeDivision(ImplicitLocOpBuilder &b, OperationState &state) {
   return arith::SelectOp::create(b, isZero, zero, b.create(state)->getResult(0));
 }
 
-Value RegionInliner::inlineRegion(Region &region, ValueRange arguments) {
-  IRMapping mapping;
-  mapping.map(region.getArguments(), arguments);
-  auto valueOf = [&](Value value) {
-    if (!mapping.contains(value))
-      mapping.map(value, outer(value));
-    return mapping.lookup(value);
-  };
-  for (Operation &op : region.front().without_terminator()) {
-    SmallVector<Value> operands = llvm::map_to_vector(op.getOperands(), valueOf);
-    if (isa<AttnDialect>(op.getDialect())) {
-      mapping.map(op.getResult(0), attnOp(&op, operands));
-      continue;
-    }
-    bool overLanes = llvm::any_of(operands, isVector);
-    OperationState state(builder.getLoc(), op.getName());
-    for (Value operand : operands)
-      state.operands.push_back(overLanes ? splat(builder, operand, lanes) : operand);
-    for (Type type : op.getResultTypes())
-      state.addTypes(overLanes ? VectorType::get({lanes}, type) : type);
-    state.addAttributes(op.getAttrs());
-    mapping.map(op.getResult(0),
-                isIntegerDivision(&op) ? writeDivision(builder, state) : builder.create(state)->getResult(0));
+std::optional<Side> attn::sideOfPosition(Value value) {
+  // Test regions have the rows for arguments.
+  if (auto apply = value.getDefiningOp<ApplyOp>()) {
+    auto row = dyn_cast<BlockArgument>(apply.getRow());
+    for (auto [number, side, offset] : {std::tuple(2u, Side::Queries, QueryOffset), {3u, Side::Keys, KeyOffset}})
+      if (row && row.getArgNumber() == number && apply.getExpr().getExpr() == Expr::row() + Expr::symbol(offset))
+        return side;
+    return std::nullopt;
   }
+  auto argument = dyn_cast<BlockArgument>(value);
+  auto plan = argument ? dyn_cast<PlanOp>(argument.getOwner()->getParentOp()) : PlanOp();
+  if (!plan)
+    return std::nullopt;
+  unsigned query = argument.getParentRegion() == &plan.getScore() ? 3 : 2;
+  if (argument.getArgNumber() == query)
+    return Side::Queries;
+  return argument.getArgNumber() == query + 1 ? std::optional(Side::Keys) : std::nullopt;
+}
+
+/// The progression as a vector of a type, of which `first` is.
+Value RegionInliner::lanesOf(const Progression &progression, Type type) {
+  SmallVector<Attribute> steps;
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    steps.push_back(isa<FloatType>(type) ? Attribute(builder.getFloatAttr(type, lane * progression.step))
+                                         : builder.getIntegerAttr(type, lane * progression.step));
+  Value offsets = arith::ConstantOp::create(builder, DenseElementsAttr::get(VectorType::get({lanes}, type), steps));
+  Value first = splat(builder, progression.first, lanes);
+  return isa<FloatType>(type) ? arith::AddFOp::create(builder, first, offsets).getResult()
+                              : arith::AddIOp::create(builder, first, offsets).getResult();
+}
+
+Value RegionInliner::valueOf(Value value) {
+  if (!mapping.contains(value)) {
+    auto progression = progressions.find(value);
+    mapping.map(value,
+                progression == progressions.end() ? outer(value) : lanesOf(progression->second, value.getType()));
+  }
+  return mapping.lookup(value);
+}
+
+/// The result of an op as a progression, where one of its operands is one. Whole numbers of 64 bits do not wrap around.
+std::optional<RegionInliner::Progression> RegionInliner::progressionOf(Operation &op) {
+  bool isCast = isa<arith::IndexCastOp>(op) && op.getResult(0).getType().isInteger(64);
+  if (!isa<arith::AddIOp, arith::SubIOp>(op) && !isCast)
+    return std::nullopt;
+  if (!llvm::any_of(op.getOperands(), [&](Value value) { return progressions.contains(value); }))
+    return std::nullopt;
+  SmallVector<Progression> parts;
+  for (Value operand : op.getOperands()) {
+    auto progression = progressions.find(operand);
+    parts.push_back(progression == progressions.end() ? Progression{valueOf(operand), 0} : progression->second);
+    if (isVector(parts.back().first))
+      return std::nullopt;
+  }
+  if (isCast)
+    return Progression{arith::IndexCastOp::create(builder, op.getResult(0).getType(), parts[0].first), parts[0].step};
+  if (isa<arith::AddIOp>(op))
+    return Progression{arith::AddIOp::create(builder, parts[0].first, parts[1].first), parts[0].step + parts[1].step};
+  return Progression{arith::SubIOp::create(builder, parts[0].first, parts[1].first), parts[0].step - parts[1].step};
+}
+
+void RegionInliner::inlineOp(Operation &op) {
+  if (std::optional<Progression> progression = progressionOf(op)) {
+    progressions[op.getResult(0)] = *progression;
+    return;
+  }
+  if (auto toFloat = dyn_cast<arith::SIToFPOp>(op); toFloat && progressions.contains(toFloat.getIn())) {
+    Progression whole = progressions.lookup(toFloat.getIn());
+    Value first = arith::SIToFPOp::create(builder, toFloat.getType(), whole.first);
+    mapping.map(toFloat, lanesOf({first, whole.step}, toFloat.getType()));
+    return;
+  }
+  SmallVector<Value> operands = llvm::map_to_vector(op.getOperands(), [&](Value value) { return valueOf(value); });
+  if (isa<AttnDialect>(op.getDialect())) {
+    if (Value result = attnOp(&op, operands))
+      mapping.map(op.getResult(0), result);
+    return;
+  }
+  bool overLanes = llvm::any_of(operands, isVector);
+  OperationState state(builder.getLoc(), op.getName());
+  for (Value operand : operands)
+    state.operands.push_back(overLanes ? splat(builder, operand, lanes) : operand);
+  for (Type type : op.getResultTypes())
+    state.addTypes(overLanes ? VectorType::get({lanes}, type) : type);
+  state.addAttributes(op.getAttrs());
+  mapping.map(op.getResult(0),
+              isIntegerDivision(&op) ? writeDivision(builder, state) : builder.create(state)->getResult(0));
+}
+
+void RegionInliner::inlineKnown(Region &region, ValueRange arguments) {
+  for (auto [inside, value] : llvm::zip_equal(region.getArguments(), arguments))
+    if (value)
+      mapping.map(inside, value);
+  auto isKnown = [&](Value value) { return isWritten(value) || value.getParentRegion() != &region; };
+  for (Operation &op : region.front().without_terminator())
+    if (llvm::all_of(op.getOperands(), isKnown))
+      inlineOp(op);
+}
+
+Value RegionInliner::inlineRegion(Region &region, ValueRange arguments) {
+  for (auto [inside, value] : llvm::zip_equal(region.getArguments(), arguments))
+    if (value)
+      mapping.map(inside, value);
+  for (Operation &op : region.front().without_terminator())
+    if (!isWritten(op.getResult(0)))
+      inlineOp(op);
   return valueOf(region.front().getTerminator()->getOperand(0));
 }

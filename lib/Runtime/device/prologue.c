@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
- * Builds orders and matches on the GPU; prologue.h says how it is launched and ../prologue.h what they are.
+ * Builds orders, matches and offsets on the GPU; prologue.h says how it is launched and ../prologue.h what they are.
  */
 #include "prologue.h"
 #include "block.h"
@@ -268,38 +268,13 @@ DEVICE void sort_segments(const attn_job *job, int64_t b, int64_t batch) {
   write_order(job, b, batch, (attn_gpu_order){(int32_t)(job->counts_all ? job->side.count : with_id), is_identity});
 }
 
-/*===---- Jobs --------------------------------------------------------------------------------------------------===*/
-
-/* One value for each batch. */
-static void check_length(const attn_job *job, int32_t *status, int64_t b) {
-  int32_t length = *values_of(job->values, b);
-  if (length < 0 || length > job->most)
-    raise_status(status, ATTN_ERROR_LENGTH);
-}
-
-DEVICE void run_job(const attn_job *job, int32_t *status, int64_t b, int64_t batch) {
-  if (b > 0 && job->values.stride == 0)
-    return;
-  if (job->kind == ATTN_JOB_LIST)
-    list_tokens(job, status, b, batch);
-  else if (job->kind == ATTN_JOB_SORT)
-    sort_segments(job, b, batch);
-  else
-    check_length(job, status, b);
-}
-
-/*===---- Matches -----------------------------------------------------------------------------------------------===*/
+/*===---- Ranks of ids ------------------------------------------------------------------------------------------===*/
 
 /* The order of one batch. */
 typedef struct ranks {
   const int32_t *rows; /* NULL: rank r is row r */
   int64_t count, offset;
 } ranks;
-
-static ranks ranks_of(const attn_device_ranks *all, int64_t b, int32_t order_stride) {
-  const attn_gpu_order *order = &all->order[b * order_stride];
-  return (ranks){order->is_identity ? NULL : row_of(all->rows, b), order->count, all->offset};
-}
 
 static int64_t position_of(ranks order, int64_t rank) { return order.offset + (order.rows ? order.rows[rank] : rank); }
 
@@ -313,6 +288,59 @@ static int64_t find_id(const int32_t *ids, ranks keys, int64_t low, int64_t id) 
       high = middle;
   }
   return low;
+}
+
+/*===---- Offsets in segments -----------------------------------------------------------------------------------===*/
+
+/* Sorted, each segment is a run of ranks. The offsets' own memory serves the sort until they are known. */
+DEVICE void count_offsets(const attn_job *job, int64_t b) {
+  covered positions = covered_rows(job, b);
+  int32_t *sorted = row_of(job->rows, b), *offsets = row_of(job->scratch, b);
+  look_at_ids(positions);
+  int is_unsorted = (int)shared->is_unsorted;
+  if (is_unsorted)
+    sort_by_id(positions, sorted, offsets);
+  ranks all = {is_unsorted ? sorted : NULL, positions.end, 0};
+  EACH_THREAD(t)
+  for (int64_t rank = t; rank < all.count; rank += THREADS) {
+    int64_t position = position_of(all, rank);
+    offsets[position] = (int32_t)(rank - find_id(positions.ids, all, 0, positions.ids[position]));
+  }
+}
+
+/*===---- Jobs --------------------------------------------------------------------------------------------------===*/
+
+DEVICE void check_values(const attn_job *job, int32_t *status, int64_t b) {
+  const int32_t *values = values_of(job->values, b);
+  int64_t size = job->values.size, count = job->lines[0] * job->lines[1] * size;
+  EACH_THREAD(t)
+  for (int64_t i = t; i < count; i += THREADS) {
+    int64_t line = i / size;
+    int32_t value =
+        values[line / job->lines[1] * job->line_strides[0] + line % job->lines[1] * job->line_strides[1] + i % size];
+    if (value < job->least || value > job->most)
+      raise_status(status, job->reason);
+  }
+}
+
+DEVICE void run_job(const attn_job *job, int32_t *status, int64_t b, int64_t batch) {
+  if (b > 0 && job->values.stride == 0)
+    return;
+  if (job->kind == ATTN_JOB_LIST)
+    list_tokens(job, status, b, batch);
+  else if (job->kind == ATTN_JOB_SORT)
+    sort_segments(job, b, batch);
+  else if (job->kind == ATTN_JOB_OFFSETS)
+    count_offsets(job, b);
+  else
+    check_values(job, status, b);
+}
+
+/*===---- Matches -----------------------------------------------------------------------------------------------===*/
+
+static ranks ranks_of(const attn_device_ranks *all, int64_t b, int32_t order_stride) {
+  const attn_gpu_order *order = &all->order[b * order_stride];
+  return (ranks){order->is_identity ? NULL : row_of(all->rows, b), order->count, all->offset};
 }
 
 DEVICE void match_rank(const attn_match_job *job, int64_t b, int64_t rank) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
- * The prologue of a GPU call: ../prologue.h's orders and matches, built by the GPU, and the checks of run-time data
- * that a CPU call makes on the host. The host describes the work in *jobs*, which are parameters of the launch.
+ * The prologue of a GPU call: ../prologue.h's orders, matches and offsets, built by the GPU, and the checks of run-time
+ * data that a CPU call makes on the host. The host describes the work in *jobs*, which are parameters of the launch.
  *
- * One block of ATTN_PROLOGUE_THREADS threads does one job for one batch. prologue.c is written in steps that all threads
- * of a block take before any takes the next; on the host a step is a loop, so the same text is tested there, against
- * the CPU's prologue.
+ * One block of ATTN_PROLOGUE_THREADS threads does one job for one batch. prologue.c is written in steps that all
+ * threads of a block take before any takes the next; on the host a step is a loop, so the same text is tested there,
+ * against the CPU's prologue.
  */
 #ifndef ATTN_LIB_RUNTIME_DEVICE_PROLOGUE_H
 #define ATTN_LIB_RUNTIME_DEVICE_PROLOGUE_H
@@ -39,24 +39,27 @@ typedef struct attn_device_table {
 typedef enum attn_job_kind {
   ATTN_JOB_LIST = 0,   /* an order of kind listed; checks the tokens too */
   ATTN_JOB_SORT = 1,   /* an order of kind sorted */
-  ATTN_JOB_LENGTHS = 2 /* checks lengths, and that is all */
+  ATTN_JOB_CHECK = 2,  /* checks values, and that is all */
+  ATTN_JOB_OFFSETS = 3 /* offsets in segments */
 } attn_job_kind;
 
 typedef struct attn_job {
   int32_t kind;
   int32_t order_stride;      /* from batch to batch */
   attn_gpu_order *order;     /* that of batch 0 */
-  attn_device_values values; /* tokens, ids or lengths */
-  int64_t most;              /* the largest token or length that is no mistake */
-  attn_rows side;
-  int32_t counts_all; /* 1: a sorted order of queries, whose rows without an id count too */
-  int32_t reserved;
+  attn_device_values values; /* tokens or ids, or a line of values to check */
+  int64_t least, most;       /* the values that are no mistake */
+  attn_rows side;            /* of offsets: all positions */
+  int32_t counts_all;        /* 1: a sorted order of queries, whose rows without an id count too */
+  int32_t reason;            /* of a check: the attn_status that it raises */
   attn_device_table rows;    /* [side.count], of a listed order no longer than values.size */
   attn_device_table flags;   /* a bitmap, [(side.count + 31) / 32]; a sorted order may have none */
-  attn_device_table scratch; /* [side.count], of a sorted order */
+  attn_device_table scratch; /* [side.count], of a sorted order; of offsets it is what is made */
+  int64_t lines[2];          /* of a check: how many lines of values a batch has, as a matrix */
+  int64_t line_strides[2];
 } attn_job;
 
-enum { ATTN_MAX_JOBS = 28 };
+enum { ATTN_MAX_JOBS = 25 };
 
 typedef struct attn_jobs {
   int32_t *status; /* 0 before; raised to an attn_status where a value is out of range */

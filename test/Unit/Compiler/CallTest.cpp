@@ -172,33 +172,66 @@ TEST(Call, RowsWithoutKeysAreZero) {
     ASSERT_EQ(number, -INFINITY);
 }
 
-TEST(Call, ThreadsMayCompileAndCallAtATime) {
-  TestCall expected(kernelOf(longformer), shapeOf(90, 90), 14);
-  ASSERT_EQ(expected.run(), ATTN_OK);
-  constexpr int count = 8;
-  std::vector<std::string> faults(count);
+/// Compiles and runs one of several kernels; the bits of output and lse, or nothing, with what was wrong in `fault`.
+static std::vector<float> bitsOfKernel(size_t number, std::string &fault) {
+  const char *texts[] = {longformer, document, causal};
+  const char *elements[] = {"f32", "bf16", "f16"};
+  CompileOptions options = TestKernel::optionsFor(16, 24);
+  std::vector<std::string> isas = TestKernel::isasOfHost();
+  options.element = elements[number / 3 % 3], options.isas = {isas[number % isas.size()]};
+  TestKernel kernel(texts[number % 3], options);
+  if (fault = kernel.error; !fault.empty())
+    return {};
+  TestCall call(kernel, shapeOf(90, 90), number);
+  if (int status = call.run(); status != ATTN_OK)
+    fault = attn_error_string(status);
+  std::vector<float> bits = call.output();
+  llvm::append_range(bits, call.lse());
+  return bits;
+}
+
+/// Calls `work(t)` in eight threads at once; it returns what was wrong.
+static void expectOfThreads(llvm::function_ref<std::string(size_t thread)> work) {
+  std::vector<std::string> faults(8);
   std::vector<std::thread> threads;
-  threads.reserve(count);
-  for (int t = 0; t < count; ++t)
-    threads.emplace_back([&, t] {
-      TestKernel kernel(longformer, TestKernel::optionsFor(16, 24));
-      faults[t] = kernel.error;
-      if (!kernel.error.empty())
-        return;
-      // The thread's own kernel, and one that all share.
-      for (const TestKernel *used : {const_cast<const TestKernel *>(&kernel), &kernelOf(longformer)}) {
-        TestCall call(*used, shapeOf(90, 90), 14);
-        int status = call.run(t % 3 + 1);
-        if (status != ATTN_OK)
-          faults[t] = attn_error_string(status);
-        else if (!areSameBits(call.output(), expected.output()) || !areSameBits(call.lse(), expected.lse()))
-          faults[t] = "other bits";
-      }
-    });
+  threads.reserve(faults.size());
+  for (size_t t = 0; t < faults.size(); ++t)
+    threads.emplace_back([&, t] { faults[t] = work(t); });
   for (std::thread &thread : threads)
     thread.join();
   for (const std::string &fault : faults)
     EXPECT_EQ(fault, "");
+}
+
+TEST(Call, ThreadsMayCompileAtATime) {
+  std::vector<std::vector<float>> expected(8);
+  for (size_t t = 0; t < expected.size(); ++t) {
+    std::string fault;
+    expected[t] = bitsOfKernel(t, fault);
+    ASSERT_EQ(fault, "");
+  }
+  expectOfThreads([&](size_t t) {
+    std::string fault;
+    std::vector<float> bits = bitsOfKernel(t, fault);
+    return fault.empty() && !areSameBits(bits, expected[t]) ? "other bits" : fault;
+  });
+}
+
+TEST(Call, ThreadsMayCallAtATime) {
+  const TestKernel &kernel = kernelOf(longformer);
+  TestCall expected(kernel, shapeOf(90, 90), 14);
+  ASSERT_EQ(expected.run(), ATTN_OK);
+  std::vector<float> output = expected.output(), lse = expected.lse();
+  expectOfThreads([&](size_t t) -> std::string {
+    for (int repeat = 0; repeat < 20; ++repeat) {
+      TestCall call(kernel, shapeOf(90, 90), 14);
+      if (int status = call.run(static_cast<int32_t>(t % 3 + 1)); status != ATTN_OK)
+        return attn_error_string(status);
+      if (!areSameBits(call.output(), output) || !areSameBits(call.lse(), lse))
+        return "other bits";
+    }
+    return "";
+  });
 }
 
 //===-- Refusals --------------------------------------------------------------------------------------------------===//

@@ -4,6 +4,7 @@
 // for them.
 #include "../../../lib/Compiler/Describe.h"
 #include "../../../lib/Runtime/gpu.h"
+#include "../../../lib/Runtime/program.h"
 
 #include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
@@ -26,6 +27,11 @@ int fakeRun(const attn_kernel *kernel, const attn_call *call) {
 }
 size_t fakeWorkspaceBytes(const attn_kernel *, const attn_call *) { return size_t(1) << 40; }
 int fakeIsa(const attn_kernel *, const attn_call *) { return ATTN_ISA_SM_90A; }
+int fakeRequirement(const attn_kernel *kernel, const attn_call *call, int64_t numbers[2]) {
+  calledKernel = kernel, calledArgument = call;
+  numbers[0] = 5, numbers[1] = 7;
+  return 1;
+}
 int fakeLoad(const attn_kernel *kernel, void **handle, int device) {
   calledKernel = kernel, calledArgument = handle, calledDevice = device;
   return ATTN_ERROR_DEVICE;
@@ -35,20 +41,41 @@ int fakeUnload(const attn_kernel *kernel, void *handle) {
   return ATTN_ERROR_HANDLE;
 }
 
-/// Tokens, lengths and a window; nothing of it means anything.
+/// Expressions of every kind over a symbol of the call and two of the layout.
+const Expr n = Expr::symbol(KvLength), left = Expr::symbol(FirstNamed), width = Expr::symbol(FirstNamed + 2);
+const Expr exprs[] = {7,
+                      n,
+                      n * -3 + left * 2 - 5,
+                      Expr::floorDiv(n + width - 1, width),
+                      Expr::mod(left - n, width),
+                      Expr::min({n, left, width * 2}),
+                      Expr::max({n - 100, left, width}),
+                      n * width * left + Expr::floorDiv(Expr::mod(n, 7) - left, 3)};
+
+/// Run-time data of every kind and a window; nothing of it means anything.
 KernelLayout layoutOf(mlir::MLIRContext &context) {
+  context.loadDialect<AttnDialect>();
   KernelLayout layout;
   layout.name = "k";
   layout.element = mlir::BFloat16Type::get(&context);
   layout.headSize = 128;
   layout.valueHeadSize = 64;
-  layout.tensors = {{"query", ATTN_QUERY, {}},   {"key", ATTN_KEY, {}}, {"value", ATTN_VALUE, {}},
-                    {"output", ATTN_OUTPUT, {}}, {"lse", ATTN_LSE, {}}, {"global", ATTN_TOKENS, {{3, 4}}}};
-  layout.scalars = {{"left", false, 0, 256, 0}, {"cap", true, {}, 0, 0.5}};
-  layout.symbols = {{NamedSymbol::Index, 0}, {NamedSymbol::Number, 1}};
+  auto tensor = [](const char *name, int role) { return TensorArgument{name, role, {}, {}, {}}; };
+  layout.tensors = {tensor("query", ATTN_QUERY),    tensor("key", ATTN_KEY),       tensor("value", ATTN_VALUE),
+                    tensor("output", ATTN_OUTPUT),  tensor("lse", ATTN_LSE),       tensor("global", ATTN_TOKENS),
+                    tensor("reach", ATTN_PER_HEAD), tensor("random", ATTN_BLOCKS), tensor("bias", ATTN_ARRAY)};
+  layout.tensors[5].defaultValues = {{3, 4}};
+  layout.tensors[6].minimum = 1;
+  layout.tensors[8].extents = {HeadsExtent, 32};
+  layout.scalars = {{"left", false, 0, 256, 0}, {"cap", true, {}, 0, 0.5}, {"width", false, 1, 8, 0}};
+  layout.symbols = {{NamedSymbol::Index, 0}, {NamedSymbol::Number, 1}, {NamedSymbol::Index, 2}};
   layout.orders = {{OrderKindAttrValue::All, Side::Queries, -1, -1, -1, -1, -1, 9},
                    {OrderKindAttrValue::Listed, Side::Keys, 5, 6, 7, -1, -1, 10}};
   layout.matches = {{0, 1, 8, 9}};
+  layout.offsets = {{5, 3}};
+  layout.blocks = {{7, Expr::symbol(FirstNamed + 2)}};
+  for (const Expr &expr : exprs)
+    layout.requirements.push_back(RequirementAttr::get(&context, "rows", expr, "least rows", -expr));
   layout.phases = {{0, false, false}, {1, true, true}};
   layout.tile = {128, 64, 64, 64};
   layout.viewCount = 10;
@@ -75,6 +102,7 @@ protected:
     add("attn_gpu_run", fakeRun);
     add("attn_gpu_workspace_bytes", fakeWorkspaceBytes);
     add("attn_gpu_isa", fakeIsa);
+    add("attn_gpu_requirement", fakeRequirement);
     add("attn_gpu_load", fakeLoad);
     add("attn_gpu_unload", fakeUnload);
     llvm::cantFail(jit->getMainJITDylib().define(llvm::orc::absoluteSymbols(std::move(entries))));
@@ -94,10 +122,21 @@ TEST_F(Describe, InfoOfAGpuKernel) {
   EXPECT_EQ(info.head_size, 128);
   EXPECT_EQ(info.value_head_size, 64);
   EXPECT_STREQ(info.target, "sm_90a");
-  ASSERT_EQ(info.tensor_count, 6);
+  ASSERT_EQ(info.tensor_count, 9);
   EXPECT_EQ(info.tensors[5].default_values[1], 4);
-  ASSERT_EQ(info.scalar_count, 2);
+  EXPECT_EQ(info.tensors[6].minimum, 1);
+  EXPECT_EQ(info.tensors[6].default_count, -1);
+  EXPECT_EQ(info.tensors[6].rank, 0);
+  EXPECT_EQ(info.tensors[7].block, -1 - 2); // scalar 2
+  EXPECT_EQ(info.tensors[8].block, 0);
+  ASSERT_EQ(info.tensors[8].rank, 2);
+  EXPECT_EQ(info.tensors[8].extents[0], ATTN_EXTENT_HEADS);
+  EXPECT_EQ(info.tensors[8].extents[1], 32);
+  ASSERT_EQ(info.scalar_count, 3);
   EXPECT_EQ(info.scalars[1].default_value.number, 0.5);
+  ASSERT_EQ(info.requirement_count, int32_t(std::size(exprs)));
+  EXPECT_STREQ(info.requirements[1].name, "rows");
+  EXPECT_STREQ(info.requirements[1].least_name, "least rows");
 }
 
 TEST_F(Describe, EntryPointsPassTheKernelOn) {
@@ -109,6 +148,12 @@ TEST_F(Describe, EntryPointsPassTheKernelOn) {
   EXPECT_EQ(calledKernel->info, &info);
   EXPECT_EQ(info.workspace_bytes(&call), size_t(1) << 40);
   EXPECT_EQ(info.isa(&call), ATTN_ISA_SM_90A);
+  int64_t numbers[2];
+  calledArgument = nullptr;
+  EXPECT_EQ(info.requirement(&call, numbers), 1);
+  EXPECT_EQ(calledArgument, &call);
+  EXPECT_EQ(numbers[1], 7);
+  EXPECT_EQ(info.requirement, find<int(const attn_call *, int64_t *)>("k_requirement"));
   EXPECT_EQ(info.load(&handle, 3), ATTN_ERROR_DEVICE);
   EXPECT_EQ(calledArgument, &handle);
   EXPECT_EQ(calledDevice, 3);
@@ -122,13 +167,18 @@ TEST_F(Describe, CodeOfAGpuKernel) {
   find<const attn_kernel_info>("k_info")->run(nullptr);
   const attn_kernel &kernel = *calledKernel;
   EXPECT_EQ(kernel.view_count, 10);
-  EXPECT_EQ(kernel.symbol_count, ATTN_FIXED_SYMBOLS + 4);
+  EXPECT_EQ(kernel.symbol_count, ATTN_FIXED_SYMBOLS + 5);
   EXPECT_EQ(kernel.symbols[1].kind, ATTN_SYMBOL_NUMBER);
   ASSERT_EQ(kernel.order_count, 2);
   EXPECT_EQ(kernel.orders[1].kind, ATTN_ORDER_LISTED);
   EXPECT_EQ(kernel.orders[1].flags_view, 7);
   EXPECT_EQ(kernel.orders[1].count_symbol, 10);
   EXPECT_EQ(kernel.matches[0].end_view, 9);
+  ASSERT_EQ(kernel.offsets_count, 1);
+  EXPECT_EQ(kernel.offsets[0].tensor, 5);
+  EXPECT_EQ(kernel.offsets[0].view, 3);
+  ASSERT_EQ(kernel.block_table_count, 1);
+  EXPECT_EQ(kernel.block_tables[0].tensor, 7);
   ASSERT_EQ(kernel.phase_count, 2);
   EXPECT_EQ(kernel.phases[1].query_order, 1);
   EXPECT_EQ(kernel.cpu, nullptr);
@@ -148,13 +198,53 @@ TEST_F(Describe, CodeOfAGpuKernel) {
   EXPECT_STREQ(code.phases[1].strided.name, "b");
 }
 
+/// What the runtime makes of a program is what the expression is.
+TEST_F(Describe, ProgramsAreTheExpressions) {
+  find<const attn_kernel_info>("k_info")->run(nullptr);
+  attn_call call = ATTN_CALL_INIT;
+  attn_scalar scalars[3] = {};
+  call.scalars = scalars;
+  call.scalar_count = 3;
+  attn_problem problem = {};
+  problem.kernel = calledKernel, problem.info = calledKernel->info, problem.call = &call;
+  std::vector<int64_t> symbols(FirstNamed + 3);
+  for (int64_t length : {0, 1, 30, 1000})
+    for (int64_t left : {0, 3, 256})
+      for (int64_t width : {1, 8, 13}) {
+        problem.kv_length = symbols[KvLength] = length;
+        scalars[0].index = symbols[FirstNamed] = left;
+        scalars[2].index = symbols[FirstNamed + 2] = width;
+        for (auto [i, expr] : llvm::enumerate(exprs)) {
+          const attn_requirement &requirement = calledKernel->requirements[i];
+          EXPECT_EQ(attn_evaluate(&problem, requirement.value, 0, 0), expr.evaluate(0, symbols)) << i;
+          EXPECT_EQ(attn_evaluate(&problem, requirement.least, 0, 0), -expr.evaluate(0, symbols)) << i;
+        }
+        EXPECT_EQ(attn_evaluate(&problem, calledKernel->block_tables[0].block, 0, 0), width);
+      }
+}
+
+TEST(Blocks, AreSaidByANumberOrAScalar) {
+  mlir::MLIRContext context;
+  KernelLayout layout = layoutOf(context);
+  EXPECT_EQ(blockOf(layout, 6), 0);
+  EXPECT_EQ(blockOf(layout, 7), -1 - 2);
+  layout.blocks.push_back({7, Expr::symbol(FirstNamed + 2)});
+  EXPECT_EQ(blockOf(layout, 7), -1 - 2);
+  layout.blocks.push_back({7, 64});
+  EXPECT_EQ(blockOf(layout, 7), 0); // two sizes
+  layout.blocks = {{7, 64}};
+  EXPECT_EQ(blockOf(layout, 7), 64);
+  layout.blocks = {{7, Expr::symbol(FirstNamed) * 2}};
+  EXPECT_EQ(blockOf(layout, 7), 0);
+}
+
 TEST(PrologueFunctions, AreThoseThatTheKernelLaunches) {
   mlir::MLIRContext context;
   KernelLayout layout = layoutOf(context);
   EXPECT_EQ(prologueFunctions(layout).size(), 2u);
   layout.matches.clear();
   EXPECT_EQ(prologueFunctions(layout), llvm::SmallVector<llvm::StringRef>{"attn_run_jobs"});
-  layout.tensors.pop_back();
+  layout.tensors.truncate(FirstDataTensor);
   EXPECT_TRUE(prologueFunctions(layout).empty());
 }
 

@@ -46,9 +46,37 @@ attn.pattern @tested() {
   attn.yield %even
 })";
 
+const char *const dilated = R"(
+attn.pattern @dilated(%dilation: !attn.per_head = [3]) {
+  %step = attn.of_head %dilation
+  %taps = attn.window left(10) right(5) dilation(%step)
+  attn.yield %taps
+})";
+const char *const scored = R"(
+attn.pattern @scored() {
+  %past = attn.causal
+  attn.yield %past
+}
+attn.score @relative(%vectors: !attn.array<[heads, ?, head_size]>, %logits: !attn.array<[heads]>) (%s, %b, %h, %i, %j) {
+  %distance = arith.subi %i, %j : index
+  %term = attn.query_dot %vectors[%h, %distance] clamped : !attn.array<[heads, ?, head_size]>
+  %moved = arith.addf %s, %term : f32
+  attn.yield %moved : f32
+} sink (%b, %h, %i) {
+  %logit = attn.load %logits[%h] : !attn.array<[heads]>
+  attn.yield %logit : f32
+})";
+
+/// The name of the score that a text defines; empty if there is none.
+static std::string scoreOf(llvm::StringRef text) {
+  return text.split("attn.score @").second.take_until([](char c) { return c == '('; }).str();
+}
+
 /// Compiles a pattern, runs it with its defaults, and judges.
 static reference::Verdict verdictOn(const char *text, const Mutation *mutation = nullptr) {
-  TestKernel kernel(text, TestKernel::optionsFor(16), mutation);
+  CompileOptions options = TestKernel::optionsFor(16);
+  options.score = scoreOf(text);
+  TestKernel kernel(text, options, mutation);
   EXPECT_EQ(kernel.error, "");
   if (!kernel.error.empty())
     return {};
@@ -56,7 +84,7 @@ static reference::Verdict verdictOn(const char *text, const Mutation *mutation =
   shape.length = shape.kvLength = 150;
   shape.heads = 2;
   TestCall call(kernel, shape, /*seed=*/7);
-  for (const char *list : {"global", "lengths"})
+  for (const char *list : {"global", "lengths", "dilation"})
     call.setData(list, {}); // the defaults
   call.setIndex("left", 20), call.setIndex("right", 10);
   std::vector<int32_t> segments(150, 1);
@@ -158,7 +186,7 @@ static int dropExcept(mlir::ModuleOp module) {
 }
 
 TEST(Mutation, UnchangedKernelsPass) {
-  for (const char *text : {window, longformer, document, padded, tested}) {
+  for (const char *text : {window, longformer, document, padded, tested, dilated, scored}) {
     reference::Verdict verdict = verdictOn(text);
     EXPECT_TRUE(verdict.ok) << text << "\nthe error ratio is " << verdict.errorRatio;
   }
@@ -206,6 +234,41 @@ TEST(Mutation, DroppedResidualTest) {
       mlir::OpBuilder builder(yield);
       yield->setOperand(0, mlir::arith::ConstantOp::create(builder, op.getLoc(), builder.getBoolAttr(true)));
     });
+  });
+}
+
+TEST(Mutation, RemainderOffByOne) {
+  // The test compares the remainder of the key's position, its first number, with that of the query's.
+  expectCaught(dilated, Stage::Plan, [](mlir::ModuleOp module) {
+    return changeBox(module, 0, [](BoxOp op) {
+      ApplyOp first = *op.getTest().getOps<ApplyOp>().begin();
+      first.setExprAttr(shifted(first.getExpr(), 1));
+    });
+  });
+}
+
+TEST(Mutation, DistanceOffByOne) {
+  expectCaught(scored, Stage::Plan, [](mlir::ModuleOp module) {
+    int changed = 0;
+    module.walk([&](QueryDotOp op) {
+      mlir::OpBuilder builder(op);
+      auto one = mlir::arith::ConstantIndexOp::create(builder, op.getLoc(), 1);
+      mlir::Value distance = op.getIndices()[1];
+      op.getIndicesMutable()[1].set(mlir::arith::AddIOp::create(builder, op.getLoc(), distance, one));
+      ++changed;
+    });
+    return changed;
+  });
+}
+
+TEST(Mutation, DroppedSink) {
+  expectCaught(scored, Stage::Plan, [](mlir::ModuleOp module) {
+    int changed = 0;
+    module.walk([&](PlanOp op) {
+      op.getSink().getBlocks().clear();
+      ++changed;
+    });
+    return changed;
   });
 }
 

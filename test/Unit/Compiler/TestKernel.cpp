@@ -9,8 +9,6 @@
 #include "gtest/gtest.h"
 #include <cmath>
 #include <cstring>
-#include <sys/mman.h>
-#include <unistd.h>
 
 using namespace attn;
 
@@ -64,102 +62,6 @@ std::vector<std::string> TestKernel::isasOfHost() {
   return names;
 }
 
-//===-- Memory ----------------------------------------------------------------------------------------------------===//
-
-GuardedMemory::GuardedMemory(size_t bytes) : bytes(bytes) {
-  const size_t page = sysconf(_SC_PAGESIZE), inside = (bytes + page - 1) / page * page;
-  mapped = inside + 2 * page;
-  mapping = static_cast<unsigned char *>(
-      mmap(nullptr, mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
-  if (mapping == MAP_FAILED || (inside && mprotect(mapping + page, inside, PROT_READ | PROT_WRITE)))
-    std::abort();
-  begin = mapping + page + inside - bytes;
-  // Memory that is reserved for far strides only stays unfilled.
-  if (bytes < size_t(1) << 30)
-    std::memset(mapping + page, 0xff, inside);
-}
-
-GuardedMemory::~GuardedMemory() { munmap(mapping, mapped); }
-
-bool GuardedMemory::isIntactBefore() const {
-  const size_t page = sysconf(_SC_PAGESIZE);
-  for (const unsigned char *byte = mapping + page; byte < begin; ++byte)
-    if (*byte != 0xff && bytes < size_t(1) << 30)
-      return false;
-  return true;
-}
-
-static std::vector<int64_t> stridesOf(const std::vector<int64_t> &shape, Layout layout) {
-  if (shape.size() == 3) { // lse has no columns
-    int64_t gap = layout == Layout::Gaps ? 3 : 0;
-    if (layout == Layout::RowsFirst)
-      return {shape[2] * shape[1], 1, shape[1]};
-    return {shape[1] * (shape[2] + gap), shape[2] + gap, 1};
-  }
-  int64_t row = shape[3] + (layout == Layout::Gaps ? 5 : 0);
-  if (layout == Layout::RowsFirst)
-    return {shape[2] * shape[1] * row, row, shape[1] * row, 1};
-  int64_t head = shape[2] * row + (layout == Layout::Gaps ? 7 : 0);
-  return {shape[1] * head, head, row, 1};
-}
-
-GuardedTensor::GuardedTensor(std::vector<int64_t> shape, Layout layout)
-    : GuardedTensor(shape, stridesOf(shape, layout)) {}
-
-GuardedTensor::GuardedTensor(std::vector<int64_t> shape, const std::vector<int64_t> &strides) {
-  tensor.element = ATTN_F32, tensor.rank = static_cast<int32_t>(shape.size());
-  int64_t extent = 1;
-  for (size_t axis = 0; axis < shape.size(); ++axis) {
-    tensor.shape[axis] = shape[axis], tensor.strides[axis] = strides[axis];
-    extent = shape[axis] == 0 || extent == 0 ? 0 : extent + (shape[axis] - 1) * strides[axis];
-  }
-  memory = std::make_unique<GuardedMemory>(extent * sizeof(float));
-  tensor.data = memory->data();
-}
-
-/// Calls `visit(offset)` for every element, the last axis fastest.
-template <typename Visit> void GuardedTensor::forEachElement(Visit visit) const {
-  const int64_t *shape = tensor.shape, *strides = tensor.strides;
-  int64_t columns = tensor.rank == 4 ? shape[3] : 1;
-  for (int64_t b = 0; b < shape[0]; ++b)
-    for (int64_t h = 0; h < shape[1]; ++h)
-      for (int64_t r = 0; r < shape[2]; ++r)
-        for (int64_t c = 0; c < columns; ++c)
-          visit(b * strides[0] + h * strides[1] + r * strides[2] + c);
-}
-
-void GuardedTensor::set(const std::vector<float> &dense) {
-  size_t next = 0;
-  forEachElement([&](int64_t offset) { floats()[offset] = dense[next++]; });
-}
-
-std::vector<float> GuardedTensor::dense() const {
-  std::vector<float> result;
-  forEachElement([&](int64_t offset) { result.push_back(floats()[offset]); });
-  return result;
-}
-
-static bool isFilling(const float *number) {
-  uint32_t bits;
-  std::memcpy(&bits, number, sizeof(bits));
-  return bits == 0xffffffffu;
-}
-
-bool GuardedTensor::areGapsIntact() const {
-  std::vector<bool> isElement(memory->size() / sizeof(float), false);
-  forEachElement([&](int64_t offset) { isElement[offset] = true; });
-  for (size_t offset = 0; offset < isElement.size(); ++offset)
-    if (!isElement[offset] && !isFilling(floats() + offset))
-      return false;
-  return memory->isIntactBefore();
-}
-
-bool GuardedTensor::isUntouched() const {
-  bool untouched = true;
-  forEachElement([&](int64_t offset) { untouched &= isFilling(floats() + offset); });
-  return untouched;
-}
-
 //===-- Calls -----------------------------------------------------------------------------------------------------===//
 
 TestCall::TestCall(const TestKernel &kernel, const CallShape &shape, uint64_t seed) : kernel(kernel), shape(shape) {
@@ -177,6 +79,12 @@ static float normal(Dice &dice) {
   return static_cast<float>(sum);
 }
 
+static reference::Element referenceElement(attn_element element) {
+  return element == ATTN_BF16  ? reference::Element::BF16
+         : element == ATTN_F16 ? reference::Element::F16
+                               : reference::Element::F32;
+}
+
 void TestCall::drawRows(Dice &dice) {
   const attn_kernel_info &info = kernel.info();
   const std::vector<int64_t> shapes[] = {{shape.batch, shape.heads, shape.length, info.head_size},
@@ -185,12 +93,14 @@ void TestCall::drawRows(Dice &dice) {
                                          {shape.batch, shape.heads, shape.length, info.value_head_size},
                                          {shape.batch, shape.heads, shape.length}};
   for (int32_t tensor = ATTN_QUERY; tensor <= ATTN_LSE; ++tensor) {
-    rows.push_back(std::make_unique<GuardedTensor>(shapes[tensor], shape.layout));
+    attn_element type = tensor == ATTN_LSE ? ATTN_F32 : element();
+    rows.push_back(std::make_unique<GuardedTensor>(shapes[tensor], shape.layout, type, shape.guard));
     if (tensor > ATTN_VALUE)
       continue;
     inputs.push_back(rows.back()->dense());
     for (float &number : inputs.back())
       number = normal(dice);
+    reference::roundTo(referenceElement(element()), inputs.back());
     rows.back()->set(inputs.back());
   }
 }
@@ -202,25 +112,104 @@ int64_t TestCall::positions() const {
 void TestCall::drawData(Dice &dice) {
   const attn_kernel_info &info = kernel.info();
   for (int32_t tensor = FirstDataTensor; tensor < info.tensor_count; ++tensor) {
-    bool isDefault = info.tensors[tensor].default_count >= 0 && dice.chance(30);
-    data.push_back(isDefault ? std::vector<std::vector<int32_t>>() : drawTable(dice, info.tensors[tensor].role));
+    int32_t role = info.tensors[tensor].role;
+    bool isState = role == ATTN_STATE_IN || role == ATTN_STATE_OUT; // may be left out
+    bool isDefault = isState || (info.tensors[tensor].default_count >= 0 && dice.chance(30));
+    data.push_back(isDefault ? reference::Argument() : drawArgument(dice, info.tensors[tensor]));
   }
+  if (dice.chance(40))
+    arrayColumnStride = 2;
 }
 
-std::vector<std::vector<int32_t>> TestCall::drawTable(Dice &dice, int32_t role) const {
-  std::vector<std::vector<int32_t>> table(role == ATTN_LENGTHS || dice.chance(60) ? shape.batch : 1);
-  int64_t size = role == ATTN_LENGTHS ? 1 : role == ATTN_TOKENS ? dice.in(0, 8) : positions() + dice.in(0, 3);
-  int64_t ids = dice.in(1, 5);
+reference::Argument TestCall::drawArgument(Dice &dice, const attn_tensor_info &info) const {
+  if (info.role == ATTN_ARRAY)
+    return drawArray(dice, info);
+  if (info.role == ATTN_BLOCKS)
+    return drawBlocks(dice);
+  return drawTable(dice, info);
+}
+
+reference::Table TestCall::drawTable(Dice &dice, const attn_tensor_info &info) const {
+  reference::Table table(info.role == ATTN_LENGTHS || dice.chance(60) ? shape.batch : 1);
+  int64_t ids = dice.in(1, 5), keys = std::max<int64_t>(0, shape.keyOffset + shape.kvLength);
+  int64_t least = std::max<int64_t>(info.minimum, -2), most = dice.pick({2, 5, 30});
   bool isSorted = dice.chance(50);
+  auto size = [&]() -> int64_t {
+    switch (info.role) {
+    case ATTN_LENGTHS:
+      return 1;
+    case ATTN_TOKENS:
+      return dice.in(0, 8);
+    case ATTN_PER_HEAD:
+      return shape.heads;
+    default:
+      return positions() + dice.in(0, 3);
+    }
+  };
+  auto entry = [&]() -> int64_t {
+    switch (info.role) {
+    case ATTN_LENGTHS:
+      return dice.in(0, keys);
+    case ATTN_TOKENS:
+      return dice.in(-1, positions() - 1);
+    case ATTN_PER_HEAD:
+      return dice.in(least, most);
+    default:
+      return dice.in(-1, ids);
+    }
+  };
+  const int64_t columns = size();
   for (std::vector<int32_t> &row : table) {
-    for (int64_t entry = 0; entry < size; ++entry)
-      row.push_back(role == ATTN_TOKENS     ? dice.in(-1, positions() - 1)
-                    : role == ATTN_SEGMENTS ? dice.in(-1, ids)
-                                            : dice.in(0, std::max<int64_t>(0, shape.keyOffset + shape.kvLength)));
-    if (isSorted && role == ATTN_SEGMENTS)
+    for (int64_t column = 0; column < columns; ++column)
+      row.push_back(static_cast<int32_t>(entry()));
+    if (isSorted && info.role == ATTN_SEGMENTS)
       std::sort(row.begin(), row.end());
   }
   return table;
+}
+
+/// Few of the blocks, so that they lie in the sequence whatever their size is.
+reference::Blocks TestCall::drawBlocks(Dice &dice) const {
+  reference::Blocks blocks{{shape.heads, dice.in(0, 30), dice.in(0, 4)}, {}};
+  if (dice.chance(50))
+    blocks.shape.insert(blocks.shape.begin(), shape.batch);
+  int64_t last = std::max<int64_t>(-1, (positions() - 1) / 12);
+  blocks.entries.resize(llvm::product_of(blocks.shape));
+  for (int32_t &entry : blocks.entries)
+    entry = static_cast<int32_t>(dice.in(-1, last));
+  return blocks;
+}
+
+int64_t TestCall::extentOf(int64_t extent) const {
+  switch (extent) {
+  case ATTN_EXTENT_BATCH:
+    return shape.batch;
+  case ATTN_EXTENT_HEADS:
+    return shape.heads;
+  case ATTN_EXTENT_KV_HEADS:
+    return shape.kvHeads;
+  case ATTN_EXTENT_QUERIES:
+    return shape.length;
+  case ATTN_EXTENT_KEYS:
+    return shape.kvLength;
+  case ATTN_EXTENT_HEAD_SIZE:
+    return kernel.info().head_size;
+  default:
+    return extent;
+  }
+}
+
+reference::Array TestCall::drawArray(Dice &dice, const attn_tensor_info &info) const {
+  reference::Array array;
+  for (int32_t axis = 0; axis < info.rank; ++axis) {
+    int64_t extent = info.extents[axis];
+    bool isShared = extent < ATTN_EXTENT_ANY && extent != ATTN_EXTENT_HEAD_SIZE && dice.chance(20);
+    array.shape.push_back(extent == ATTN_EXTENT_ANY ? dice.in(1, 40) : isShared ? 1 : extentOf(extent));
+  }
+  array.entries.resize(llvm::product_of(array.shape));
+  for (float &number : array.entries)
+    number = normal(dice);
+  return array;
 }
 
 void TestCall::drawScalars(Dice &dice) {
@@ -232,11 +221,11 @@ void TestCall::drawScalars(Dice &dice) {
   }
 }
 
-void TestCall::setData(const std::string &name, std::vector<std::vector<int32_t>> table) {
+void TestCall::setData(const std::string &name, reference::Table table) {
   const attn_kernel_info &info = kernel.info();
   for (int32_t tensor = FirstDataTensor; tensor < info.tensor_count; ++tensor)
     if (name == info.tensors[tensor].name)
-      data[tensor - FirstDataTensor] = std::move(table);
+      data[tensor - FirstDataTensor] = table.empty() ? reference::Argument() : std::move(table);
 }
 
 void TestCall::setIndex(const std::string &name, int64_t value) {
@@ -252,26 +241,12 @@ void TestCall::setTensor(int32_t which, GuardedTensor tensor) {
   *rows[which] = std::move(tensor);
 }
 
+void TestCall::setInput(int32_t which, std::vector<float> numbers) {
+  rows[which]->set(numbers);
+  inputs[which] = std::move(numbers);
+}
+
 namespace {
-
-/// Run-time data in guarded memory.
-struct GuardedTable {
-  explicit GuardedTable(const std::vector<std::vector<int32_t>> &table, int32_t role)
-      : memory(table.size() * table.front().size() * sizeof(int32_t)) {
-    int64_t size = table.front().size(), batches = table.size();
-    tensor.data = memory.data(), tensor.element = ATTN_I32;
-    bool isFlat = role == ATTN_LENGTHS || batches == 1;
-    tensor.rank = isFlat ? 1 : 2;
-    tensor.shape[0] = role == ATTN_LENGTHS ? batches : isFlat ? size : batches;
-    tensor.shape[1] = size;
-    tensor.strides[0] = isFlat ? 1 : size, tensor.strides[1] = 1;
-    for (size_t b = 0; b < table.size(); ++b)
-      std::copy(table[b].begin(), table[b].end(), reinterpret_cast<int32_t *>(memory.data()) + b * size);
-  }
-
-  GuardedMemory memory;
-  attn_tensor tensor = {};
-};
 
 struct DestroyPool {
   void operator()(attn_pool *pool) const { attn_pool_destroy(pool); }
@@ -287,13 +262,21 @@ int TestCall::run(int32_t threads, size_t missing) {
     tensors.push_back(tensor->get());
   if (!withLse)
     tensors[ATTN_LSE].data = nullptr;
-  std::vector<std::unique_ptr<GuardedTable>> tables;
+  std::vector<GuardedData> given;
   for (size_t t = 0; t < data.size(); ++t) {
     tensors.emplace_back();
-    if (data[t].empty())
-      continue;
-    tables.push_back(std::make_unique<GuardedTable>(data[t], info.tensors[FirstDataTensor + t].role));
-    tensors.back() = tables.back()->tensor;
+    const attn_tensor_info &described = info.tensors[FirstDataTensor + t];
+    if (auto *table = std::get_if<reference::Table>(&data[t]))
+      tensors.back() = given.emplace_back(*table, described.role, shape.guard).get();
+    if (auto *blocks = std::get_if<reference::Blocks>(&data[t]))
+      tensors.back() = given.emplace_back(*blocks, shape.guard).get();
+    if (auto *array = std::get_if<reference::Array>(&data[t])) {
+      std::vector<int64_t> extents;
+      for (int32_t axis = 0; axis < described.rank; ++axis)
+        extents.push_back(described.extents[axis] == ATTN_EXTENT_ANY ? array->shape[axis]
+                                                                     : extentOf(described.extents[axis]));
+      tensors.back() = given.emplace_back(*array, extents, arrayColumnStride, shape.guard).get();
+    }
   }
   std::unique_ptr<attn_pool, DestroyPool> pool(attn_pool_create(threads));
   attn_call call = ATTN_CALL_INIT;
@@ -304,7 +287,7 @@ int TestCall::run(int32_t threads, size_t missing) {
     call.query_offset = *shape.queryOffset, call.flags |= ATTN_HAS_QUERY_OFFSET;
   call.executor = attn_pool_executor(pool.get());
   size_t bytes = info.workspace_bytes(&call);
-  workspace = std::make_unique<GuardedMemory>(bytes);
+  workspace = std::make_unique<GuardedMemory>(bytes, shape.guard);
   call.workspace = workspace->data(), call.workspace_bytes = bytes - missing;
   return info.run(&call);
 }
@@ -320,8 +303,8 @@ std::string TestCall::memoryFault() const {
     if (!now.empty() && std::memcmp(now.data(), inputs[tensor].data(), now.size() * sizeof(float)))
       return std::string(names[tensor]) + " was changed";
   }
-  if (workspace && !workspace->isIntactBefore())
-    return "memory before the workspace was changed";
+  if (workspace && !workspace->isIntactAround())
+    return "memory around the workspace was changed";
   return "";
 }
 
@@ -335,7 +318,7 @@ reference::Argument TestCall::argumentOf(mlir::BlockArgument argument) const {
   if (argument.getType().isIndex())
     return scalars[layout.scalarOfArgument(number)].index;
   unsigned tensor = layout.tensorOfArgument(number);
-  if (!data[tensor - FirstDataTensor].empty())
+  if (data[tensor - FirstDataTensor].index() != 0)
     return data[tensor - FirstDataTensor];
   const attn_tensor_info &info = kernel.info().tensors[tensor];
   return reference::Table{std::vector<int32_t>(info.default_values, info.default_values + info.default_count)};
@@ -348,6 +331,7 @@ reference::Problem TestCall::problem() const {
   problem.headSize = kernel.info().head_size, problem.valueHeadSize = kernel.info().value_head_size;
   problem.queryOffset = queryOffset(), problem.keyOffset = shape.keyOffset;
   problem.topLeftOffset = shape.queryOffset.value_or(0);
+  problem.element = referenceElement(element());
   problem.scale = 1 / std::sqrt(static_cast<double>(problem.headSize));
   problem.query = inputs[ATTN_QUERY], problem.key = inputs[ATTN_KEY], problem.value = inputs[ATTN_VALUE];
   AttentionOp attention = kernel.source().attention;
@@ -374,14 +358,20 @@ std::string TestCall::text() const {
                      (shape.queryOffset ? " (given)" : "") + " and " + std::to_string(shape.keyOffset);
   for (int32_t s = 0; s < kernel.info().scalar_count; ++s)
     text += std::string(", ") + kernel.info().scalars[s].name + "=" + std::to_string(scalars[s].index);
+  auto list = [&](const auto &entries) {
+    text += "[";
+    for (auto entry : entries)
+      text += std::to_string(entry) + " ";
+    text += "]";
+  };
   for (size_t t = 0; t < data.size(); ++t) {
     text += std::string(", ") + kernel.info().tensors[FirstDataTensor + t].name + "=";
-    for (const std::vector<int32_t> &row : data[t]) {
-      text += "[";
-      for (int32_t entry : row)
-        text += std::to_string(entry) + " ";
-      text += "]";
-    }
+    if (auto *table = std::get_if<reference::Table>(&data[t]))
+      llvm::for_each(*table, list);
+    if (auto *blocks = std::get_if<reference::Blocks>(&data[t]))
+      list(blocks->shape), list(blocks->entries);
+    if (auto *array = std::get_if<reference::Array>(&data[t]))
+      list(array->shape);
   }
   return text;
 }

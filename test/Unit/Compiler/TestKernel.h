@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // A kernel compiled in process from the text of a pattern file, and calls of it on random data: every tensor and the
-// workspace end where a page begins that must not be touched, outputs start out as NaN, and the reference judges.
+// workspace end, or begin, at a page that must not be touched, outputs start out as NaN, and the reference judges.
 
 #ifndef ATTN_TEST_UNIT_COMPILER_TESTKERNEL_H
 #define ATTN_TEST_UNIT_COMPILER_TESTKERNEL_H
 
 #include "../Fuzz.h"
+#include "GuardedMemory.h"
 #include "attn/Compiler/Compiler.h"
 #include "attn/Reference/Reference.h"
 #include "attn/Runtime/pool.h"
@@ -23,7 +24,7 @@ struct Mutation {
   std::function<void(mlir::ModuleOp)> apply;
 };
 
-/// One kernel; `error` says why there is none.
+/// The kernels of a file, one of which is at hand, at first the first; `error` says why there are none.
 class TestKernel {
 public:
   TestKernel(const std::string &text, CompileOptions options, const Mutation *mutation = nullptr);
@@ -33,8 +34,11 @@ public:
   /// The instruction sets that this machine runs.
   static std::vector<std::string> isasOfHost();
 
-  const KernelSource &source() const { return compilation->kernels().front(); }
-  const attn_kernel_info &info() const { return *kernels->all().front(); }
+  size_t count() const { return compilation->kernels().size(); }
+  /// Takes another kernel to hand; calls that were made of an earlier one must be over.
+  void choose(size_t number) { chosen = number; }
+  const KernelSource &source() const { return compilation->kernels()[chosen]; }
+  const attn_kernel_info &info() const { return *kernels->find(source().layout.name); }
   std::string error;
 
 private:
@@ -42,53 +46,7 @@ private:
 
   std::unique_ptr<Compilation> compilation;
   std::optional<LoadedKernels> kernels;
-};
-
-/// Memory between two pages that must not be touched; it ends right before the second one and is filled with 0xff.
-class GuardedMemory {
-public:
-  explicit GuardedMemory(size_t bytes);
-  ~GuardedMemory();
-  GuardedMemory(const GuardedMemory &) = delete;
-
-  unsigned char *data() const { return begin; }
-  size_t size() const { return bytes; }
-  /// Whether what lies between the first page and the data is as it was.
-  bool isIntactBefore() const;
-
-private:
-  unsigned char *mapping = nullptr, *begin = nullptr;
-  size_t mapped = 0, bytes = 0;
-};
-
-/// How a tensor of [batch, heads, rows, columns] lies in memory.
-enum class Layout {
-  HeadsFirst, // [batch, heads, rows, columns], contiguous
-  RowsFirst,  // [batch, rows, heads, columns], contiguous
-  Gaps        // as HeadsFirst, with unused numbers behind every row and every head
-};
-
-/// A tensor of f32 in guarded memory.
-class GuardedTensor {
-public:
-  GuardedTensor(std::vector<int64_t> shape, Layout layout);
-  /// Any strides.
-  GuardedTensor(std::vector<int64_t> shape, const std::vector<int64_t> &strides);
-
-  void set(const std::vector<float> &dense);
-  std::vector<float> dense() const;
-  /// Whether the memory outside of the tensor's elements is as it was.
-  bool areGapsIntact() const;
-  const attn_tensor &get() const { return tensor; }
-  /// Whether all elements are as they were filled: with NaN of all ones.
-  bool isUntouched() const;
-
-private:
-  template <typename Visit> void forEachElement(Visit visit) const;
-  float *floats() const { return reinterpret_cast<float *>(memory->data()); }
-
-  attn_tensor tensor = {};
-  std::unique_ptr<GuardedMemory> memory;
+  size_t chosen = 0;
 };
 
 struct CallShape {
@@ -96,6 +54,7 @@ struct CallShape {
   std::optional<int64_t> queryOffset;
   int64_t keyOffset = 0;
   Layout layout = Layout::HeadsFirst;
+  Guard guard = Guard::Behind; // of every tensor, of run-time data and of the workspace
 };
 
 /// A call on data drawn from a seed.
@@ -104,10 +63,12 @@ public:
   TestCall(const TestKernel &kernel, const CallShape &shape, uint64_t seed);
   TestCall(const TestCall &) = delete;
 
-  /// Sets run-time data for every batch, or a scalar, by its name.
-  void setData(const std::string &name, std::vector<std::vector<int32_t>> table);
+  /// Sets run-time data for every batch, or a scalar, by its name. An empty table means the default.
+  void setData(const std::string &name, reference::Table table);
   void setIndex(const std::string &name, int64_t value);
   void setTensor(int32_t which, GuardedTensor tensor);
+  /// Sets query, key or value: as many numbers as it has, which its element type can hold.
+  void setInput(int32_t which, std::vector<float> numbers);
   void leaveOutLse() { withLse = false; }
 
   /// Runs with a workspace of the size that the kernel asks for, less `missing` bytes; returns the status.
@@ -126,7 +87,12 @@ public:
 private:
   void drawRows(Dice &dice);
   void drawData(Dice &dice);
-  std::vector<std::vector<int32_t>> drawTable(Dice &dice, int32_t role) const;
+  reference::Argument drawArgument(Dice &dice, const attn_tensor_info &info) const;
+  reference::Table drawTable(Dice &dice, const attn_tensor_info &info) const;
+  reference::Blocks drawBlocks(Dice &dice) const;
+  reference::Array drawArray(Dice &dice, const attn_tensor_info &info) const;
+  int64_t extentOf(int64_t extent) const;
+  attn_element element() const { return static_cast<attn_element>(kernel.info().element); }
   void drawScalars(Dice &dice);
   reference::Problem problem() const;
   reference::Argument argumentOf(mlir::BlockArgument argument) const;
@@ -135,9 +101,10 @@ private:
 
   const TestKernel &kernel;
   CallShape shape;
-  std::vector<std::unique_ptr<GuardedTensor>> rows;    // query, key, value, output, lse
-  std::vector<std::vector<float>> inputs;              // dense query, key, value
-  std::vector<std::vector<std::vector<int32_t>>> data; // [tensor from FirstDataTensor][batch]; empty: the default
+  std::vector<std::unique_ptr<GuardedTensor>> rows; // query, key, value, output, lse
+  std::vector<std::vector<float>> inputs;           // dense query, key, value
+  std::vector<reference::Argument> data;            // run-time data from FirstDataTensor on; none: the default
+  int64_t arrayColumnStride = 1;
   std::vector<attn_scalar> scalars;
   std::unique_ptr<GuardedMemory> workspace;
   bool withLse = true;

@@ -56,6 +56,13 @@ TEST(Expr, KnowsWhetherItDependsOnTheRow) {
   EXPECT_FALSE(Expr(1).dependsOnRow());
 }
 
+TEST(Expr, KnowsItsSymbols) {
+  auto isB = [](unsigned symbol) { return symbol == 1; };
+  EXPECT_TRUE((i + Expr::max({a, Expr::mod(i, b * 2)})).anySymbol(isB));
+  EXPECT_TRUE((a * b).anySymbol(isB));
+  EXPECT_FALSE((a * i + b - b).anySymbol(isB));
+}
+
 TEST(Expr, RisesByAsMuchAsTheRow) {
   EXPECT_EQ(Expr(7).rise(63), 0);
   EXPECT_EQ((a * b).rise(63), 0);
@@ -212,6 +219,18 @@ static Pair randomExpr(Dice &dice, int64_t depth) {
               return dividend - floorOf(dividend, divisor) * divisor;
             }};
   }
+}
+
+TEST(Expr, NumbersStayAtTheEndsOf64Bits) {
+  const Expr most(INT64_MAX), least(INT64_MIN), i = Expr::row();
+  EXPECT_EQ((most + Expr(1)).asConstant(), INT64_MAX);
+  EXPECT_EQ((least - Expr(1)).asConstant(), INT64_MIN);
+  EXPECT_EQ((-least).asConstant(), INT64_MAX);
+  EXPECT_EQ((most * most).asConstant(), INT64_MAX);
+  EXPECT_EQ((most * Expr(-2)).asConstant(), INT64_MIN);
+  EXPECT_EQ((i * most + most).evaluate(2, {}), INT64_MAX);
+  EXPECT_EQ((i * i).evaluate(int64_t(1) << 40, {}), INT64_MAX);
+  EXPECT_EQ(print(i + least), "i - 9223372036854775808");
 }
 
 TEST(ExprFuzz, KeepsItsValue) {

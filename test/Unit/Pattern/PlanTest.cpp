@@ -181,6 +181,101 @@ TEST(Plan, DocumentWithGlobalColumnsStaysSorted) {
   EXPECT_EQ(plan.tested, std::vector<std::string>{"outside of attn.segments"});
 }
 
+//===-- Conditions and relations ----------------------------------------------------------------------------------===//
+
+static const Expr head = Expr::symbol(Head);
+
+static PairSet evenHeads() { return PairSet::congruent(Dividend::Head, 2, 0, 0); }
+
+TEST(Plan, ConditionsEmptyTheBox) {
+  Plan plan = planOf(PairSet::intersect({PairSet::causal(), PairSet::condition(head, Expr(2), {})}));
+  expectPlain(plan, 1);
+  const Box &box = plan.phases[0].boxes[0];
+  Expr holds = Expr::min({1, Expr::max({0, head - 1})});
+  EXPECT_EQ(box.lower, Expr(0));
+  EXPECT_EQ(box.upper, Expr::min({kvLength, kvLength * holds, i + shift + 1}));
+  EXPECT_EQ(box.queryLower, Expr::max({0, i - shift}));
+  EXPECT_EQ(box.queryUpper, Expr::min({length, length * holds}));
+}
+
+TEST(Plan, HeadsOfDifferentStructureHaveABoxEach) {
+  // Whichever way they are written, nothing is tested: a head's pairs are in one of the boxes.
+  PairSet near = windowOf(8, 0), own = PairSet::blockLocal(Expr(64)), even = evenHeads(), odd = even.complement();
+  expectPlain(planOf(PairSet::unite({PairSet::intersect({even, near}), PairSet::intersect({odd, own})})), 2);
+  expectPlain(planOf(PairSet::unite({PairSet::intersect({near, even}), PairSet::intersect({own, odd})})), 2);
+  expectPlain(planOf(PairSet::unite({PairSet::intersect({even, near}), PairSet::minus(own, even)})), 2);
+}
+
+TEST(Plan, ConditionsThatExcludeEachOtherLeaveNothing) {
+  auto heads = [](int64_t from, int64_t below) { return PairSet::condition(head, Expr(from), Expr(below)); };
+  expectPlain(planOf(PairSet::intersect({evenHeads(), windowOf(3, 3), evenHeads().complement()})), 0);
+  expectPlain(planOf(PairSet::intersect({heads(0, 2), heads(2, 4)})), 0);
+  expectPlain(planOf(PairSet::minus(heads(1, 2), heads(0, 4))), 0);
+  // The first two heads, the next two, and all others: three boxes, of one condition each.
+  Plan plan = planOf(PairSet::unite({PairSet::intersect({heads(0, 2), windowOf(1, 1)}),
+                                     PairSet::intersect({heads(2, 4), windowOf(9, 9)}),
+                                     PairSet::intersect({PairSet::condition(head, Expr(4), {}), PairSet::causal()})}));
+  expectPlain(plan, 3);
+}
+
+TEST(Plan, AFlagOfTheHeadIsNoTest) {
+  PairSet flagged = PairSet::condition(Expr::symbol(FlagSymbol), Expr(0), Expr(1)).complement();
+  Plan plan = planOf(PairSet::intersect({flagged, windowOf(2, 2)}));
+  expectPlain(plan, 1);
+  CallValues values;
+  values.symbols.assign(SymbolCount, 0);
+  values.symbols[Length] = values.symbols[KvLength] = 10;
+  for (int64_t flag : {-1, 0, 1, 5}) {
+    values.symbols[FlagSymbol] = flag;
+    EXPECT_EQ(plan.phases[0].boxes[0].upper.evaluate(4, values.symbols), flag == 0 ? 0 : 7) << flag;
+  }
+}
+
+TEST(Plan, RangesOfBothSidesAreBoxes) {
+  // ETC and Star: the first rows see all, the first keys are seen by all, and the window is cut free of both.
+  auto both = [](std::optional<Expr> from, std::optional<Expr> below) {
+    return PairSet::unite({PairSet::range(Side::Queries, from, below), PairSet::range(Side::Keys, from, below)});
+  };
+  expectPlain(planOf(PairSet::unite({windowOf(84, 84), both({}, Expr(16))})), 3);
+  // BigBird's blocks, without and with its table: only the listed blocks are tested, on either side of the window.
+  Expr block = Expr::symbol(BlockSymbol);
+  PairSet near = PairSet::blockLocal(block, block, block), last = both(Expr::symbol(PaddingSymbol), {});
+  expectPlain(planOf(PairSet::unite({near, both({}, block), last})), 5);
+  Plan plan = planOf(PairSet::unite({near, both({}, block), last, PairSet::blockTable(FirstBlockTable, block)}));
+  EXPECT_EQ(plan.phases[0].boxes.size(), 7u);
+  EXPECT_EQ(countTests(plan), 2u);
+  EXPECT_EQ(plan.tested, std::vector<std::string>{"attn.block_table"});
+}
+
+TEST(Plan, OuterAxesAreBounds) {
+  Coordinate rows = Coordinate::grid({Expr::symbol(BlockSymbol)})[0];
+  expectPlain(planOf(PairSet::window(Expr(0), Expr(0), 1, rows)), 1);
+  expectPlain(planOf(PairSet::blockLocal(Expr(16), Expr(4), Expr(4), rows)), 1);
+  expectPlain(planOf(PairSet::neighborhood(Expr(13), rows)), 1);
+}
+
+TEST(Plan, RemaindersAreTestedInsideTheBounds) {
+  Expr stride = Expr::symbol(BlockSymbol);
+  PairSet column = PairSet::congruent(Dividend::Difference, stride, 0, 0);
+  Plan plan =
+      planOf(PairSet::unite({PairSet::window(stride - 1, Expr(0)), PairSet::intersect({column, PairSet::causal()})}));
+  // The window tests nothing. Past it there is the column.
+  ASSERT_EQ(plan.phases[0].boxes.size(), 2u);
+  EXPECT_FALSE(plan.phases[0].boxes[0].test);
+  EXPECT_EQ(plan.phases[0].boxes[0].lower, Expr::max({0, i + shift - stride + 1}));
+  ASSERT_TRUE(plan.phases[0].boxes[1].test);
+  EXPECT_EQ(*plan.phases[0].boxes[1].test, column);
+  EXPECT_EQ(plan.tested, std::vector<std::string>{"a remainder, or an axis of a grid"});
+}
+
+TEST(Plan, PlacesInSegmentsAreTested) {
+  Plan plan = planOf(
+      PairSet::intersect({PairSet::sameSegment(2), PairSet::window(Expr(2), Expr(2), 1, Coordinate::offset(2))}));
+  ASSERT_EQ(plan.phases[0].boxes.size(), 1u);
+  EXPECT_TRUE(plan.phases[0].boxes[0].sameSegment);
+  EXPECT_EQ(plan.tested, std::vector<std::string>{"a place in a segment"});
+}
+
 TEST(Plan, WhereIsTestedInsideTheBounds) {
   Plan plan = planOf(PairSet::intersect({PairSet::where(0), windowOf(8, 8)}));
   ASSERT_EQ(plan.phases.size(), 1u);
@@ -261,6 +356,17 @@ TEST(Target, TilesOfAGpuFitWhatItMultiplies) {
       Target wider = Target::sm90a(headSize, 256, true);
       EXPECT_LE(wider.tile.rows * wider.tile.keys, target.tile.rows * target.tile.keys);
     }
+}
+
+TEST(Target, TilesOfF32AreSmall) {
+  for (int64_t headSize : {1, 64, 65, 256}) {
+    std::optional<Target> target = Target::find("sm_90a", headSize, 64, false, /*elementBytes=*/4);
+    ASSERT_TRUE(target);
+    expectTileOfGpu(target->tile);
+    TileShape of16Bits = Target::sm90a(headSize, 64, false).tile;
+    EXPECT_LT(target->tile.rows * target->tile.keys, of16Bits.rows * of16Bits.keys);
+    EXPECT_FALSE(target->local);
+  }
 }
 
 /// Whether an sm_90a plan takes the tiles for few keys a row.

@@ -1,181 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Random compositions of atoms, and random calls to try them on. A Tree says by itself which pairs it admits, in
-// positions and straight from the atoms' definitions, so that PairSet is compared with something it shares nothing
-// with.
+// Random compositions of atoms, and random calls to try them on.
 
 #ifndef ATTN_TEST_UNIT_PATTERN_RANDOMPATTERNS_H
 #define ATTN_TEST_UNIT_PATTERN_RANDOMPATTERNS_H
 
 #include "../Fuzz.h"
-#include "attn/Pattern/PairSet.h"
-#include <algorithm>
-#include <string>
+#include "PatternTree.h"
 
 namespace attn {
 
-// What the numbers of random patterns stand for.
-enum : unsigned { LeftSymbol = FirstNamed, RightSymbol, BlockSymbol, PaddingSymbol, SymbolCount };
-enum : unsigned { TokenTables = 2, SegmentTables = 2, TableCount = TokenTables + SegmentTables, RegionCount = 2 };
+/// What compositions are made of: atoms that speak of positions by their nearness and by tables, or all there are.
+enum class Atoms : uint8_t { Plain, All };
 
-/// A parameter of an atom: a literal, or a symbol of the call.
-struct Bound {
-  int64_t literal = 0;
-  unsigned symbol = 0; // 0: the literal
-
-  Expr expr() const { return symbol ? Expr::symbol(symbol) : Expr(literal); }
-  int64_t value(const CallValues &values) const { return symbol ? values.symbols[symbol] : literal; }
-  std::string text() const {
-    const char *names[] = {"l", "r", "b", "n"};
-    return symbol ? names[symbol - FirstNamed] : std::to_string(literal);
-  }
-};
-
-struct Tree {
-  enum Kind {
-    Full,
-    Empty,
-    Window,
-    Causal,
-    TopLeft,
-    BlockLocal,
-    Padded,
-    Rows,
-    Columns,
-    Segments,
-    Where,
-    LastLeaf = Where,
-    Union,
-    Intersect,
-    Minus,
-    Complement
-  };
-
-  Kind kind = Full;
-  std::optional<Bound> left, right; // of a window; `left` is also the parameter of block-local and padded
-  unsigned index = 0;               // the table or region
-  std::vector<Tree> members;
-
-  PairSet build() const;
-  /// Whether query position p may look at key position k.
-  bool admits(const CallValues &values, int64_t p, int64_t k) const;
-  std::string text() const;
-};
-
-inline PairSet Tree::build() const {
-  auto expr = [](const std::optional<Bound> &bound) {
-    return bound ? std::optional<Expr>(bound->expr()) : std::nullopt;
-  };
-  std::vector<PairSet> sets;
-  for (const Tree &member : members)
-    sets.push_back(member.build());
-  switch (kind) {
-  case Full:
-    return PairSet::full();
-  case Empty:
-    return PairSet::empty();
-  case Window:
-    return PairSet::window(expr(left), expr(right));
-  case Causal:
-  case TopLeft:
-    return PairSet::causal(kind == TopLeft);
-  case BlockLocal:
-    return PairSet::blockLocal(left->expr());
-  case Padded:
-    return PairSet::padded(left->expr());
-  case Rows:
-  case Columns:
-    return PairSet::listed(kind == Rows ? Side::Queries : Side::Keys, index);
-  case Segments:
-    return PairSet::sameSegment(index);
-  case Where:
-    return PairSet::where(index);
-  case Union:
-    return PairSet::unite(sets);
-  case Intersect:
-    return PairSet::intersect(sets);
-  case Minus:
-    return PairSet::minus(sets[0], sets[1]);
-  case Complement:
-    return sets[0].complement();
-  }
-  return PairSet::empty();
-}
-
-inline int64_t floorOf(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
-
-inline bool isAmong(const std::vector<int32_t> &tokens, int64_t position) {
-  return position >= 0 && std::find(tokens.begin(), tokens.end(), position) != tokens.end();
-}
-
-inline bool shareId(const std::vector<int32_t> &ids, int64_t p, int64_t k) {
-  auto has = [&](int64_t position) { return position >= 0 && position < static_cast<int64_t>(ids.size()); };
-  return has(p) && has(k) && ids[p] == ids[k];
-}
-
-inline bool Tree::admits(const CallValues &values, int64_t p, int64_t k) const {
-  auto member = [&](const Tree &tree) { return tree.admits(values, p, k); };
-  switch (kind) {
-  case Full:
-    return true;
-  case Empty:
-    return false;
-  case Window:
-    return (!left || k >= p - left->value(values)) && (!right || k <= p + right->value(values));
-  case Causal:
-    return k <= p;
-  case TopLeft:
-    return k <= p - values.symbols[QueryOffset] + values.symbols[TopLeftOffset];
-  case BlockLocal:
-    return floorOf(p, left->value(values)) == floorOf(k, left->value(values));
-  case Padded:
-    return k < left->value(values);
-  case Rows:
-    return isAmong(values.tables[index], p);
-  case Columns:
-    return isAmong(values.tables[index], k);
-  case Segments:
-    return shareId(values.tables[index], p, k);
-  case Where:
-    return values.where(index, p, k);
-  case Union:
-    return std::any_of(members.begin(), members.end(), member);
-  case Intersect:
-    return std::all_of(members.begin(), members.end(), member);
-  case Minus:
-    return member(members[0]) && !member(members[1]);
-  case Complement:
-    return !member(members[0]);
-  }
-  return false;
-}
-
-inline std::string Tree::text() const {
-  const char *names[] = {"full",        "empty",  "window",    "causal",  "causal top_left",
-                         "block_local", "padded", "rows",      "columns", "segments",
-                         "where",       "union",  "intersect", "minus",   "complement"};
-  std::string inner;
-  auto add = [&](const std::string &piece) { inner += (inner.empty() ? "" : ", ") + piece; };
-  if (kind == Window) {
-    add(left ? "left " + left->text() : "no left");
-    add(right ? "right " + right->text() : "no right");
-  } else if (left) {
-    add(left->text());
-  }
-  if (kind >= Rows && kind <= Where)
-    add("#" + std::to_string(index));
-  for (const Tree &member : members)
-    add(member.text());
-  return names[kind] + (inner.empty() ? inner : "(" + inner + ")");
-}
-
-//===-- Dice ------------------------------------------------------------------------------------------------------===//
+//===-- Leaves ----------------------------------------------------------------------------------------------------===//
 
 inline Bound randomBound(Dice &dice, unsigned symbol, int64_t least) {
   return dice.chance(40) ? Bound{0, symbol} : Bound{dice.pick<int64_t>({least, least + 1, least + 2, 5, 7, 12, 50}), 0};
 }
 
-inline Tree randomLeaf(Dice &dice) {
+/// A size that is divided by.
+inline Bound randomSize(Dice &dice) {
+  return dice.chance(30) ? Bound{0, BlockSymbol} : Bound{dice.pick<int64_t>({1, 2, 2, 3, 4, 5, 7}), 0};
+}
+
+inline Tree randomPlainLeaf(Dice &dice) {
   // Atoms without parameters of their own are rarer.
   Tree tree;
   tree.kind = dice.pick({Tree::Window, Tree::Window, Tree::Window, Tree::Causal, Tree::TopLeft, Tree::BlockLocal,
@@ -189,9 +38,9 @@ inline Tree randomLeaf(Dice &dice) {
     if (dice.chance(75))
       tree.right = randomBound(dice, RightSymbol, 0);
   } else if (tree.kind == Tree::BlockLocal) {
-    tree.left = randomBound(dice, BlockSymbol, 1);
+    tree.size = randomBound(dice, BlockSymbol, 1);
   } else if (tree.kind == Tree::Padded) {
-    tree.left = randomBound(dice, PaddingSymbol, 0);
+    tree.size = randomBound(dice, PaddingSymbol, 0);
   } else if (tree.kind == Tree::Rows || tree.kind == Tree::Columns) {
     tree.index = dice.in(0, TokenTables - 1);
   } else if (tree.kind == Tree::Segments) {
@@ -202,18 +51,102 @@ inline Tree randomLeaf(Dice &dice) {
   return tree;
 }
 
+/// A coordinate that has a value of its own for each position, or for some.
+inline Place randomPlace(Dice &dice, Place::Kind kind) {
+  Place place;
+  place.kind = kind;
+  if (kind == Place::Offset)
+    place.index = TokenTables + dice.in(0, SegmentTables - 1);
+  if (kind == Place::Position || kind == Place::Offset)
+    return place;
+  for (int64_t count = dice.in(1, 2); count > 0; --count)
+    place.sizes.push_back(kind == Place::Stream ? randomBound(dice, LeftSymbol, 0) : randomSize(dice));
+  place.index = kind == Place::Raster ? 0 : dice.in(0, place.sizes.size());
+  for (size_t axis = 0; kind == Place::Raster && axis <= place.sizes.size(); ++axis)
+    place.blocks.push_back(randomSize(dice));
+  return place;
+}
+
+/// A bound of a range, of remainders or of heads: any number.
+inline std::optional<Bound> randomLimit(Dice &dice, int64_t least, int64_t most) {
+  if (dice.chance(25))
+    return std::nullopt;
+  if (dice.chance(25))
+    return Bound{0, dice.pick<unsigned>({PaddingSymbol, LeftSymbol, FlagSymbol, Head})};
+  return Bound{dice.in(least, most), 0, /*isFromEnd=*/most > 10 && dice.chance(25)};
+}
+
+inline Tree randomLeafOnPlace(Dice &dice) {
+  Tree tree = randomPlainLeaf(dice);
+  tree.kind = dice.pick({Tree::Window, Tree::Window, Tree::Causal, Tree::BlockLocal, Tree::Neighborhood});
+  tree.left = dice.chance(70) ? std::optional<Bound>(randomBound(dice, LeftSymbol, 0)) : std::nullopt;
+  tree.right = dice.chance(70) ? std::optional<Bound>(randomBound(dice, RightSymbol, 0)) : std::nullopt;
+  tree.size = randomSize(dice);
+  tree.place = randomPlace(
+      dice, dice.pick({Place::Position, Place::Axis, Place::Axis, Place::Stream, Place::Offset, Place::Raster}));
+  if (tree.kind == Tree::Neighborhood)
+    tree.place = randomPlace(dice, Place::Axis);
+  if (tree.place.kind == Place::Raster) // of which only the order is defined
+    tree.kind = Tree::Causal;
+  if (tree.kind == Tree::Window && dice.chance(40))
+    tree.size.reset();
+  if (tree.kind == Tree::Causal || tree.kind == Tree::Neighborhood)
+    tree.left.reset(), tree.right.reset();
+  return tree;
+}
+
+inline Tree randomCongruent(Dice &dice) {
+  Tree tree;
+  tree.kind = Tree::Congruent;
+  tree.dividend =
+      dice.pick({Dividend::Difference, Dividend::Difference, Dividend::Query, Dividend::Key, Dividend::Head});
+  tree.size = randomSize(dice);
+  tree.left = randomLimit(dice, -1, 5), tree.right = randomLimit(dice, -1, 7);
+  if (tree.dividend != Dividend::Head)
+    tree.place =
+        randomPlace(dice, dice.pick({Place::Position, Place::Position, Place::Axis, Place::Stream, Place::Offset}));
+  return tree;
+}
+
+/// Atoms that bound one number.
+inline Tree randomRange(Dice &dice) {
+  Tree tree;
+  tree.kind = dice.pick({Tree::RowRange, Tree::ColumnRange, Tree::HeadRange, Tree::HeadFlag});
+  int64_t most = tree.kind == Tree::HeadRange ? 4 : 40;
+  if (tree.kind != Tree::HeadFlag)
+    tree.left = randomLimit(dice, -4, most), tree.right = randomLimit(dice, -4, most);
+  return tree;
+}
+
+inline Tree randomLeaf(Dice &dice, Atoms atoms) {
+  int64_t choice = atoms == Atoms::All ? dice.in(1, 10) : 1;
+  if (choice <= 3)
+    return randomPlainLeaf(dice);
+  if (choice <= 5)
+    return randomLeafOnPlace(dice);
+  if (choice <= 7)
+    return randomCongruent(dice);
+  if (choice <= 9)
+    return randomRange(dice);
+  Tree tree;
+  tree.kind = Tree::BlockTable, tree.index = FirstBlockTable, tree.size = randomSize(dice);
+  return tree;
+}
+
 /// A composition of exactly `depth` operators on its longest path.
-inline Tree randomTree(Dice &dice, int64_t depth) {
+inline Tree randomTree(Dice &dice, int64_t depth, Atoms atoms = Atoms::Plain) {
   if (depth == 0)
-    return randomLeaf(dice);
+    return randomLeaf(dice, atoms);
   Tree tree;
   tree.kind = dice.pick({Tree::Union, Tree::Union, Tree::Intersect, Tree::Minus, Tree::Complement});
   int64_t count = tree.kind == Tree::Complement ? 1 : tree.kind == Tree::Minus ? 2 : dice.in(2, 3);
   int64_t deepest = dice.in(0, count - 1);
   for (int64_t m = 0; m < count; ++m)
-    tree.members.push_back(randomTree(dice, m == deepest ? depth - 1 : dice.in(0, depth - 1)));
+    tree.members.push_back(randomTree(dice, m == deepest ? depth - 1 : dice.in(0, depth - 1), atoms));
   return tree;
 }
+
+//===-- Calls -----------------------------------------------------------------------------------------------------===//
 
 inline int64_t randomLength(Dice &dice) {
   return dice.chance(60) ? dice.in(0, 40) : dice.pick<int64_t>({0, 1, 1, 2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37});
@@ -235,6 +168,14 @@ inline std::vector<int32_t> randomSegments(Dice &dice, int64_t positions) {
   if (dice.chance(50))
     std::sort(ids.begin(), ids.end());
   return ids;
+}
+
+/// Distinct or not, some past the last block; -1 pads.
+inline std::vector<int32_t> randomBlocks(Dice &dice, int64_t columns) {
+  std::vector<int32_t> table(columns * dice.in(0, 12));
+  for (int32_t &entry : table)
+    entry = dice.chance(15) ? -1 : dice.in(0, 14);
+  return table;
 }
 
 /// Region 0 admits about a half of all pairs, region 1 an eighth.
@@ -260,18 +201,25 @@ inline CallValues randomCall(Dice &dice) {
   setOffsets(dice, values.symbols);
   values.symbols[LeftSymbol] = dice.in(0, 12), values.symbols[RightSymbol] = dice.in(0, 12);
   values.symbols[BlockSymbol] = dice.in(1, 12), values.symbols[PaddingSymbol] = dice.in(0, 45);
+  values.symbols[Heads] = dice.in(1, 4), values.symbols[Head] = dice.in(0, values.symbols[Heads] - 1);
+  values.symbols[FlagSymbol] = dice.in(-1, 3);
   int64_t positions = 0;
   for (Side side : {Side::Queries, Side::Keys})
     positions = std::max(positions, values.rows(side) + values.offset(side));
-  for (unsigned t = 0; t < TableCount; ++t)
+  for (unsigned t = 0; t < FirstBlockTable; ++t)
     values.tables.push_back(t < TokenTables ? randomTokens(dice, positions) : randomSegments(dice, positions));
+  values.tableColumns.assign(TableCount, 0);
+  values.tableColumns[FirstBlockTable] = dice.in(0, 3);
+  values.tables.push_back(randomBlocks(dice, values.tableColumns[FirstBlockTable]));
   uint64_t salt = dice.bits();
   values.where = [salt](unsigned region, int64_t p, int64_t k) { return hashAdmits(salt, region, p, k); };
   return values;
 }
 
 inline std::string textOf(const CallValues &values) {
-  const char *names[] = {"length", "kv_length", "query_offset", "key_offset", "top_left", "", "", "l", "r", "b", "n"};
+  const char *names[] = {"length", "kv_length", "query_offset", "key_offset", "top_left", "",
+                         "",       "heads",     "head",         "l",          "r",        "b",
+                         "n",      "f"};
   std::string text;
   for (unsigned s = 0; s < SymbolCount; ++s)
     if (*names[s])

@@ -4,6 +4,7 @@
 // and nothing else is; no tile is visited in vain, unless it is anchored, and full tiles are full.
 
 #include "RandomPatterns.h"
+#include "attn/Pattern/BoundSet.h"
 #include "attn/Pattern/Walk.h"
 #include "llvm/ADT/STLExtras.h"
 #include "gtest/gtest.h"
@@ -48,17 +49,18 @@ class Case {
 public:
   static constexpr int calls = 2;
 
-  explicit Case(uint64_t seed) : seed(seed), dice(seed), tree(randomTree(dice, dice.in(3, 4))) {}
+  explicit Case(uint64_t seed)
+      : seed(seed), dice(seed), tree(randomTree(dice, dice.in(3, 4), dice.chance(70) ? Atoms::All : Atoms::Plain)) {}
 
   void drawCall() {
-    values = randomCall(dice);
+    drawValues();
     target.tile.rows = dice.in(1, 16), target.tile.keys = dice.in(1, 16);
     target.tile.groupRows = dice.divisorOf(target.tile.rows), target.tile.granule = dice.divisorOf(target.tile.keys);
   }
 
   /// Tiles of a GPU, and others for local patterns and for calls of few keys.
   void drawCallOfAnchoredTiles() {
-    values = randomCall(dice);
+    drawValues();
     target.tile = randomAnchoredTile(), target.local = randomAnchoredTile();
     target.compactKeys = dice.in(0, 40);
   }
@@ -80,6 +82,11 @@ public:
     bool isSmall = dice.chance(50);
     int64_t rows = isSmall ? dice.in(1, 16) : 64 * dice.in(1, 3), keys = isSmall ? dice.in(1, 16) : 16 * dice.in(1, 8);
     return {rows, keys, rows, keys, /*anchored=*/true};
+  }
+
+  void drawValues() {
+    values = randomCall(dice);
+    bindOffsets(tree.build(), values);
   }
 
   uint64_t seed;
@@ -123,10 +130,13 @@ private:
   static std::string pairText(int64_t i, int64_t j) { return "(" + std::to_string(i) + ", " + std::to_string(j) + ")"; }
 
   void checkContains() {
-    for (int64_t i = 0; i < values.length(); ++i)
+    BoundSet bound(set, values);
+    for (int64_t i = 0; i < values.length(); ++i) {
+      bound.moveTo(i);
       for (int64_t j = 0; j < values.kvLength(); ++j)
-        if (set.contains(values, i, j) != (wanted.at(i, j) != 0))
+        if (set.contains(values, i, j) != (wanted.at(i, j) != 0) || bound.contains(j) != (wanted.at(i, j) != 0))
           return fail("contains" + pairText(i, j) + " is wrong");
+    }
   }
 
   bool owns(const Phase &phase, int64_t row) const {
@@ -257,76 +267,59 @@ static bool fellBack(const Plan &plan) {
                       [](const std::string &clause) { return clause.find("every pair tested") != std::string::npos; });
 }
 
-TEST(WalkFuzz, CoversEveryAdmittedPairOnce) {
-  const uint64_t first = firstFuzzSeed(), count = fuzzCount();
-  uint64_t fallbacks = 0, tested = 0, failures = 0;
-  for (uint64_t seed = first; seed < first + count && failures < 5; ++seed) {
+namespace {
+
+/// One part of the cases: processes that run at a time take some of them each.
+class WalkFuzz : public testing::TestWithParam<uint64_t> {
+public:
+  static constexpr uint64_t parts = 8;
+
+protected:
+  /// Calls `run(seed)` for this part of `count` cases, until it returns false five times.
+  template <typename Run> void forEachSeed(uint64_t count, Run run) {
+    uint64_t failures = 0;
+    for (uint64_t n = GetParam(); n < count && failures < 5; n += parts)
+      failures += !run(firstFuzzSeed() + n);
+  }
+};
+
+} // namespace
+
+INSTANTIATE_TEST_SUITE_P(Parts, WalkFuzz, testing::Range(uint64_t(0), WalkFuzz::parts));
+
+TEST_P(WalkFuzz, CoversEveryAdmittedPairOnce) {
+  uint64_t count = 0, fallbacks = 0, tested = 0;
+  forEachSeed((fuzzCount() * 7 + 9) / 10, [&](uint64_t seed) {
     Case test(seed);
+    ++count;
     for (int call = 0; call < Case::calls; ++call) {
       test.drawCall();
       Checker checker(test);
-      std::string fault = checker.run();
-      if (!fault.empty())
+      if (std::string fault = checker.run(); !fault.empty()) {
         ADD_FAILURE() << fault << "; " << test.text();
-      failures += !fault.empty();
+        return false;
+      }
       fallbacks += call == 0 && fellBack(checker.madePlan());
       tested += call == 0 && !checker.madePlan().tested.empty();
     }
-  }
+    return true;
+  });
   std::printf(
       "WalkFuzz: of %llu compositions %llu test some pairs, and %llu of these have too many boxes and test all\n",
       static_cast<unsigned long long>(count), static_cast<unsigned long long>(tested),
       static_cast<unsigned long long>(fallbacks));
 }
 
-TEST(WalkFuzz, CoversEveryAdmittedPairOnceWithAnchoredTiles) {
-  uint64_t failures = 0;
-  for (uint64_t seed = firstFuzzSeed(), end = seed + (fuzzCount() + 1) / 2; seed < end && failures < 5; ++seed) {
+TEST_P(WalkFuzz, CoversEveryAdmittedPairOnceWithAnchoredTiles) {
+  forEachSeed((fuzzCount() * 3 + 9) / 10, [&](uint64_t seed) {
     Case test(seed);
     for (int call = 0; call < Case::calls; ++call) {
       test.drawCallOfAnchoredTiles();
-      std::string fault = Checker(test).run();
-      if (!fault.empty())
+      if (std::string fault = Checker(test).run(); !fault.empty()) {
         ADD_FAILURE() << fault << "; " << test.text();
-      failures += !fault.empty();
+        return false;
+      }
     }
-  }
-}
-
-/// The key ranks that the tiles of the only box take, first tile first, with three query rows a tile and four keys.
-static std::vector<std::pair<int64_t, int64_t>> anchoredTiles(const PairSet &set, int64_t length) {
-  CallValues values;
-  values.symbols.assign(SymbolCount, 0);
-  values.symbols[Length] = values.symbols[KvLength] = length;
-  Target target = Target::cpu();
-  target.tile = {3, 4, 3, 4, /*anchored=*/true};
-  std::vector<std::pair<int64_t, int64_t>> tiles;
-  walkByQuery(planPattern(set, target), values,
-              [&](const Visit &visit) { tiles.emplace_back(visit.keyBegin, visit.keyEnd); });
-  return tiles;
-}
-
-TEST(Walk, AnchoredTilesStartAtTheFirstKeyOrEndAtTheLast) {
-  using Tiles = std::vector<std::pair<int64_t, int64_t>>;
-  // Where every row looks at key 0, tiles start there.
-  EXPECT_EQ(anchoredTiles(PairSet::causal(), 6), (Tiles{{0, 4}, {0, 4}, {4, 6}}));
-  // Rows 0 to 2 look at keys 0 to 2, rows 3 to 5 at keys 2 to 5, rows 6 to 8 at keys 5 to 8: a tile for each.
-  EXPECT_EQ(anchoredTiles(PairSet::window(Expr(1), Expr(0)), 9), (Tiles{{0, 3}, {2, 6}, {5, 9}}));
-}
-
-TEST(Walk, QueriesWithoutASegmentStillSeeGlobalKeys) {
-  // Sorted by segment, the query rows at positions -2 and -1 come last: they look at no segment, but at the listed key.
-  CallValues values;
-  values.symbols.assign(SymbolCount, 0);
-  values.symbols[Length] = 6, values.symbols[KvLength] = 4, values.symbols[QueryOffset] = -2;
-  values.tables = {{3}, {}, {1, 0, 1, 0}, {}};
-  Plan plan = planPattern(PairSet::unite({PairSet::sameSegment(2), PairSet::listed(Side::Keys, 0)}), Target::cpu());
-  BoundOrder order(plan.orders[plan.phases[0].queries], values);
-  ASSERT_EQ(order.size(), 6);
-  for (auto [rank, row] : llvm::enumerate(std::vector<int64_t>{3, 5, 2, 4, 0, 1}))
-    EXPECT_EQ(order.row(rank), row);
-  EXPECT_FALSE(order.segment(4));
-  EXPECT_EQ(order.segment(0), 0);
-  PairCounts counts = countPairs(plan, values)[0];
-  EXPECT_EQ(counts.admitted, 4 * 2 + 2 + 2); // segments; key 3 for segment 1; key 3 for no segment
+    return true;
+  });
 }

@@ -136,6 +136,59 @@ TEST(Evaluate, ScoresOfMinusInfinityMask) {
   EXPECT_EQ(result.eagerOutput[0], 0);
 }
 
+/// Not even its value counts.
+TEST(Evaluate, AScoreOfMinusInfinityHidesTheValue) {
+  Kernel kernel("%p = attn.full attn.yield %p", R"(
+      %past = arith.cmpi sle, %j, %i : index
+      %masked = arith.constant 0xFF800000 : f32
+      %score = arith.select %past, %s, %masked : f32
+      attn.yield %score : f32)");
+  Problem problem = smallProblem(1, 3);
+  problem.queryOffset = 1;
+  for (int64_t key = 2; key < static_cast<int64_t>(problem.value.size()) / 3; key += 3)
+    problem.value[key * 3] = std::numeric_limits<float>::quiet_NaN(); // of key row 2
+  Result result = evaluate(kernel.op, problem);
+  EXPECT_TRUE(llvm::all_of(result.output, [](double x) { return std::isfinite(x); }));
+  EXPECT_TRUE(llvm::all_of(result.eagerOutput, [](float x) { return std::isfinite(x); }));
+}
+
+/// A sink is one more key, whose value is 0: all outputs shrink by its share, and the lse grows.
+TEST(Evaluate, SinkTakesItsShare) {
+  Kernel kernel("%p = attn.causal attn.yield %p", "", ", %logits: !attn.array<[heads]>", "", R"(
+      %logit = attn.load %logits[%h] : !attn.array<[heads]>
+      %row = arith.index_cast %i : index to i32
+      %real = arith.sitofp %row : i32 to f32
+      %sink = arith.addf %logit, %real : f32
+      attn.yield %sink : f32)"),
+      plain("%p = attn.causal attn.yield %p");
+  std::vector<float> logits = {0.5, -2, 30, -static_cast<float>(infinity)};
+  Problem problem = smallProblem(8, 5, {Array{{4}, logits}}); // query positions -3 ... 4
+  Result result = evaluate(kernel.op, problem), without = evaluate(plain.op, problem);
+  for (int64_t row = 0; row < 2 * 4 * 8; ++row) {
+    double sink = logits[row / 8 % 4] + static_cast<double>(row % 8 - 3);
+    double sum = std::exp(without.lse[row]) + std::exp(sink);
+    double share = sum == 0 ? 0 : std::exp(without.lse[row]) / sum;
+    EXPECT_TRUE(result.lse[row] == std::log(sum) || std::fabs(result.lse[row] - std::log(sum)) < 1e-12) << row;
+    EXPECT_TRUE(result.eagerLse[row] == result.lse[row] || std::fabs(result.eagerLse[row] - result.lse[row]) < 1e-5);
+    for (int64_t c = 0; c < 3; ++c) {
+      EXPECT_NEAR(result.output[row * 3 + c], share * without.output[row * 3 + c], 1e-12);
+      EXPECT_NEAR(result.eagerOutput[row * 3 + c], result.output[row * 3 + c], 1e-5);
+    }
+  }
+  EXPECT_EQ(result.lse[0], 0.5 - 3); // no key
+  EXPECT_EQ(result.output[0], 0);
+  EXPECT_EQ(result.lse[3 * 8], -infinity); // nor a sink
+}
+
+/// A sink far above all scores would overflow if the maximum were taken over the keys alone.
+TEST(Evaluate, LargeSinksDoNotOverflow) {
+  Kernel kernel("%p = attn.full attn.yield %p", "", "", "", "%c = arith.constant 2000.0 : f32 attn.yield %c : f32");
+  Result result = evaluate(kernel.op, smallProblem(1, 2));
+  EXPECT_EQ(result.lse[0], 2000);
+  EXPECT_EQ(result.output[0], 0);
+  EXPECT_EQ(result.eagerLse[0], 2000);
+}
+
 /// 0 * NaN and inf - inf are NaN, but only in rows that admit the key.
 TEST(Evaluate, NonFiniteValuesStayInTheirRows) {
   Kernel kernel("%p = attn.causal attn.yield %p");
@@ -218,6 +271,71 @@ TEST(Evaluate, EagerRoundsWeights) {
   Result result = evaluate(kernel.op, tinyProblem({0, 1}, {1, -0.3671875f}));
   EXPECT_NEAR(result.eagerOutput[0], 0.26953125 - 0.73046875 * 0.3671875, 1e-5);
   EXPECT_NEAR(result.output[0], 0.26894142 - 0.73105858 * 0.3671875, 1e-8);
+}
+
+/// The sink's 1 + 2^-8 is halfway between two scores of bf16.
+TEST(Evaluate, EagerRoundsTheSink) {
+  Kernel kernel("%p = attn.empty attn.yield %p", "", "", "",
+                "%c = arith.constant 1.00390625 : f32 attn.yield %c : f32");
+  Result result = evaluate(kernel.op, tinyProblem({1}, {3}));
+  EXPECT_EQ(result.eagerLse[0], 1);
+  EXPECT_EQ(result.lse[0], 1.00390625);
+}
+
+/// The scale is a value of the function, which may differ by head.
+TEST(Evaluate, ScaleOfTheOp) {
+  Kernel kernel("%p = attn.full attn.yield %p", "", ", %x: !attn.per_head", R"(
+      %n = attn.of_head %x
+      %whole = arith.index_cast %n : index to i32
+      %scale = arith.sitofp %whole : i32 to f32)",
+                "", "%scale");
+  Problem problem = smallProblem(3, 3, {Table{{1, 2, 3, 4}}});
+  expectNaive(evaluate(kernel.op, problem), problem,
+              [&](double score, int64_t h, auto, auto) { return score / problem.scale * double(h + 1); });
+}
+
+/// Transformer-XL's four terms, in the order of the paper.
+TEST(Evaluate, TermsOfTheScore) {
+  std::string parameters = ", %u: !attn.array<[heads, head_size]>, %w: !attn.array<[heads, head_size]>, "
+                           "%relative: !attn.array<[?, head_size]>";
+  Kernel kernel("%p = attn.causal attn.yield %p", R"(
+      %distance = arith.subi %i, %j : index
+      %content = attn.key_dot %u[%h] : !attn.array<[heads, head_size]>
+      %position = attn.query_dot %relative[%distance] clamped : !attn.array<[?, head_size]>
+      %prior = attn.row_dot %w[%h], %relative[%distance] clamped
+          : !attn.array<[heads, head_size]>, !attn.array<[?, head_size]>
+      %by_content = arith.addf %s, %content : f32
+      %by_position = arith.addf %by_content, %position : f32
+      %all = arith.addf %by_position, %prior : f32
+      attn.yield %all : f32)",
+                parameters);
+  Problem problem = smallProblem(4, 7);
+  auto array = [&](std::vector<int64_t> shape, unsigned seed) {
+    Problem source = makeProblem(shape[0], 0);
+    source.headSize = shape[1];
+    fillTensors(source, seed);
+    return Array{std::move(shape), std::move(source.query)};
+  };
+  Array u = array({4, 19}, 2), v = array({4, 19}, 3), relative = array({5, 19}, 4);
+  problem.arguments.insert(problem.arguments.end(), {u, v, relative});
+  Result result = evaluate(kernel.op, problem);
+  auto dot = [&](const float *a, const float *b) {
+    double sum = 0;
+    for (int64_t c = 0; c < 19; ++c)
+      sum += double(a[c]) * b[c];
+    return sum;
+  };
+  for (int64_t i = 0; i < 4; ++i) { // of batch 1, head 3
+    double sum = 0;
+    for (int64_t j = 0; j <= i + 3; ++j) {
+      const float *q = problem.queryRow(1, 3, i), *k = problem.keyRow(1, 3, j);
+      const float *r = relative.entries.data() + std::min<int64_t>(i + 3 - j, 4) * 19;
+      const float *ofU = u.entries.data() + 3 * 19, *ofV = v.entries.data() + 3 * 19;
+      sum += std::exp(problem.scale * (dot(q, k) + dot(ofU, k) + dot(q, r) + dot(ofV, r)));
+    }
+    EXPECT_NEAR(result.lse[(1 * 4 + 3) * 4 + i], std::log(sum), 1e-12);
+  }
+  EXPECT_LT(maxDifference(result.lse, result.eagerLse), 1e-4);
 }
 
 /// -inf and NaN in one row: NaN is no row without keys.

@@ -19,18 +19,21 @@ namespace attn::reference {
 class Kernel {
 public:
   /// `parameters` follow query, key and value: ", %w: index". `pattern` is the body of the pattern region, `score` the
-  /// body of the score region over (%s, %b, %h, %i, %j), `before` stands before the attention.
+  /// body of the score region over (%s, %b, %h, %i, %j), `before` stands before the attention, `sink` is the body of
+  /// the sink region over (%b, %h, %i), and `scale` is a value.
   explicit Kernel(const std::string &pattern, const std::string &score = "", const std::string &parameters = "",
-                  const std::string &before = "")
+                  const std::string &before = "", const std::string &sink = "", const std::string &scale = "")
       : context(mlir::MLIRContext::Threading::DISABLED),
         handler(&context, [this](mlir::Diagnostic &diagnostic) { errors += diagnostic.str() + "\n"; }) {
     context.loadDialect<AttnDialect, mlir::arith::ArithDialect, mlir::func::FuncDialect, mlir::math::MathDialect>();
     std::string tensor = "tensor<?x?x?x?xf32>", lse = "tensor<?x?x?xf32>";
-    std::string source =
-        "func.func @kernel(%q: " + tensor + ", %k: " + tensor + ", %v: " + tensor + parameters + ") -> (" + tensor +
-        ", " + lse + ") {\n" + before + "\n%o, %lse = attn.attention %q, %k, %v " + "pattern {\n" + pattern + "\n}\n" +
-        (score.empty() ? "" : "score (%s, %b, %h, %i, %j) {\n" + score + "\n}\n") + ": " + tensor + ", " + tensor +
-        ", " + tensor + " -> " + tensor + ", " + lse + "\nreturn %o, %lse : " + tensor + ", " + lse + "\n}";
+    std::string source = "func.func @kernel(%q: " + tensor + ", %k: " + tensor + ", %v: " + tensor + parameters +
+                         ") -> (" + tensor + ", " + lse + ") {\n" + before + "\n%o, %lse = attn.attention %q, %k, %v " +
+                         (scale.empty() ? "" : "scale(" + scale + ") ") + "pattern {\n" + pattern + "\n}\n" +
+                         (score.empty() ? "" : "score (%s, %b, %h, %i, %j) {\n" + score + "\n}\n") +
+                         (sink.empty() ? "" : "sink (%b, %h, %i) {\n" + sink + "\n}\n") + ": " + tensor + ", " +
+                         tensor + ", " + tensor + " -> " + tensor + ", " + lse + "\nreturn %o, %lse : " + tensor +
+                         ", " + lse + "\n}";
     module = mlir::parseSourceString<mlir::ModuleOp>(source, &context);
     if (module)
       module->walk([this](AttentionOp found) { op = found; });
@@ -55,6 +58,19 @@ inline Problem makeProblem(int64_t length, int64_t kvLength, std::vector<Argumen
   problem.arguments.resize(3);
   problem.arguments.insert(problem.arguments.end(), parameters.begin(), parameters.end());
   return problem;
+}
+
+/// The mask of a batch and head as text: a line for each query row, '#' where a pair is admitted and '.' where it is
+/// not. What has been reported, where there is no mask.
+inline std::string maskOf(Kernel &kernel, const Problem &problem, int64_t batch = 0, int64_t head = 0) {
+  mlir::FailureOr<Mask> mask = buildMask(kernel.op, problem);
+  if (mlir::failed(mask))
+    return kernel.errors;
+  std::string text;
+  for (int64_t i = 0; i < problem.length; ++i, text += '\n')
+    for (int64_t j = 0; j < problem.kvLength; ++j)
+      text += (*mask)(batch, head, i, j) ? '#' : '.';
+  return text;
 }
 
 /// Fills query, key and value with normally distributed numbers of the element type.

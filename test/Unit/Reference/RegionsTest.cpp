@@ -3,6 +3,7 @@
 // Evaluates ops of regions one by one, at values where their definitions differ.
 
 #include "Kernel.h"
+#include "attn/Reference/RegionProgram.h"
 #include <cmath>
 
 using namespace attn;
@@ -16,8 +17,8 @@ static double evaluateBody(const std::string &body, bool roundToFloat = false, d
   Kernel kernel("%p = attn.full attn.yield %p", body + "\nattn.yield %r : f32", ", %w: index");
   if (!kernel.op)
     return notANumber;
-  auto lookup = [](mlir::Value) { return 5.0; };
-  double value = evaluateRegion(kernel.op.getScore(), {score, 1, 2, -7, 3}, lookup, roundToFloat);
+  Problem problem = makeProblem(1, 1, {int64_t(5)});
+  double value = RegionProgram(kernel.op.getScore(), problem, roundToFloat).run({score, 1, 2, -7, 3});
   EXPECT_EQ(kernel.errors, "") << body;
   return value;
 }
@@ -243,15 +244,15 @@ TEST(Regions, CastsAndSelect) {
 TEST(Regions, ParametersAreReadByTheirType) {
   Kernel kernel("%p = attn.full attn.yield %p", "%r = arith.sitofp %flag : i1 to f32 attn.yield %r : f32",
                 ", %flag: i1");
-  auto lookup = [](mlir::Value) { return 1.0; };
-  EXPECT_EQ(evaluateRegion(kernel.op.getScore(), {0, 0, 0, 0, 0}, lookup, false), -1);
+  Problem problem = makeProblem(1, 1, {int64_t(1)});
+  EXPECT_EQ(RegionProgram(kernel.op.getScore(), problem, false).run({0, 0, 0, 0, 0}), -1);
 }
 
 TEST(Regions, OpsOutsideOfTheRegionAreEvaluated) {
   Kernel kernel("%p = attn.full attn.yield %p", "%r = arith.addf %s, %half : f32 attn.yield %r : f32", ", %x: f32",
                 "%two = arith.constant 2.0 : f32 %half = arith.divf %x, %two : f32");
-  auto lookup = [](mlir::Value) { return 5.0; };
-  EXPECT_EQ(evaluateRegion(kernel.op.getScore(), {1, 0, 0, 0, 0}, lookup, false), 3.5);
+  Problem problem = makeProblem(1, 1, {5.0});
+  EXPECT_EQ(RegionProgram(kernel.op.getScore(), problem, false).run({1, 0, 0, 0, 0}), 3.5);
 }
 
 TEST(Regions, SoftCapAndBuckets) {
@@ -279,14 +280,14 @@ TEST(Regions, UnknownOpsAndTypesGiveNaN) {
       %zeros = math.cttz %bits : i32
       %real = arith.sitofp %zeros : i32 to f32
       attn.yield %real : f32)");
-  auto lookup = [](mlir::Value) { return 0.0; };
-  EXPECT_TRUE(std::isnan(evaluateRegion(unknown.op.getScore(), {0, 0, 0, 0, 0}, lookup, false)));
+  Problem problem = makeProblem(1, 1);
+  EXPECT_TRUE(std::isnan(RegionProgram(unknown.op.getScore(), problem, false).run({0, 0, 0, 0, 0})));
   EXPECT_NE(unknown.errors.find("the reference does not know 'math.cttz'"), std::string::npos) << unknown.errors;
 
   Kernel wide("%p = attn.full attn.yield %p", R"(
       %u = arith.fptosi %s : f32 to i128
       %r = arith.sitofp %u : i128 to f32
       attn.yield %r : f32)");
-  EXPECT_TRUE(std::isnan(evaluateRegion(wide.op.getScore(), {0, 0, 0, 0, 0}, lookup, false)));
+  EXPECT_TRUE(std::isnan(RegionProgram(wide.op.getScore(), problem, false).run({0, 0, 0, 0, 0})));
   EXPECT_NE(wide.errors.find("not 'i128'"), std::string::npos) << wide.errors;
 }

@@ -1,40 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // What attn-run and attn-call share: flags, files and the seed become a call, and what is wrong is said with its value.
-#include "common/CallArguments.h"
 #include "common/Element.h"
 #include "common/Random.h"
-#include "common/RunCall.h"
 
-#include "FakeKernels.h"
-
-#include "gtest/gtest.h"
+#include "TestArguments.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <unistd.h>
 
 using namespace attn_tools;
 
 namespace {
-
-CallFlags flagsOf(std::vector<std::string> arguments) {
-  CallFlags flags;
-  flags.arguments = std::move(arguments);
-  return flags;
-}
-
-std::vector<int64_t> shapeOf(const attn_tensor &tensor) { return {tensor.shape, tensor.shape + tensor.rank}; }
-
-/// The one line with which a kernel's arguments are refused, when they are made or when the call runs.
-std::string messageOf(const attn_kernel_info &info, const CallFlags &flags) {
-  Result<CallArguments> arguments = CallArguments::create(info, flags);
-  if (!arguments)
-    return arguments.message();
-  Result<RunReport> report = runCall(*arguments, flags);
-  return report ? "" : report.message();
-}
 
 //===----------------------------------------------------------------------------------------------------------===//
 // Elements and random numbers
@@ -211,31 +188,6 @@ TEST(CallArguments, DrawsSegmentsAndLengths) {
 // Arguments and files
 //===----------------------------------------------------------------------------------------------------------===//
 
-class Files : public ::testing::Test {
-protected:
-  ~Files() override {
-    for (const std::string &path : paths)
-      std::remove(path.c_str());
-  }
-
-  /// A new file of zeros of this type and shape.
-  std::string write(NpyType type, const std::vector<int64_t> &shape) {
-    return write(type, shape, std::vector<char>(countElements(shape) * sizeOf(type)).data());
-  }
-
-  std::string write(NpyType type, const std::vector<int64_t> &shape, const void *data) {
-    paths.push_back(newPath());
-    EXPECT_TRUE(writeNpy(paths.back(), type, shape, data));
-    return paths.back();
-  }
-
-  std::string newPath() {
-    return ::testing::TempDir() + "call-" + std::to_string(getpid()) + "-" + std::to_string(paths.size()) + ".npy";
-  }
-
-  std::vector<std::string> paths;
-};
-
 TEST_F(Files, ArgumentsOfEveryForm) {
   const int64_t tokens[] = {4, 5, 6, -1};
   CallFlags flags = flagsOf({"global=3,1,-1", "left=7"});
@@ -358,7 +310,7 @@ TEST_F(Files, RefusesFilesThatDoNotFit) {
   EXPECT_EQ(messageOf(fake_longformer_info, flags), "cannot read 'none.npy': No such file or directory");
   std::string cube = write(NpyType::I32, {1, 1, 1});
   EXPECT_EQ(messageOf(fake_longformer_info, flagsOf({"global=" + cube})),
-            "'" + cube + "' has shape [1, 1, 1]; run-time data are [size] or [batch, size]");
+            "'" + cube + "' has shape [1, 1, 1]; give [tokens] or [batch, tokens]");
 }
 
 TEST(CallArguments, RefusesArgumentsByNameAndValue) {
@@ -417,7 +369,7 @@ TEST(CallArguments, RefusesFlagsByNameAndValue) {
   CallFlags flags;
   flags.kvLength = 7;
   EXPECT_EQ(messageOf(sameLength, flags),
-            "kv-length 7 is not length 1024: longformer is a pattern over one sequence; drop --kv-length");
+            "longformer is over one sequence: kv length 7 has to equal length 1024; drop --kv-length");
   sameLength.run = [](const attn_call *) -> int { return ATTN_ERROR_ISA; };
   EXPECT_EQ(messageOf(sameLength, flags),
             "no version of longformer runs on this processor; compile it for this machine");

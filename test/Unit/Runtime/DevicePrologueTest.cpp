@@ -38,17 +38,16 @@ struct Order {
         scratch(batches * side.count + 1, kGuard) {
     int64_t size = int64_t(values.size()) / (isShared ? 1 : batches);
     isShared |= size == 0;
-    job = {kind,
-           1,
-           orders.data(),
-           {values.data(), size, isShared ? 0 : size},
-           INT32_MAX,
-           side,
-           1,
-           0,
-           {rows.data(), isShared ? 0 : side.count},
-           {flags.data(), isShared ? 0 : wordCount},
-           {scratch.data(), isShared ? 0 : side.count}};
+    job.kind = kind;
+    job.order_stride = 1;
+    job.order = orders.data();
+    job.values = {values.data(), size, isShared ? 0 : size};
+    job.most = INT32_MAX;
+    job.side = side;
+    job.counts_all = 1;
+    job.rows = {rows.data(), isShared ? 0 : side.count};
+    job.flags = {flags.data(), isShared ? 0 : wordCount};
+    job.scratch = {scratch.data(), isShared ? 0 : side.count};
   }
 
   int32_t build() {
@@ -78,7 +77,7 @@ struct Order {
   int64_t batches, rowCount, wordCount;
   std::vector<attn_gpu_order> orders;
   Ints rows, flags, scratch;
-  attn_job job;
+  attn_job job = {};
 };
 
 //===----------------------------------------------------------------------------------------------------------===//
@@ -121,20 +120,53 @@ TEST_F(DevicePrologue, RaisesTheStatusForTokensOutOfRange) {
   }
 }
 
-TEST_F(DevicePrologue, RaisesTheStatusForLengthsOutOfRange) {
-  for (auto [length, status] :
-       {std::pair(0, ATTN_OK), {9, ATTN_OK}, {10, ATTN_ERROR_LENGTH}, {-1, ATTN_ERROR_LENGTH}}) {
-    Ints lengths = {3, length};
+TEST_F(DevicePrologue, RaisesTheStatusForValuesOutOfRange) {
+  for (auto [value, status] : {std::pair(2, ATTN_OK), {9, ATTN_OK}, {10, ATTN_ERROR_LENGTH}, {1, ATTN_ERROR_LENGTH}}) {
+    Ints values = {3, value};
     attn_job job = {};
-    job.kind = ATTN_JOB_LENGTHS;
-    job.values = {lengths.data(), 1, 1};
-    job.most = 9;
+    job.kind = ATTN_JOB_CHECK;
+    job.values = {values.data(), 1, 1};
+    job.least = 2, job.most = 9;
+    job.reason = ATTN_ERROR_LENGTH;
+    job.lines[0] = job.lines[1] = 1;
     int32_t raised = ATTN_OK;
     attn_run_job(&job, &raised, 0, 2);
     EXPECT_EQ(raised, ATTN_OK);
     attn_run_job(&job, &raised, 1, 2);
-    EXPECT_EQ(raised, status) << length;
+    EXPECT_EQ(raised, status) << value;
   }
+}
+
+// Three matrices of 2 x 4 lines of 5 values each, with other memory between lines.
+TEST_F(DevicePrologue, ChecksEveryValueOfEveryLineAndNoOther) {
+  const int64_t size = 5, strides[] = {50, 7}, batchStride = 110;
+  Ints values(3 * batchStride, kGuard);
+  auto visit = [&](auto &&each) {
+    for (int64_t b = 0; b < 3; ++b)
+      for (int64_t line = 0; line < 2 * 4; ++line)
+        for (int64_t i = 0; i < size; ++i)
+          each(b, values[b * batchStride + line / 4 * strides[0] + line % 4 * strides[1] + i]);
+  };
+  visit([](int64_t, int32_t &value) { value = 0; });
+  attn_job job = {};
+  job.kind = ATTN_JOB_CHECK;
+  job.values = {values.data(), size, batchStride};
+  job.reason = ATTN_ERROR_BLOCKS;
+  job.lines[0] = 2, job.lines[1] = 4;
+  std::copy_n(strides, 2, job.line_strides);
+  auto raisedBy = [&](int64_t b) {
+    int32_t raised = ATTN_OK;
+    attn_run_job(&job, &raised, b, 3);
+    return raised;
+  };
+  visit([&](int64_t b, int32_t &value) {
+    EXPECT_EQ(raisedBy(b), ATTN_OK);
+    value = 1;
+    EXPECT_EQ(raisedBy(b), ATTN_ERROR_BLOCKS);
+    value = 0;
+  });
+  job.lines[1] = 0;
+  EXPECT_EQ(raisedBy(0), ATTN_OK);
 }
 
 //===----------------------------------------------------------------------------------------------------------===//
@@ -253,6 +285,34 @@ TEST_F(DevicePrologue, MatchesSegments) {
       std::sort(ids.begin(), ids.end());
     expectMatch(ids, 2, side(60), side(60));
   }
+}
+
+//===----------------------------------------------------------------------------------------------------------===//
+// Offsets in segments
+//===----------------------------------------------------------------------------------------------------------===//
+
+void expectOffsets(const Ints &ids, int64_t batches, bool isShared) {
+  const int64_t count = int64_t(ids.size()) / (isShared ? 1 : batches);
+  Order order(ATTN_JOB_OFFSETS, ids, batches, isShared, {0, count});
+  EXPECT_EQ(order.build(), ATTN_OK);
+  for (int64_t b = 0; b < (isShared ? 1 : batches); ++b) {
+    Ints expected(count), scratch(count);
+    attn_segment_offsets({ids.data() + b * count, count}, expected.data(), scratch.data());
+    EXPECT_EQ(Ints(&order.scratch[b * count], &order.scratch[b * count] + count), expected);
+  }
+}
+
+TEST_F(DevicePrologue, CountsOffsets) {
+  expectOffsets({}, 2, true);
+  expectOffsets({5, 5, 1, 1, 5, 1, 9, 9}, 1, true);
+  expectOffsets({INT32_MAX, INT32_MIN, INT32_MAX, -1, INT32_MIN, INT32_MAX}, 2, false);
+  for (int n = 0; n < 200; ++n) {
+    Ints ids = uniformInts(2 * uniform(0, 100), n % 3 ? -2 : INT32_MIN, n % 3 ? 3 : INT32_MAX);
+    if (uniform(0, 3) == 0)
+      std::sort(ids.begin(), ids.end());
+    expectOffsets(ids, 2, n % 2);
+  }
+  expectOffsets(uniformInts(50001, -100, 100), 1, true);
 }
 
 } // namespace

@@ -237,7 +237,7 @@ TEST(Entry, ViewsAndSymbols) {
   float scale = 1 / std::sqrt(6.0);
   uint32_t bits;
   std::memcpy(&bits, &scale, sizeof(bits));
-  EXPECT_EQ(seenSymbols, (std::vector<int64_t>{10, 13, 3, 0, 0, bits, 2, 7, 256, 10, 13, 2, 2}));
+  EXPECT_EQ(seenSymbols, (std::vector<int64_t>{10, 13, 3, 0, 0, bits, 2, 6, 0, 7, 256, 10, 13, 2, 2}));
 
   auto expectView = [](const attn_view &view, std::vector<int64_t> shape, std::vector<int64_t> strides) {
     EXPECT_EQ(view.allocated, view.data);
@@ -527,13 +527,45 @@ const Mistake mistakes[] = {
     {"no version within max_isa", ATTN_ERROR_ISA, &fake_longformer, [](TestCall &c) { c.call.max_isa = -1; }},
     {"no version for the processor", ATTN_ERROR_ISA, &amxLongformer, [](TestCall &) {}},
     {"kv_length other than length", ATTN_ERROR_KV_LENGTH, &sameLengthLongformer, [](TestCall &) {}},
+    {"a narrow grid", ATTN_ERROR_REQUIREMENT, &fake_medley, [](TestCall &c) { c.scalars[MEDLEY_WIDTH].index = 2; }},
+    {"a low grid", ATTN_ERROR_REQUIREMENT, &fake_medley, [](TestCall &c) { c.scalars[MEDLEY_WIDTH].index = 15; }},
+    {"a negative reach", ATTN_ERROR_PER_HEAD, &fake_medley, [](TestCall &c) { c.data[0]->back() = -1; }},
+    {"a step of 0", ATTN_ERROR_PER_HEAD, &fake_medley, [](TestCall &c) { c.data[1]->front() = 0; }},
+    {"a block past the end", ATTN_ERROR_BLOCKS, &fake_medley, [](TestCall &c) { c.data[2]->back() = 3; }},
+    {"a block below -1", ATTN_ERROR_BLOCKS, &fake_medley, [](TestCall &c) { c.data[2]->front() = -2; }},
+    {"a reach for each of 3 heads", ATTN_ERROR_SHAPE, &fake_medley,
+     [](TestCall &c) { c.tensors[MEDLEY_REACH].shape[1] = 3; }},
+    {"a reach for 3 batches", ATTN_ERROR_SHAPE, &fake_medley,
+     [](TestCall &c) { c.tensors[MEDLEY_REACH].shape[0] = 3; }},
+    {"blocks of 3 heads", ATTN_ERROR_SHAPE, &fake_medley, [](TestCall &c) { --c.tensors[MEDLEY_RANDOM].shape[0]; }},
+    {"an open extent of 0", ATTN_ERROR_SHAPE, &fake_medley, [](TestCall &c) { c.tensors[MEDLEY_LABELS].shape[1] = 0; }},
+    {"a shorter array", ATTN_ERROR_SHAPE, &fake_medley, [](TestCall &c) { --c.tensors[MEDLEY_SLOPES].shape[0]; }},
+    {"a size of 1 for all heads", ATTN_ERROR_SHAPE, &fake_medley,
+     [](TestCall &c) { c.tensors[MEDLEY_BIAS].shape[1] = 1; }},
+    {"other keys", ATTN_ERROR_SHAPE, &fake_medley, [](TestCall &c) { --c.tensors[MEDLEY_BIAS].shape[3]; }},
+    {"a reach of rank 3", ATTN_ERROR_RANK, &fake_medley, [](TestCall &c) { c.tensors[MEDLEY_REACH].rank = 3; }},
+    {"blocks of rank 2", ATTN_ERROR_RANK, &fake_medley, [](TestCall &c) { c.tensors[MEDLEY_RANDOM].rank = 2; }},
+    {"an array of rank 2", ATTN_ERROR_RANK, &fake_medley, [](TestCall &c) { c.tensors[MEDLEY_LABELS].rank = 2; }},
+    {"an array in int32", ATTN_ERROR_ELEMENT, &fake_medley,
+     [](TestCall &c) { c.tensors[MEDLEY_SLOPES].element = ATTN_I32; }},
+    {"blocks in f32", ATTN_ERROR_ELEMENT, &fake_medley,
+     [](TestCall &c) { c.tensors[MEDLEY_RANDOM].element = ATTN_F32; }},
+    {"blocks apart", ATTN_ERROR_STRIDE, &fake_medley, [](TestCall &c) { c.tensors[MEDLEY_RANDOM].strides[2] = 2; }},
+    {"heads apart", ATTN_ERROR_STRIDE, &fake_medley, [](TestCall &c) { c.tensors[MEDLEY_STEP].strides[0] = 2; }},
+    {"a misaligned array", ATTN_ERROR_ALIGNMENT, &fake_medley,
+     [](TestCall &c) { c.tensors[MEDLEY_SLOPES].data = static_cast<char *>(c.tensors[MEDLEY_SLOPES].data) + 2; }},
+    {"an array without data", ATTN_ERROR_NULL_DATA, &fake_medley,
+     [](TestCall &c) { c.tensors[MEDLEY_BIAS].data = nullptr; }},
+    {"no array", ATTN_ERROR_TENSOR_COUNT, &fake_medley, [](TestCall &c) { --c.call.tensor_count; }},
 };
 
 TEST(Entry, RefusesEveryMistakeAndWritesNothing) {
   for (const Mistake &mistake : mistakes) {
     SCOPED_TRACE(mistake.name);
     TestCall call(*mistake.kernel, {2, 4, 2, 20, 30});
-    if (mistake.kernel == &fake_document) {
+    if (mistake.kernel == &fake_medley) {
+      fillMedley(call);
+    } else if (mistake.kernel == &fake_document) {
       call.addShared(randomIds(30, 0, 3, 1));
       call.addData({30, 12}, {2});
     } else {

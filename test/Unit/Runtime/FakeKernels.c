@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
- * The two kernels of FakeKernels.h: what an emitted object holds, in scalar C.
+ * The kernels of FakeKernels.h: what an emitted object holds, in scalar C.
  */
 #include "FakeKernels.h"
 
@@ -14,6 +14,13 @@ enum {
   PANEL_STRIDE = FAKE_HEAD_SIZE * PANEL_KEYS + 16,
   VALUE_STRIDE = 16
 };
+
+/* A tensor that the caller has to give, and the five that every kernel has. */
+#define REQUIRED(text, what) .name = text, .role = what, .default_count = -1
+#define PLAIN(text, what) {REQUIRED(text, what)}
+#define ROWS                                                                                                           \
+  PLAIN("query", ATTN_QUERY), PLAIN("key", ATTN_KEY), PLAIN("value", ATTN_VALUE), PLAIN("output", ATTN_OUTPUT),        \
+      PLAIN("lse", ATTN_LSE)
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -169,8 +176,7 @@ static void hub_tile(const attn_view *views, const int64_t *symbols, int64_t bat
 
 static const int32_t default_global[] = {0};
 static const attn_tensor_info longformer_tensors[] = {
-    {"query", ATTN_QUERY, -1, NULL},   {"key", ATTN_KEY, -1, NULL}, {"value", ATTN_VALUE, -1, NULL},
-    {"output", ATTN_OUTPUT, -1, NULL}, {"lse", ATTN_LSE, -1, NULL}, {"global", ATTN_TOKENS, 1, default_global}};
+    ROWS, {.name = "global", .role = ATTN_TOKENS, .default_count = 1, .default_values = default_global}};
 static const attn_scalar_info longformer_scalars[] = {{"left", 0, 0, {256}}, {"right", 0, 0, {256}}};
 static const attn_symbol longformer_symbols[] = {{ATTN_SYMBOL_INDEX, LONGFORMER_LEFT},
                                                  {ATTN_SYMBOL_INDEX, LONGFORMER_RIGHT}};
@@ -190,6 +196,9 @@ static const attn_version longformer_versions[] = {
 static int run_longformer(const attn_call *call) { return attn_cpu_run(&fake_longformer, call); }
 static size_t measure_longformer(const attn_call *call) { return attn_cpu_workspace_bytes(&fake_longformer, call); }
 static int isa_of_longformer(const attn_call *call) { return attn_cpu_isa(&fake_longformer, call); }
+static int ask_longformer(const attn_call *call, int64_t numbers[2]) {
+  return attn_cpu_requirement(&fake_longformer, call, numbers);
+}
 
 const attn_kernel_info fake_longformer_info = {.version = ATTN_ABI_VERSION,
                                                .element = ATTN_F32,
@@ -204,7 +213,8 @@ const attn_kernel_info fake_longformer_info = {.version = ATTN_ABI_VERSION,
                                                .scalars = longformer_scalars,
                                                .run = run_longformer,
                                                .workspace_bytes = measure_longformer,
-                                               .isa = isa_of_longformer};
+                                               .isa = isa_of_longformer,
+                                               .requirement = ask_longformer};
 
 static const attn_cpu_code longformer_code = {.version_count = 2,
                                               .panel_keys = PANEL_KEYS,
@@ -262,10 +272,8 @@ static void document_tile(const attn_view *views, const int64_t *symbols, int64_
   }
 }
 
-static const attn_tensor_info document_tensors[] = {
-    {"query", ATTN_QUERY, -1, NULL},    {"key", ATTN_KEY, -1, NULL}, {"value", ATTN_VALUE, -1, NULL},
-    {"output", ATTN_OUTPUT, -1, NULL},  {"lse", ATTN_LSE, -1, NULL}, {"segments", ATTN_SEGMENTS, -1, NULL},
-    {"lengths", ATTN_LENGTHS, -1, NULL}};
+static const attn_tensor_info document_tensors[] = {ROWS, PLAIN("segments", ATTN_SEGMENTS),
+                                                    PLAIN("lengths", ATTN_LENGTHS)};
 static const attn_symbol document_symbols[] = {{ATTN_SYMBOL_ENTRY, DOCUMENT_LENGTHS}};
 static const attn_order document_orders[] = {
     {ATTN_ORDER_SORTED, ATTN_QUERIES, DOCUMENT_SEGMENTS, D_QUERY_ROWS, -1, D_QUERY_COUNT, -1, -1},
@@ -279,6 +287,9 @@ static const attn_version document_versions[] = {{ATTN_ISA_GENERIC, 0, sizeof(st
 static int run_document(const attn_call *call) { return attn_cpu_run(&fake_document, call); }
 static size_t measure_document(const attn_call *call) { return attn_cpu_workspace_bytes(&fake_document, call); }
 static int isa_of_document(const attn_call *call) { return attn_cpu_isa(&fake_document, call); }
+static int ask_document(const attn_call *call, int64_t numbers[2]) {
+  return attn_cpu_requirement(&fake_document, call, numbers);
+}
 
 const attn_kernel_info fake_document_info = {.version = ATTN_ABI_VERSION,
                                              .element = ATTN_F32,
@@ -293,7 +304,8 @@ const attn_kernel_info fake_document_info = {.version = ATTN_ABI_VERSION,
                                              .scalars = NULL,
                                              .run = run_document,
                                              .workspace_bytes = measure_document,
-                                             .isa = isa_of_document};
+                                             .isa = isa_of_document,
+                                             .requirement = ask_document};
 
 static const attn_cpu_code document_code = {.version_count = 1,
                                             .panel_keys = PANEL_KEYS,
@@ -315,3 +327,110 @@ const attn_kernel fake_document = {.info = &fake_document_info,
                                    .matches = document_matches,
                                    .phases = document_phases,
                                    .cpu = &document_code};
+
+/*===---- medley ------------------------------------------------------------------------------------------------===*/
+
+enum { M_OFFSETS = MEDLEY_TENSOR_COUNT, M_KEYS, M_VALUES, M_VIEWS };
+enum { M_BLOCK = ATTN_FIXED_SYMBOLS, M_WIDTH, M_STEP, M_QUERY_COUNT, M_KEY_COUNT, M_SYMBOLS };
+
+static void pack_medley(const attn_view *views, const int64_t *symbols, int64_t batch, int64_t kv_head, int64_t block) {
+  pack_block(views, batch, kv_head, block, NULL, symbols[M_KEY_COUNT], &views[M_KEYS], &views[M_VALUES]);
+}
+
+/* Reads nothing and admits nothing. */
+static void medley_tile(const attn_view *views, const int64_t *symbols, int64_t batch, int64_t head, int64_t tile,
+                        void *scratch) {
+  int64_t end = least((tile + 1) * DOCUMENT_TILE_ROWS, symbols[M_QUERY_COUNT]);
+  for (int64_t i = tile * DOCUMENT_TILE_ROWS; i < end; ++i) {
+    row r = {views, symbols, batch, head, i, scratch};
+    begin_row(r);
+    finish_row(r);
+  }
+}
+
+static const int32_t default_reach[] = {2};
+static const attn_tensor_info medley_tensors[] = {
+    ROWS,
+    {.name = "reach", .role = ATTN_PER_HEAD, .minimum = 0, .default_count = 1, .default_values = default_reach},
+    {REQUIRED("step", ATTN_PER_HEAD), .minimum = 1},
+    {REQUIRED("random", ATTN_BLOCKS), .block = -1 - MEDLEY_BLOCK},
+    PLAIN("ids", ATTN_SEGMENTS),
+    {REQUIRED("bias", ATTN_ARRAY), .rank = 4,
+     .extents = {ATTN_EXTENT_BATCH, ATTN_EXTENT_HEADS, ATTN_EXTENT_QUERIES, ATTN_EXTENT_KEYS}},
+    {REQUIRED("labels", ATTN_ARRAY), .rank = 3,
+     .extents = {ATTN_EXTENT_KV_HEADS, ATTN_EXTENT_ANY, ATTN_EXTENT_HEAD_SIZE}},
+    {REQUIRED("slopes", ATTN_ARRAY), .rank = 1, .extents = {4}}};
+static const attn_scalar_info medley_scalars[] = {{"block", 0, 1, {4}}, {"width", 0, 1, {8}}};
+static const attn_symbol medley_symbols[] = {
+    {ATTN_SYMBOL_INDEX, MEDLEY_BLOCK}, {ATTN_SYMBOL_INDEX, MEDLEY_WIDTH}, {ATTN_SYMBOL_HEAD_ENTRY, MEDLEY_STEP}};
+static const attn_order medley_orders[] = {
+    {ATTN_ORDER_ALL, ATTN_QUERIES, -1, -1, -1, M_QUERY_COUNT, -1, -1},
+    {ATTN_ORDER_ALL, ATTN_KEYS, -1, -1, -1, M_KEY_COUNT, M_KEYS, M_VALUES},
+};
+static const attn_phase medley_phases[] = {{0, DOCUMENT_TILE_ROWS}};
+static const attn_offsets medley_offsets[] = {{MEDLEY_IDS, M_OFFSETS}};
+
+static const int64_t block_program[] = {ATTN_SYMBOL, M_BLOCK};
+static const attn_block_table medley_blocks[] = {{MEDLEY_RANDOM, 0, block_program}};
+
+/* width >= 3, and floor((kv_length + width - 1) / width) >= the head's step */
+static const int64_t width_program[] = {ATTN_SYMBOL, M_WIDTH}, three_program[] = {ATTN_CONSTANT, 3};
+static const int64_t rows_program[] = {ATTN_DIVIDE, ATTN_ADD,    ATTN_SYMBOL, ATTN_SYMBOL_KV_LENGTH,
+                                       ATTN_ADD,    ATTN_SYMBOL, M_WIDTH,     ATTN_CONSTANT,
+                                       -1,          ATTN_SYMBOL, M_WIDTH};
+static const int64_t step_program[] = {ATTN_SYMBOL, M_STEP};
+static const attn_requirement medley_requirements[] = {{width_program, three_program}, {rows_program, step_program}};
+static const attn_requirement_info medley_requirement_infos[] = {{"columns of the grid", "columns of the window"},
+                                                                 {"rows of the grid", "the step of every head"}};
+
+static const attn_pack_fn medley_packs[] = {NULL, pack_medley};
+static const attn_tile_fn medley_tiles[] = {medley_tile};
+static const attn_version medley_versions[] = {{ATTN_ISA_GENERIC, 0, sizeof(state), medley_packs, medley_tiles}};
+
+static int run_medley(const attn_call *call) { return attn_cpu_run(&fake_medley, call); }
+static size_t measure_medley(const attn_call *call) { return attn_cpu_workspace_bytes(&fake_medley, call); }
+static int isa_of_medley(const attn_call *call) { return attn_cpu_isa(&fake_medley, call); }
+static int ask_medley(const attn_call *call, int64_t numbers[2]) {
+  return attn_cpu_requirement(&fake_medley, call, numbers);
+}
+
+const attn_kernel_info fake_medley_info = {.version = ATTN_ABI_VERSION,
+                                           .element = ATTN_F32,
+                                           .head_size = FAKE_HEAD_SIZE,
+                                           .value_head_size = FAKE_VALUE_HEAD_SIZE,
+                                           .tensor_count = MEDLEY_TENSOR_COUNT,
+                                           .scalar_count = MEDLEY_SCALAR_COUNT,
+                                           .requirement_count = 2,
+                                           .name = "medley",
+                                           .target = "cpu",
+                                           .tensors = medley_tensors,
+                                           .scalars = medley_scalars,
+                                           .requirements = medley_requirement_infos,
+                                           .run = run_medley,
+                                           .workspace_bytes = measure_medley,
+                                           .isa = isa_of_medley,
+                                           .requirement = ask_medley};
+
+static const attn_cpu_code medley_code = {.version_count = 1,
+                                          .panel_keys = PANEL_KEYS,
+                                          .panel_stride = PANEL_STRIDE,
+                                          .value_stride = VALUE_STRIDE,
+                                          .key_granule = KEY_GRANULE,
+                                          .pack_keys = PACK_KEYS,
+                                          .versions = medley_versions};
+
+const attn_kernel fake_medley = {.info = &fake_medley_info,
+                                 .view_count = M_VIEWS,
+                                 .symbol_count = M_SYMBOLS,
+                                 .named_symbol_count = 3,
+                                 .order_count = 2,
+                                 .phase_count = 1,
+                                 .offsets_count = 1,
+                                 .block_table_count = 1,
+                                 .symbols = medley_symbols,
+                                 .orders = medley_orders,
+                                 .phases = medley_phases,
+                                 .offsets = medley_offsets,
+                                 .block_tables = medley_blocks,
+                                 .requirements = medley_requirements,
+                                 .cpu = &medley_code};

@@ -2,17 +2,9 @@
 //
 // The host part of GPU calls on a driver without a GPU: what is launched with what, and that nothing is where the call
 // or the machine is wrong.
-#include "FakeDriver.h"
-#include "FakeKernels.h"
-#include "TestCall.h"
-#include "device/prologue.h"
-#include "gpu.h"
+#include "TestGpuCall.h"
 
-#include "gtest/gtest.h"
-
-#include <cstring>
 #include <set>
-#include <string>
 
 namespace {
 
@@ -32,169 +24,11 @@ const attn_gpu_code longformerCode = {"a cubin", "some PTX", longformerPhases};
 const attn_gpu_code compactCode = {"a cubin", "some PTX", compactPhases};
 const attn_gpu_code documentCode = {nullptr, "other PTX", documentPhases};
 
-attn_kernel_info gpuInfo(const attn_kernel_info &cpu) {
-  attn_kernel_info info = cpu;
-  info.element = ATTN_BF16;
-  info.target = "sm_90a";
-  return info;
-}
 const attn_kernel_info longformerInfo = gpuInfo(fake_longformer_info), documentInfo = gpuInfo(fake_document_info);
 
-attn_kernel gpuKernel(const attn_kernel &cpu, const attn_kernel_info &info, const attn_gpu_code &code) {
-  attn_kernel kernel = cpu;
-  kernel.info = &info;
-  kernel.cpu = nullptr;
-  kernel.gpu = &code;
-  return kernel;
-}
 const attn_kernel longformer = gpuKernel(fake_longformer, longformerInfo, longformerCode);
 const attn_kernel compactLongformer = gpuKernel(fake_longformer, longformerInfo, compactCode);
 const attn_kernel document = gpuKernel(fake_document, documentInfo, documentCode);
-
-/// Copy of a launch of a phase.
-struct PhaseLaunch {
-  std::string function;
-  std::vector<unsigned> grid;
-  unsigned blocks = 0, threads = 0, sharedBytes = 0;
-  void *stream = nullptr;
-  bool overlaps = false;
-  fake_map maps[4] = {};
-  std::vector<int64_t> words = {};
-};
-
-std::vector<PhaseLaunch> phaseLaunches;
-std::vector<std::string> launchOrder;
-int64_t wordCount;
-
-/// Does what the GPU would: runs the prologue, and writes down the phases.
-void runOnHost(const fake_launch *launch) {
-  std::string function = launch->function;
-  launchOrder.push_back(function);
-  if (function == ATTN_PROLOGUE_RUN_JOBS) {
-    EXPECT_FALSE(launch->overlaps);
-    EXPECT_EQ(launch->block[0], unsigned(ATTN_PROLOGUE_THREADS));
-    EXPECT_EQ(launch->shared_bytes, unsigned(ATTN_PROLOGUE_SHARED_BYTES));
-    const auto *all = static_cast<const attn_jobs *>(launch->parameters[0]);
-    for (unsigned job = 0; job < launch->grid[1]; ++job)
-      for (unsigned b = 0; b < launch->grid[0]; ++b)
-        attn_run_job(&all->jobs[job], all->status, b, all->batch);
-  } else if (function == ATTN_PROLOGUE_MATCH) {
-    EXPECT_FALSE(launch->overlaps);
-    const auto *job = static_cast<const attn_match_job *>(launch->parameters[0]);
-    for (int64_t block = 0; block < launch->grid[0]; ++block)
-      for (int64_t t = 0; t < launch->block[0]; ++t) {
-        int64_t rank = block % job->blocks_per_batch * launch->block[0] + t;
-        if (rank < job->query_count)
-          attn_match_rank(job, block / job->blocks_per_batch, rank);
-      }
-  } else {
-    PhaseLaunch phase = {function, {launch->grid, launch->grid + 3}};
-    phase.blocks = launch->grid[0] * launch->grid[1] * launch->grid[2];
-    phase.threads = launch->block[0];
-    phase.sharedBytes = launch->shared_bytes;
-    phase.stream = launch->stream;
-    phase.overlaps = launch->overlaps;
-    for (int i = 0; i < 4; ++i)
-      std::memcpy(&phase.maps[i], launch->parameters[i], sizeof(fake_map));
-    const auto *words = static_cast<const int64_t *>(launch->parameters[4]);
-    phase.words.assign(words, words + wordCount);
-    phaseLaunches.push_back(phase);
-  }
-}
-
-/// A call with rows of 8 elements, of which a head has fewer: what a tensor map can hold.
-class GpuCall {
-public:
-  GpuCall(const attn_kernel &kernel, Sizes sizes, int64_t rowStride = 8) : kernel(kernel) {
-    auto [batch, heads, kvHeads, length, kvLength] = sizes;
-    int64_t dk = FAKE_HEAD_SIZE, dv = FAKE_VALUE_HEAD_SIZE;
-    tensors = {rowsOf(0, {batch, heads, length, dk}, rowStride), rowsOf(1, {batch, kvHeads, kvLength, dk}, rowStride),
-               rowsOf(2, {batch, kvHeads, kvLength, dv}, rowStride), rowsOf(3, {batch, heads, length, dv}, rowStride),
-               tensorOf(memory[4], ATTN_F32, {batch, heads, length})};
-    wordCount = kernel.symbol_count + ATTN_GPU_WORDS + 4 * kernel.view_count;
-  }
-  GpuCall(const GpuCall &) = delete;
-  ~GpuCall() {
-    if (call.handle)
-      EXPECT_EQ(attn_gpu_unload(&kernel, call.handle), ATTN_OK);
-  }
-
-  void addData(std::vector<int32_t> values, const std::vector<int64_t> &shape) {
-    data.push_back(std::make_unique<std::vector<int32_t>>(std::move(values)));
-    tensors.push_back(tensorOf(data.back()->data(), ATTN_I32, shape));
-  }
-
-  void prepare() {
-    call.tensors = tensors.data();
-    call.tensor_count = int32_t(tensors.size());
-    call.scalars = scalars.data();
-    call.scalar_count = int32_t(scalars.size());
-    call.stream = this;
-    workspace = GuardedMemory(attn_gpu_workspace_bytes(&kernel, &call));
-    call.workspace = workspace.data();
-    call.workspace_bytes = workspace.size();
-    if (!call.handle)
-      ASSERT_EQ(attn_gpu_load(&kernel, &call.handle, 0), ATTN_OK);
-  }
-
-  int run() {
-    phaseLaunches.clear();
-    launchOrder.clear();
-    int status = attn_gpu_run(&kernel, &call);
-    EXPECT_TRUE(workspace.isIntact());
-    return status;
-  }
-
-  int32_t raisedStatus() {
-    int32_t status;
-    std::memcpy(&status, workspace.data(), sizeof(status));
-    return status;
-  }
-
-  const attn_kernel &kernel;
-  std::vector<attn_tensor> tensors;
-  std::vector<attn_scalar> scalars;
-  std::vector<std::unique_ptr<std::vector<int32_t>>> data;
-  attn_call call = ATTN_CALL_INIT;
-  GuardedMemory workspace{0};
-
-private:
-  static attn_tensor rowsOf(int64_t index, const std::vector<int64_t> &shape, int64_t rowStride) {
-    attn_tensor tensor = tensorOf(memory[index], ATTN_BF16, shape);
-    tensor.strides[2] = rowStride;
-    tensor.strides[1] = shape[2] * rowStride;
-    tensor.strides[0] = shape[1] * shape[2] * rowStride;
-    return tensor;
-  }
-
-  // Nothing reads these; they only have to be apart.
-  alignas(64) static inline uint16_t memory[5][64];
-};
-
-class GpuEntry : public ::testing::Test {
-protected:
-  void SetUp() override {
-    driver = fake_driver_reset();
-    driver->on_launch = runOnHost;
-  }
-  void TearDown() override {
-    EXPECT_EQ(driver->pushed, 0);
-    EXPECT_EQ(driver->contexts, 0);
-    EXPECT_EQ(driver->modules, 0);
-    EXPECT_EQ(driver->allocations, 0);
-  }
-
-  fake_driver *driver;
-};
-
-int64_t word(const PhaseLaunch &launch, const attn_kernel &kernel, int index) {
-  return launch.words[kernel.symbol_count + index];
-}
-std::vector<int64_t> view(const PhaseLaunch &launch, const attn_kernel &kernel, int index) {
-  auto begin = launch.words.begin() + kernel.symbol_count + ATTN_GPU_WORDS + 4 * index;
-  return {begin, begin + 4};
-}
-int64_t addressOf(const void *data) { return int64_t(reinterpret_cast<intptr_t>(data)); }
 
 //===----------------------------------------------------------------------------------------------------------===//
 // Loading
@@ -460,18 +294,19 @@ TEST_F(GpuEntry, WordsHoldTheCall) {
   uint32_t bits;
   std::memcpy(&bits, &scale, sizeof(bits));
   std::vector<int64_t> symbols(near.words.begin(), near.words.begin() + longformer.symbol_count);
-  EXPECT_EQ(symbols, (std::vector<int64_t>{10, 13, 3, 0, 0, bits, 2, 7, 256, 10, 13, 0, 0}));
+  EXPECT_EQ(symbols, (std::vector<int64_t>{10, 13, 3, 0, 0, bits, 2, 6, 0, 7, 256, 10, 13, 0, 0}));
   EXPECT_EQ(word(near, longformer, ATTN_GPU_BATCH), 2);
   EXPECT_EQ(word(near, longformer, ATTN_GPU_HEADS), 6);
   EXPECT_EQ(word(near, longformer, ATTN_GPU_KV_HEADS), 3);
   EXPECT_EQ(word(near, longformer, ATTN_GPU_STATUS), addressOf(call.workspace.data()));
   const attn_tensor *t = call.tensors.data();
-  EXPECT_EQ(view(near, longformer, ATTN_QUERY), (std::vector<int64_t>{addressOf(t[ATTN_QUERY].data), 480, 80, 8}));
-  EXPECT_EQ(view(near, longformer, ATTN_LSE), (std::vector<int64_t>{addressOf(t[ATTN_LSE].data), 60, 10, 1}));
+  EXPECT_EQ(view(near, longformer, ATTN_QUERY), (std::vector<int64_t>{addressOf(t[ATTN_QUERY].data), 480, 80, 8, 1}));
+  EXPECT_EQ(view(near, longformer, ATTN_LSE), (std::vector<int64_t>{addressOf(t[ATTN_LSE].data), 60, 10, 1, 1}));
   EXPECT_EQ(view(near, longformer, LONGFORMER_GLOBAL),
-            (std::vector<int64_t>{addressOf(call.data[0]->data()), 0, 3, 0}));
+            (std::vector<int64_t>{addressOf(call.data[0]->data()), 0, 0, 0, 1}));
+  EXPECT_EQ(extentsOf(near, longformer, LONGFORMER_GLOBAL), (std::vector<int64_t>{2, 1, 1, 3}));
   const int firstMade = LONGFORMER_TENSOR_COUNT;
-  EXPECT_EQ(view(near, longformer, firstMade), (std::vector<int64_t>{0, 0, 0, 0})); // packed keys
+  EXPECT_EQ(view(near, longformer, firstMade), (std::vector<int64_t>{0, 0, 0, 0, 0})); // packed keys
 }
 
 TEST_F(GpuEntry, WordsOfTheDefaults) {
@@ -486,7 +321,7 @@ TEST_F(GpuEntry, WordsOfTheDefaults) {
     auto expected = static_cast<float>(scale);
     uint32_t bits = uint32_t(near.words[ATTN_SYMBOL_SCALE]);
     EXPECT_EQ(std::memcmp(&bits, &expected, sizeof(bits)), 0) << scale;
-    EXPECT_EQ(view(near, longformer, ATTN_LSE), (std::vector<int64_t>{0, 0, 0, 0}));
+    EXPECT_EQ(view(near, longformer, ATTN_LSE)[ATTN_GPU_VIEW_ADDRESS], 0);
     std::vector<int64_t> global = view(near, longformer, LONGFORMER_GLOBAL);
     EXPECT_EQ(*reinterpret_cast<const int32_t *>(global[0]), 0); // the default token, in the GPU's memory
     EXPECT_NE(global[0], addressOf(longformerInfo.tensors[LONGFORMER_GLOBAL].default_values));
@@ -514,6 +349,24 @@ TEST_F(GpuEntry, MapsHoldTheTensors) {
   expectMap(ATTN_KEY, {6, 13, 3, 2}, {16, 208, 624}, 96);
   expectMap(ATTN_VALUE, {3, 13, 3, 2}, {16, 208, 624}, 96);
   expectMap(ATTN_OUTPUT, {3, 10, 6, 2}, {16, 160, 960}, 64);
+}
+
+/// Rows that are 12 elements apart: in 16 bits no tensor map takes them.
+TEST_F(GpuEntry, MapsOfF32HaveElementsOfFourBytes) {
+  attn_kernel_info info = *longformer.info;
+  info.element = ATTN_F32;
+  attn_kernel kernel = longformer;
+  kernel.info = &info;
+  GpuCall call(kernel, {2, 6, 3, 10, 13}, 12);
+  for (int tensor : {ATTN_QUERY, ATTN_KEY, ATTN_VALUE, ATTN_OUTPUT})
+    call.tensors[tensor].element = ATTN_F32;
+  call.prepare();
+  ASSERT_EQ(call.run(), ATTN_OK);
+  EXPECT_EQ(phaseLaunches.back().function, "near_tiled");
+  const fake_map &map = phaseLaunches.back().maps[ATTN_KEY];
+  EXPECT_EQ(map.element, 7);
+  EXPECT_EQ(std::vector<uint64_t>(map.strides, map.strides + 3), (std::vector<uint64_t>{48, 624, 1872}));
+  EXPECT_EQ(std::vector<uint32_t>(map.box, map.box + 4), (std::vector<uint32_t>{32, 96, 1, 1}));
 }
 
 TEST_F(GpuEntry, AxesOfOneEntryMayHaveAnyStride) {
@@ -594,15 +447,6 @@ TEST_F(GpuEntry, AMapThatTheDriverRefusesTakesTheStridedVersion) {
 //===----------------------------------------------------------------------------------------------------------===//
 // Prologue
 //===----------------------------------------------------------------------------------------------------------===//
-
-const int32_t *tableOf(const PhaseLaunch &launch, const attn_kernel &kernel, int32_t index, int64_t b) {
-  std::vector<int64_t> words = view(launch, kernel, index);
-  return reinterpret_cast<const int32_t *>(words[0]) + b * words[1];
-}
-attn_gpu_order orderOf(const PhaseLaunch &launch, const attn_kernel &kernel, int32_t index, int64_t b) {
-  const auto *orders = reinterpret_cast<const attn_gpu_order *>(word(launch, kernel, ATTN_GPU_ORDERS));
-  return orders[b * kernel.order_count + index];
-}
 
 TEST_F(GpuEntry, ListsTheTokensOfEachBatch) {
   GpuCall call(longformer, {3, 2, 1, 40, 40});

@@ -167,4 +167,28 @@ TEST_F(Prologue, MatchesSegments) {
                 {uniform(-6, 20), uniform(0, 24)});
 }
 
+//===----------------------------------------------------------------------------------------------------------===//
+// Offsets in segments
+//===----------------------------------------------------------------------------------------------------------===//
+
+void expectOffsets(const Ints &ids) {
+  Table offsets(ids.size()), scratch(ids.size());
+  attn_segment_offsets({ids.data(), int64_t(ids.size())}, offsets.data(), scratch.data());
+  for (size_t position = 0; position < ids.size(); ++position)
+    ASSERT_EQ(offsets.entries[position], std::count(ids.begin(), ids.begin() + position, ids[position])) << position;
+}
+
+TEST_F(Prologue, CountsOffsets) {
+  expectOffsets({});
+  expectOffsets({7});
+  expectOffsets({5, 5, 1, 1, 5, 1, 9, 9});
+  expectOffsets({INT32_MAX, INT32_MIN, INT32_MAX, -1, INT32_MIN});
+  for (int n = 0; n < 2000; ++n) {
+    Ints ids = uniformInts(uniform(0, 40), n % 2 ? -2 : INT32_MIN, n % 2 ? 3 : INT32_MAX);
+    if (uniform(0, 3) == 0)
+      std::sort(ids.begin(), ids.end());
+    expectOffsets(ids);
+  }
+}
+
 } // namespace

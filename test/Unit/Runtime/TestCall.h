@@ -15,6 +15,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <vector>
 
@@ -99,6 +100,16 @@ public:
   /// Adds run-time data of shape [size], shared by all batches.
   void addShared(const std::vector<int32_t> &values) { addData(values, {static_cast<int64_t>(values.size())}); }
 
+  /// Adds an array of numbers 0, 1, 2, ...
+  void addArray(const std::vector<int64_t> &shape) {
+    int64_t count = 1;
+    for (int64_t extent : shape)
+      count *= extent;
+    arrays.push_back(std::make_unique<std::vector<float>>(count));
+    std::iota(arrays.back()->begin(), arrays.back()->end(), 0.0f);
+    tensors.push_back(tensorOf(arrays.back()->data(), ATTN_F32, shape));
+  }
+
   void addIndex(int64_t index) { scalars.push_back(attn_scalar{index}); }
 
   /// Points the call at everything that was added, and at a workspace of exactly the size it asks for.
@@ -147,6 +158,7 @@ public:
   Sizes sizes;
   std::vector<float> query, key, value, output, lse;
   std::vector<std::unique_ptr<std::vector<int32_t>>> data;
+  std::vector<std::unique_ptr<std::vector<float>>> arrays;
   std::vector<attn_tensor> tensors;
   std::vector<attn_scalar> scalars;
   attn_call call = ATTN_CALL_INIT;
@@ -193,5 +205,23 @@ private:
       ASSERT_EQ(*at(ATTN_LSE, b, h, i), -INFINITY);
   }
 };
+
+/// The right arguments of fake_medley: steps 1, 2, 3, 1, ..., two blocks for each of three query blocks, one segment,
+/// any arrays. Blocks are of 10 positions and the grid is 10 wide.
+inline void fillMedley(TestCall &call) {
+  auto [batch, heads, kvHeads, length, kvLength] = call.sizes;
+  std::vector<int32_t> steps(heads), blocks(heads * 3 * 2, -1), ids(std::max(length, kvLength));
+  for (int64_t h = 0; h < heads; ++h)
+    steps[h] = 1 + static_cast<int32_t>(h % 3);
+  call.addData(std::vector<int32_t>(batch * heads, 1), {batch, heads});
+  call.addShared(steps);
+  call.addData(blocks, {heads, 3, 2});
+  call.addShared(ids);
+  call.addArray({batch, heads, length, kvLength});
+  call.addArray({kvHeads, 5, FAKE_HEAD_SIZE});
+  call.addArray({4});
+  call.addIndex(10);
+  call.addIndex(10);
+}
 
 #endif // ATTN_TEST_UNIT_RUNTIME_TESTCALL_H

@@ -16,15 +16,28 @@ using namespace attn_tools;
 
 namespace {
 
-enum { kTokens = ATTN_LSE + 1, kLengths, kTensors };
+enum { kTokens = ATTN_LSE + 1, kLengths, kReach, kRandom, kBias, kTensors };
 enum { kLeft, kCap, kScalars };
 constexpr int32_t kHeadSize = 6, kValueHeadSize = 5;
 
 const int32_t firstToken = 0;
-const attn_tensor_info tensorInfos[] = {{"query", ATTN_QUERY, -1, nullptr},    {"key", ATTN_KEY, -1, nullptr},
-                                        {"value", ATTN_VALUE, -1, nullptr},    {"output", ATTN_OUTPUT, -1, nullptr},
-                                        {"lse", ATTN_LSE, -1, nullptr},        {"tokens", ATTN_TOKENS, 1, &firstToken},
-                                        {"lengths", ATTN_LENGTHS, -1, nullptr}};
+attn_tensor_info required(const char *name, int32_t role) { return {name, role, 0, {}, 0, 0, -1, nullptr}; }
+attn_tensor_info arrayOf(const char *name, std::vector<int64_t> extents) {
+  attn_tensor_info info = required(name, ATTN_ARRAY);
+  info.rank = static_cast<int32_t>(extents.size());
+  std::copy(extents.begin(), extents.end(), info.extents);
+  return info;
+}
+const attn_tensor_info tensorInfos[] = {required("query", ATTN_QUERY),
+                                        required("key", ATTN_KEY),
+                                        required("value", ATTN_VALUE),
+                                        required("output", ATTN_OUTPUT),
+                                        required("lse", ATTN_LSE),
+                                        {"tokens", ATTN_TOKENS, 0, {}, 0, 0, 1, &firstToken},
+                                        required("lengths", ATTN_LENGTHS),
+                                        required("reach", ATTN_PER_HEAD),
+                                        {"random", ATTN_BLOCKS, 0, {}, 0, 4, -1, nullptr},
+                                        arrayOf("bias", {ATTN_EXTENT_BATCH, ATTN_EXTENT_HEADS, ATTN_EXTENT_KEYS})};
 const attn_scalar_info scalarInfos[] = {{"left", 0, 0, {256}}, {"cap", 1, 0, {0}}};
 
 attn_kernel_info makeInfo(int32_t element) {
@@ -95,12 +108,14 @@ protected:
 
 TEST_P(Expectation, ACallComesOutAsItWas) {
   flags.queryOffset = 4;
-  flags.arguments = {"tokens=5,-1", "left=3", "cap=0.1"};
+  flags.arguments = {"tokens=5,-1", "left=3", "cap=0.1", "reach=7"};
   CallArguments written = create(flags), read = goThrough();
   for (int32_t i : {ATTN_QUERY, ATTN_KEY, ATTN_VALUE})
     EXPECT_EQ(floatsOf(read.tensors[i]), floatsOf(written.tensors[i]));
-  for (int32_t i : {int32_t(kTokens), int32_t(kLengths)})
+  for (int32_t i : {int32_t(kTokens), int32_t(kLengths), int32_t(kReach)})
     EXPECT_EQ(read.valuesOf(i, 1), written.valuesOf(i, 1));
+  EXPECT_EQ(read.blocksOf(kRandom).values, written.blocksOf(kRandom).values);
+  EXPECT_EQ(read.arrayOf(kBias).values, written.arrayOf(kBias).values);
   EXPECT_EQ(read.scalars[kLeft].index, 3);
   EXPECT_EQ(read.scalars[kCap].number, 0.1);
   EXPECT_EQ(read.givenQueryOffset, std::optional<int64_t>(4));
@@ -114,6 +129,18 @@ TEST_P(Expectation, ACallComesOutAsItWas) {
   EXPECT_FALSE(read.givenQueryOffset);
   EXPECT_EQ(read.tensors[kTokens].rank, 0);
   EXPECT_EQ(read.scalars[kLeft].index, 256);
+}
+
+TEST_P(Expectation, SharedAxesStayShared) {
+  const std::string path = folder + "-bias.npy";
+  const float bias[] = {1, 2, 3, 4};
+  ASSERT_TRUE(writeNpy(path, NpyType::F32, {1, 4, 1}, bias));
+  flags.arguments = {"bias=" + path};
+  CallArguments read = goThrough();
+  std::filesystem::remove(path);
+  const attn_tensor &tensor = read.tensors[kBias];
+  EXPECT_EQ(std::vector<int64_t>(tensor.shape, tensor.shape + 3), (std::vector<int64_t>{2, 4, 9}));
+  EXPECT_EQ(std::vector<int64_t>(tensor.strides, tensor.strides + 3), (std::vector<int64_t>{0, 1, 0}));
 }
 
 TEST_P(Expectation, RightOutputsPass) {

@@ -11,12 +11,13 @@
 
 #include <cmath>
 #include <cstring>
+#include <unistd.h>
 
 using namespace attn_tools;
 
 namespace {
 
-enum { kSegments = ATTN_LSE + 1, kTensors };
+enum { kSegments = ATTN_LSE + 1, kBias, kTensors };
 constexpr int32_t kHeadSize = 4;
 
 /// What the kernel was called with and what it should answer.
@@ -25,6 +26,7 @@ struct Machine {
   int runs = 0, handles = 0, device = -1;
   std::vector<double> durations; // of the runs, in turn
   bool wasPoisoned = true;       // the outputs, when the first run began
+  std::vector<float> bias;       // of each head and key
 };
 Machine machine;
 
@@ -57,6 +59,11 @@ int run(const attn_call *call) {
   std::memcpy(tensors[ATTN_OUTPUT].data, tensors[ATTN_QUERY].data, countOf(tensors[ATTN_QUERY]) * 2);
   for (int64_t i = 0; i < countOf(tensors[ATTN_LSE]); ++i)
     lse[i] = static_cast<float>(static_cast<const int32_t *>(tensors[kSegments].data)[i]);
+  const attn_tensor &bias = tensors[kBias];
+  machine.bias.clear();
+  for (int64_t i = 0; i < countOf(bias); ++i)
+    machine.bias.push_back(static_cast<const float *>(
+        bias.data)[i / bias.shape[1] * bias.strides[0] + i % bias.shape[1] * bias.strides[1]]);
   std::memcpy(call->workspace, &machine.statusWord, sizeof(int32_t));
   return ATTN_OK;
 }
@@ -64,9 +71,15 @@ int run(const attn_call *call) {
 size_t workspaceBytes(const attn_call *call) { return 64; }
 int isaOf(const attn_call *call) { return ATTN_ISA_SM_90A; }
 
-const attn_tensor_info tensorInfos[] = {{"query", ATTN_QUERY, -1, nullptr}, {"key", ATTN_KEY, -1, nullptr},
-                                        {"value", ATTN_VALUE, -1, nullptr}, {"output", ATTN_OUTPUT, -1, nullptr},
-                                        {"lse", ATTN_LSE, -1, nullptr},     {"segments", ATTN_SEGMENTS, -1, nullptr}};
+attn_tensor_info required(const char *name, int32_t role) { return {name, role, 0, {}, 0, 0, -1, nullptr}; }
+const attn_tensor_info tensorInfos[] = {
+    required("query", ATTN_QUERY),
+    required("key", ATTN_KEY),
+    required("value", ATTN_VALUE),
+    required("output", ATTN_OUTPUT),
+    required("lse", ATTN_LSE),
+    required("segments", ATTN_SEGMENTS),
+    {"bias", ATTN_ARRAY, 2, {ATTN_EXTENT_HEADS, ATTN_EXTENT_KEYS}, 0, 0, -1, nullptr}};
 
 attn_kernel_info makeInfo() {
   attn_kernel_info info = {};
@@ -146,6 +159,16 @@ TEST_F(RunOnGpu, RepeatsAreTimedOneByOne) {
   EXPECT_EQ(report->times, (std::vector<double>{4, 9, 2, 3}));
   EXPECT_EQ(report->milliseconds(), 3.5);
   EXPECT_EQ(machine.device, 1);
+}
+
+TEST_F(RunOnGpu, AxesThatShareAnEntryStayShared) {
+  const std::string path = testing::TempDir() + "bias-" + std::to_string(getpid()) + ".npy";
+  const float bias[] = {1, 2};
+  ASSERT_TRUE(writeNpy(path, NpyType::F32, {2, 1}, bias));
+  flags.arguments.push_back("bias=" + path);
+  EXPECT_EQ(message(), "");
+  std::remove(path.c_str());
+  EXPECT_EQ(machine.bias, (std::vector<float>{1, 1, 1, 1, 1, 2, 2, 2, 2, 2}));
 }
 
 TEST_F(RunOnGpu, NoRowsAreNoMistake) {
