@@ -60,7 +60,7 @@ def flex_mods(row: Row) -> tuple[flex.Mod, flex.Mod | None]:
         "longformer": lambda: flex.longformer(len(a["global_"]), a["left"], a["right"]),
         "document_causal": lambda: flex.document_causal(torch.from_numpy(a["segments"]).cuda()),
     }[row.made.pattern]()
-    return mask, {None: lambda: None, "alibi": lambda: flex.alibi(score["heads"]),
+    return mask, {None: lambda: None, "alibi": lambda: flex.alibi(row.heads),
                   "softcap": lambda: flex.softcap(score["cap"])}[row.made.score]()
 
 
@@ -95,11 +95,12 @@ def sample_question(row: Row, tensors: list[torch.Tensor], rows: np.ndarray, bat
     mask = np.broadcast_to(masks.MASKS[row.made.pattern](positions, keys, **as_arrays(row.arguments)),
                            (len(rows), row.length))
     score = SCORES[row.made.score] if row.made.score else None
+    count = {"heads": row.heads} if row.made.score == "alibi" else {}  # which a kernel knows by itself
     return Question(
         q[batch : batch + 1, heads][:, :, rows], k[batch : batch + 1, kv_head : kv_head + 1],
         v[batch : batch + 1, kv_head : kv_head + 1], torch.from_numpy(mask.copy()).cuda()[None, None],
         torch.from_numpy(rows).cuda(), torch.arange(row.length, device="cuda"), row.made.head_size**-0.5,
-        (lambda *x: score(*x, **row.score_arguments)) if score else None, batch, heads.start)
+        (lambda *x: score(*x, **count, **row.score_arguments)) if score else None, batch, heads.start)
 
 
 def as_arrays(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,8 @@ import torch
 
 # (score, batch, head, query position, key position) → score: tensors that broadcast to [batch, head, row, key].
 Score = Callable[..., torch.Tensor]
+# (question, scores) → scores: of those that look at the rows themselves.
+Terms = Callable[["Question", torch.Tensor], torch.Tensor]
 
 
 class Outputs(NamedTuple):
@@ -27,19 +29,24 @@ class Question(NamedTuple):
     q: torch.Tensor  # [batch, heads, rows, head size]
     k: torch.Tensor  # [batch, kv heads, keys, head size]
     v: torch.Tensor
-    mask: torch.Tensor  # [batch or 1, 1, rows, keys]
+    mask: torch.Tensor  # [batch or 1, heads or 1, rows, keys]
     query_positions: torch.Tensor  # [rows]
     key_positions: torch.Tensor  # [keys]
     scale: float
     score: Score | None = None
     first_batch: int = 0  # of all batches and heads of the call, where only some are asked about
     first_head: int = 0
+    first_query: int = 0  # the position of the call's first query row
+    terms: Terms | None = None
+    sinks: torch.Tensor | None = None  # [heads]: of each row one more score, of a key whose value is 0
 
     def spread(self, tensor: torch.Tensor) -> torch.Tensor:
         """A key head for each query head."""
         return tensor.repeat_interleave(self.q.shape[1] // tensor.shape[1], dim=1)
 
     def modify(self, scores: torch.Tensor) -> torch.Tensor:
+        if self.terms:
+            return self.terms(self, scores)
         if self.score is None:
             return scores
         batches, heads = (torch.arange(n, device=scores.device) for n in self.q.shape[:2])
@@ -51,8 +58,12 @@ class Question(NamedTuple):
                              query_positions=self.query_positions[begin:end])
 
 
-def softmax(scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def softmax(scores: torch.Tensor, sinks: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """Weights over the last axis and logarithms of the sums of exp; a row of nothing but -inf has weights 0."""
+    if sinks is not None:
+        of_rows = sinks.to(scores.dtype)[:, None, None].expand(*scores.shape[:3], 1)
+        weights, lse = softmax(torch.cat([of_rows, scores], -1))
+        return weights[..., 1:], lse
     if scores.shape[-1] == 0:
         return scores, scores.new_full(scores.shape[:-1], -math.inf)
     top = scores.amax(-1, keepdim=True)
@@ -64,7 +75,7 @@ def softmax(scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def exact(x: Question) -> Outputs:
     scores = x.modify(x.scale * (x.q.double() @ x.spread(x.k).double().mT))
-    weights, lse = softmax(scores.masked_fill(~x.mask, -math.inf))
+    weights, lse = softmax(scores.masked_fill(~x.mask, -math.inf), x.sinks)
     return Outputs(weights @ x.spread(x.v).double(), lse)
 
 
@@ -74,7 +85,7 @@ def eager(x: Question) -> Outputs:
     scores = (x.q.float() @ x.spread(x.k).float().mT).to(element)
     scores = (scores.float() * x.scale).to(element)
     scores = x.modify(scores.float()).to(element).masked_fill(~x.mask, -math.inf)
-    weights, lse = softmax(scores.float())
+    weights, lse = softmax(scores.float(), None if x.sinks is None else x.sinks.to(element))
     return Outputs((weights.to(element).float() @ x.spread(x.v).float()).to(element), lse)
 
 

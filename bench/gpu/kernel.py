@@ -4,8 +4,9 @@
     kernel = Kernel("longformer_d64_bf16.so")
     output, lse = kernel(q, k, v, global_=[0, 17], left=128)
 
-Tensors lie where the kernel runs, with any strides. Run-time data are int32 tensors or lists, named as in the pattern
-file (`global_` stands for `global`, a word of Python's). Calls go to torch's current stream and do not wait.
+Tensors lie where the kernel runs, with any strides. Run-time data are tensors or lists, int32 or, of arrays, float32,
+and named as in the pattern file (`global_` stands for `global`, a word of Python's). Calls go to torch's current stream
+and do not wait.
 """
 
 import ctypes
@@ -19,7 +20,7 @@ import torch
 ELEMENTS = {torch.float32: abi.CONSTANTS["ATTN_F32"], torch.bfloat16: abi.CONSTANTS["ATTN_BF16"],
             torch.float16: abi.CONSTANTS["ATTN_F16"], torch.int32: abi.CONSTANTS["ATTN_I32"]}
 DTYPES = {element: dtype for dtype, element in ELEMENTS.items()}
-LSE = abi.CONSTANTS["ATTN_LSE"]
+LSE, ARRAY = abi.CONSTANTS["ATTN_LSE"], abi.CONSTANTS["ATTN_ARRAY"]
 
 WORKSPACE_ALIGNMENT = 64
 
@@ -137,7 +138,7 @@ class Kernel:
     def __call__(self, *tensors: torch.Tensor, **options: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
         return self.prepare(*tensors, **options).run()
 
-    def prepare(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, output: torch.Tensor | None = None,
+    def prepare(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, /, *, output: torch.Tensor | None = None,
                 lse: torch.Tensor | bool = True, scale: float | None = None, query_offset: int | None = None,
                 key_offset: int = 0, **arguments: Any) -> PreparedCall:
         """q [batch, heads, length, head size], k and v [batch, kv heads, kv length, ...]. Output and lse are made where
@@ -170,7 +171,8 @@ class Kernel:
     def take_data(info: abi.TensorInfo, given: dict[str, Any], device: torch.device) -> torch.Tensor | None:
         """The tensor of some run-time data; None leaves it to its default."""
         value = given.pop(info.name.decode(), None)
-        return value if value is None else torch.as_tensor(value, dtype=torch.int32, device=device)
+        dtype = torch.float32 if info.role == ARRAY else torch.int32
+        return value if value is None else torch.as_tensor(value, dtype=dtype, device=device)
 
     @staticmethod
     def take_scalar(info: abi.ScalarInfo, given: dict[str, Any]) -> abi.Scalar:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 SOURCE = Path(__file__).parents[2]
-PATTERNS = sorted(path.stem for path in (SOURCE / "patterns").glob("*.mlir"))
+PATTERNS = sorted(path.stem for path in (SOURCE / "patterns").glob("*.mlir") if "attn.linear" not in path.read_text())
 INPUTS = SOURCE / "test" / "Integration" / "GPU" / "Inputs"
 TEST_PATTERNS = ["listed_window", "thirds", "two_lists", "window_or_segment"]  # of Inputs
 
@@ -65,13 +65,14 @@ BENCHMARK = [
     Object("causal", score="softcap"),
 ]
 
-ELEMENTS = ["bf16", "f16"]
-SCORES = ["alibi", "softcap", "staircase"]
+ELEMENTS = ["bf16", "f16", "f32"]
+SCORES = sorted(path.stem for path in (SOURCE / "patterns" / "scores").glob("*.mlir")) + ["far_and_sink", "staircase"]
 ODD_HEAD_SIZES = [8, 40, 80, 96, 192, 256]
 
 CHOSEN_TILES = [
     Object(pattern, head_size, element, tile=tile)
-    for head_size, element, tile in ((128, "bf16", (64, 64)), (64, "f16", (128, 96)), (64, "bf16", (192, 64)))
+    for head_size, element, tile in (
+        (128, "bf16", (64, 64)), (64, "f16", (128, 96)), (64, "bf16", (192, 64)), (64, "f32", (128, 32)))
     for pattern in ("full", "causal")]
 
 TESTED = [
@@ -82,12 +83,20 @@ TESTED = [
     Object("document", 64, "f16", "softcap"),
     Object("thirds", 64, "bf16", "staircase"),
     Object("thirds", 128, "f16", "alibi"),
+    *(Object("causal", 128, "bf16", score) for score in SCORES),
+    *(Object("longformer", 64, "bf16", score) for score in ("bias", "transformer_xl", "sink")),
+    *(Object("dilated_window", 40, "f16", score) for score in ("shaw", "far_and_sink")),
+    Object("document", 64, "bf16", "bias"),
+    Object("etc", 64, "bf16", "t5_bias"),
     *(Object("causal", head_size) for head_size in ODD_HEAD_SIZES),
-    *(Object("longformer", head_size, "f16") for head_size in (40, 256)),
+    *(Object("causal", head_size, "f32") for head_size in [1, *ODD_HEAD_SIZES]),
+    *(Object("longformer", head_size, element) for head_size in (40, 256) for element in ("f16", "f32")),
     Object("causal", 64, "bf16", value_head_size=128),
     Object("sliding_window", 128, "f16", value_head_size=64),
     Object("full", 192, "bf16", value_head_size=128),
     Object("document", 40, "bf16", value_head_size=72),
+    Object("document", 40, "f32", value_head_size=72),
+    Object("full", 64, "f32", value_head_size=256),
     *CHOSEN_TILES,
 ]
 

@@ -115,7 +115,7 @@ GROUPS: dict[str, Group] = {
         sparse_rows(Object("longformer"), lambda n: {"global_": list(range(16)), "left": 256, "right": 256}), 1.5),
     "document": sparse_group(
         sparse_rows(Object("document_causal"), lambda n: {"segments": document_segments(n)}), 1.35),
-    "alibi": sparse_group(sparse_rows(Object("causal", score="alibi"), lambda n: {}, heads=HEADS), 1.35),
+    "alibi": sparse_group(sparse_rows(Object("causal", score="alibi"), lambda n: {}), 1.35),
     "softcap": sparse_group(sparse_rows(Object("causal", score="softcap"), lambda n: {}, cap=50.0), 2.2),
 }
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The scores of patterns/scores, and of the tests, as functions on tensors: torch's word against the compiler's.
+"""Scores that read no arrays, of patterns/scores and of the tests, as functions on tensors: torch's word against the
+compiler's.
 
 s are scores, b, h, i and j batch, head and the positions of query and key, in shapes that broadcast to s.
 """

@@ -4,12 +4,11 @@
 // The paper's formula holds for any number of heads here; its authors interpolate where that is no power of two.
 //
 //   s'(h, i, j) = s - slope(h) |i - j|,    slope(h) = 2^(-8 (h + 1) / heads)
-//
-// `heads` is the number of query heads of the call.
 
-attn.score @alibi(%heads: index = 8) (%s, %b, %h, %i, %j) {
+attn.score @alibi() (%s, %b, %h, %i, %j) {
   %one = arith.constant 1 : index
   %number = arith.addi %h, %one : index
+  %heads = attn.extent heads
   %number_whole = arith.index_cast %number : index to i64
   %number_real = arith.sitofp %number_whole : i64 to f32
   %heads_whole = arith.index_cast %heads : index to i64

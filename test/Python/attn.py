@@ -14,8 +14,13 @@ import numpy as np
 SOURCE = Path(os.environ.get("ATTN_SOURCE", Path(__file__).parents[2]))
 BIN = Path(os.environ.get("ATTN_BIN", SOURCE / "build" / "release" / "bin"))
 
-# Every pattern that the project ships, by name.
-PATTERNS = sorted(path.stem for path in (SOURCE / "patterns").glob("*.mlir"))
+# Every pattern that the project ships, by name; linear attention has none.
+PATTERNS = sorted(path.stem for path in (SOURCE / "patterns").glob("*.mlir") if "attn.linear" not in path.read_text())
+
+ONE_SEQUENCE = [name for name in PATTERNS if "one_sequence {" in (SOURCE / "patterns" / f"{name}.mlir").read_text()]
+
+# Whether everything is tried, and not a sample of it.
+CHECK_ALL = os.environ.get("ATTN_CHECK_ALL", "0") not in ("", "0")
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -75,11 +80,11 @@ def file_flags(folder: Path, **arrays: np.ndarray) -> list[str]:
 
 
 def argument_flags(folder: Path, arguments: dict[str, Any]) -> list[str]:
-    """--arg NAME=VALUE for each argument of a pattern; an array goes through a file."""
+    """--arg NAME=VALUE for each argument of a pattern or score; an array, of int32 or float32, goes through a file."""
     flags = []
     for name, value in arguments.items():
         if isinstance(value, np.ndarray):
-            np.save(folder / f"{name}.npy", value.astype(np.int32))
+            np.save(folder / f"{name}.npy", value.astype(np.float32 if value.dtype.kind == "f" else np.int32))
             value = folder / f"{name}.npy"
         flags.append(f"--arg={name}={value}")
     return flags

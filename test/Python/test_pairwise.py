@@ -1,30 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Every shipped pattern is right for every size, offset, instruction set and number of threads.
+"""Every shipped pattern is right for every size, element type, offset, instruction set and number of threads.
 
-`attn-run --check` decides. Sizes are combined pair by pair; with ATTN_CHECK_ALL=1 every combination is run.
+`attn-run --check` decides. Values are combined pair by pair; with ATTN_CHECK_ALL=1 every combination is run.
 """
 
 import itertools
-import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import attn
-import numpy as np
 import pytest
 
 # Shorter and longer than each length, so that positions start below 0 and above it.
 OTHER_KV_LENGTH = {1: 33, 64: 40, 257: 300, 1000: 513}
 
+# Where defaults are for long sequences: arguments, and the length that takes the place of shorter ones.
+ARGUMENTS = {"neighborhood": ["--arg=width=16", "--arg=rows=5", "--arg=columns=5"]}
+LEAST_LENGTH = {"neighborhood": 80}
+
 Sizes = tuple[int, ...]
 
 
 class Combination(NamedTuple):
+    pattern: str
+    element: str
     length: int
     heads: tuple[int, int, int]  # query heads, key heads, batches
-    has_same_kv_length: bool
+    has_same_kv_length: bool  # patterns over one sequence always have
     head_size: int
     value_head_size: int | None  # None: head_size
     offsets: tuple[int, int] | None  # of queries and keys
@@ -32,20 +36,26 @@ class Combination(NamedTuple):
     threads: int
 
     def kernel_flags(self) -> list[str]:
-        flags = [f"--head-size={self.head_size}"]
+        flags = [f"--element={self.element}", f"--head-size={self.head_size}"]
         return flags + ([f"--value-head-size={self.value_head_size}"] if self.value_head_size else [])
 
     def call_flags(self) -> list[str]:
         heads, kv_heads, batch = self.heads
-        flags = [f"--length={self.length}", f"--heads={heads}", f"--kv-heads={kv_heads}", f"--batch={batch}"]
-        if not self.has_same_kv_length:
-            flags.append(f"--kv-length={OTHER_KV_LENGTH[self.length]}")
+        length = max(self.length, LEAST_LENGTH.get(self.pattern, 0))
+        flags = [f"--length={length}", f"--heads={heads}", f"--kv-heads={kv_heads}", f"--batch={batch}"]
+        if not self.has_same_kv_length and self.pattern not in attn.ONE_SEQUENCE:
+            flags.append(f"--kv-length={OTHER_KV_LENGTH[length]}")
         if self.offsets:
             flags += [f"--query-offset={self.offsets[0]}", f"--key-offset={self.offsets[1]}"]
-        return flags + [f"--max-isa={self.max_isa}", "--seed=1"]
+        return flags + ARGUMENTS.get(self.pattern, []) + ["--seed=1"]
+
+    def run_flags(self) -> list[str]:
+        return [f"--max-isa={self.max_isa}", f"--threads={self.threads}"]
 
 
 VALUES = Combination(
+    pattern=tuple(attn.PATTERNS),
+    element=("f32", "bf16", "f16"),
     length=(1, 64, 257, 1000),
     heads=((1, 1, 1), (4, 2, 2)),
     has_same_kv_length=(True, False),
@@ -87,9 +97,15 @@ def all_pairs(counts: Sizes) -> Iterator[Sizes]:
         yield row
 
 
-def pairwise() -> list[Combination]:
-    rows = all_pairs(tuple(map(len, VALUES)))
-    return [Combination(*(values[i] for values, i in zip(VALUES, row))) for row in rows]
+def combinations_of(pattern: str, rows: Iterable[Sizes]) -> list[Combination]:
+    """Those of the rows that are about this pattern."""
+    combinations = (Combination(*(values[i] for values, i in zip(VALUES, row))) for row in rows)
+    return [combination for combination in combinations if combination.pattern == pattern]
+
+
+@pytest.fixture(scope="session")
+def pairwise() -> list[Sizes]:
+    return list(all_pairs(tuple(map(len, VALUES))))
 
 
 def test_any_two_values_meet():
@@ -105,16 +121,17 @@ def test_any_two_values_meet():
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-def fault_of_run(pattern: str, combination: Combination, *flags: str) -> str | None:
-    """What is wrong with attn-run --check, or None."""
-    done = attn.execute("attn-run", attn.pattern_file(pattern), *combination.kernel_flags(), *combination.call_flags(),
-                        f"--threads={combination.threads}", "--check", "--json", *flags)
-    return f"{' '.join(done.args)} exits {done.returncode}: {done.stdout}{done.stderr}" if done.returncode else None
-
-
 def first_of(faults: list[str | None]) -> str:
     wrong = list(filter(None, faults))
     return "\n".join([f"{len(wrong)} of {len(faults)} combinations are wrong", *wrong[:5]])
+
+
+def fault_of_run(combination: Combination) -> str | None:
+    """What is wrong with attn-run --check, or None."""
+    done = attn.execute(
+        "attn-run", attn.pattern_file(combination.pattern), *combination.kernel_flags(), *combination.call_flags(),
+        *combination.run_flags(), "--check", "--json")
+    return f"{' '.join(done.args)} exits {done.returncode}: {done.stdout}{done.stderr}" if done.returncode else None
 
 
 @pytest.mark.parametrize("pattern", attn.PATTERNS)
@@ -125,46 +142,85 @@ def test_default_is_right(pattern: str):
 
 
 @pytest.mark.parametrize("pattern", attn.PATTERNS)
-def test_every_pair_of_sizes_is_right(pattern: str):
-    faults = attn.map_processes(lambda combination: fault_of_run(pattern, combination), pairwise())
+def test_every_pair_of_values_is_right(pattern: str, pairwise: list[Sizes]):
+    faults = attn.map_processes(fault_of_run, combinations_of(pattern, pairwise))
     assert not any(faults), first_of(faults)
 
 
-def compile_kernels(pattern: str, combinations: list[Combination], folder: Path) -> dict[tuple[str, ...], Path]:
-    """A shared object for each of the different kernel flags."""
-    flags = sorted({tuple(combination.kernel_flags()) for combination in combinations})
+# ----------------------------------------------------------------------------------------------------------------------
+# All combinations
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+def compile_kernels(pattern: str, flags: list[tuple[str, ...]], folder: Path) -> dict[tuple[str, ...], Path]:
+    """A shared object for each set of kernel flags."""
     paths = [folder / ("kernel" + "".join(f) + ".so") for f in flags]
     attn.map_processes(lambda item: attn.compile_shared_object(pattern, item[1], *item[0]), zip(flags, paths))
     return dict(zip(flags, paths))
 
 
-# Why attn-call runs one of the two: it takes a millisecond where attn-run compiles first. Equal bytes make true of both
-# what attn-run checked.
-def fault_of_both_threads(pattern: str, kernel: Path, combination: Combination, folder: Path) -> str | None:
-    """What is wrong with attn-run --threads=2, or with attn-call --threads=1 beside it, or None."""
-    folder.mkdir()
-    files = [folder / "output.npy", folder / "lse.npy"]
-    fault = fault_of_run(pattern, combination, f"--out={files[0]}", f"--lse={files[1]}")
-    if not fault:
-        two = attn.Outputs(*map(np.load, files))
-        one = attn.run_for_outputs(folder, "attn-call", kernel, *combination.call_flags(), "--threads=1")
-        fault = None if attn.same_bytes(one, two) else f"attn-call with one thread differs: {pattern}, {combination}"
+def outputs_of(kernel: Path, combination: Combination, folder: Path) -> attn.Outputs:
+    """What attn-call gives; it exits with 1 where that is not what `folder` says it should be."""
+    return attn.run_for_outputs(folder, "attn-call", kernel, *combination.run_flags(), f"--expect={folder}")
+
+
+# Why calls are written to a folder: the reference computes once what all instruction sets and threads are judged by.
+def check_runs(kernel: Path, runs: list[Combination], folder: Path) -> None:
+    """Runs differ only by instruction set and threads; equal instruction sets give equal bytes."""
+    attn.run("attn-run", attn.pattern_file(runs[0].pattern), *runs[0].kernel_flags(), *runs[0].call_flags(),
+             f"--expect={folder}")
+    outputs: dict[str, attn.Outputs] = {}
+    for run in runs:
+        given = outputs_of(kernel, run, folder)
+        assert attn.same_bytes(outputs.setdefault(run.max_isa, given), given), run
     shutil.rmtree(folder)
-    return fault
 
 
-class TestFullProduct:
-    __test__ = os.environ.get("ATTN_CHECK_ALL", "0") not in ("", "0")
+class TestEveryCombination:
+    __test__ = attn.CHECK_ALL
 
     @pytest.mark.parametrize("pattern", attn.PATTERNS)
     def test_every_combination_is_right(self, pattern: str, tmp_path: Path):
-        combinations = [Combination(*values) for values in itertools.product(*VALUES._replace(threads=(2,)))]
-        kernels = compile_kernels(pattern, combinations, tmp_path)
+        every = [Combination(*values) for values in itertools.product(*VALUES._replace(pattern=(pattern,)))]
+        calls: dict[tuple[str, ...], list[Combination]] = {}
+        for combination in every:
+            calls.setdefault((*combination.kernel_flags(), *combination.call_flags()), []).append(combination)
+        kernels = compile_kernels(pattern, sorted({tuple(runs[0].kernel_flags()) for runs in calls.values()}), tmp_path)
 
-        def fault(item: tuple[int, Combination]) -> str | None:
-            number, combination = item
-            kernel = kernels[tuple(combination.kernel_flags())]
-            return fault_of_both_threads(pattern, kernel, combination, tmp_path / str(number))
+        def check(item: tuple[int, list[Combination]]) -> None:
+            number, runs = item
+            check_runs(kernels[tuple(runs[0].kernel_flags())], runs, tmp_path / str(number))
 
-        faults = attn.map_processes(fault, enumerate(combinations))
-        assert not any(faults), first_of(faults)
+        attn.map_processes(check, enumerate(calls.values()))
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Refusals
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_patterns_over_one_sequence_are_these():
+    assert attn.ONE_SEQUENCE == ["axial", "axial_columns", "axial_rows", "bigbird", "etc", "image_2d", "neighborhood",
+                                 "star"]
+
+
+@pytest.mark.parametrize("pattern", attn.ONE_SEQUENCE)
+def test_another_key_length_is_refused_by_name(pattern: str, tmp_path: Path):
+    kernel = attn.compile_shared_object(pattern, tmp_path / "kernel.so", "--head-size=8")
+    calls = [("attn-run", attn.pattern_file(pattern), "--head-size=8"), ("attn-call", kernel)]
+    for tool, *flags in calls:
+        done = attn.execute(tool, *flags, "--length=1000", "--kv-length=1001")
+        assert (done.returncode, done.stderr) == (
+            2, f"error: {pattern} is over one sequence: kv length 1001 has to equal length 1000; drop --kv-length\n")
+
+
+@pytest.mark.parametrize(("flags", "message"), [
+    (["--length=768"], "rows of the grid are 12; they have to be at least 13, rows of the neighborhood"),
+    (["--length=64", *ARGUMENTS["neighborhood"]],
+     "rows of the grid are 4; they have to be at least 5, rows of the neighborhood"),
+    (["--length=1000", "--arg=width=12"],
+     "columns of the grid are 12; they have to be at least 13, columns of the neighborhood"),
+])
+def test_a_grid_smaller_than_the_window_is_refused(flags: list[str], message: str):
+    done = attn.execute("attn-run", attn.pattern_file("neighborhood"), *flags)
+    assert (done.returncode, done.stderr) == (2, f"error: {message}\n")

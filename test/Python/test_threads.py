@@ -6,14 +6,17 @@ from pathlib import Path
 import attn
 import pytest
 from conftest import CompileAll
+from test_pairwise import ARGUMENTS
 
-SIZES = ["--batch=2", "--heads=4", "--kv-heads=2", "--length=257", "--kv-length=300", "--seed=3"]
+SIZES = ["--batch=2", "--heads=4", "--kv-heads=2", "--length=257", "--seed=3"]
+OTHER_KV_LENGTH = "--kv-length=300"
 
 
 @pytest.mark.parametrize("pattern", ["document", "longformer"])
 def test_attn_run_gives_equal_bytes(pattern: str, tmp_path: Path):
     one, two, again = (
-        attn.run_for_outputs(tmp_path, "attn-run", attn.pattern_file(pattern), *SIZES, f"--threads={threads}")
+        attn.run_for_outputs(tmp_path, "attn-run", attn.pattern_file(pattern), *SIZES, OTHER_KV_LENGTH,
+                             f"--threads={threads}")
         for threads in (1, 2, 2))
     assert attn.same_bytes(one, two)
     assert attn.same_bytes(two, again)
@@ -22,23 +25,24 @@ def test_attn_run_gives_equal_bytes(pattern: str, tmp_path: Path):
 @pytest.mark.parametrize("pattern", attn.PATTERNS)
 def test_any_number_of_threads_gives_equal_bytes(pattern: str, compile_all: CompileAll, tmp_path: Path):
     kernel = compile_all("--head-size=40")[pattern]
+    flags = [*SIZES, *ARGUMENTS.get(pattern, []), *([] if pattern in attn.ONE_SEQUENCE else [OTHER_KV_LENGTH])]
     one, *others = (
-        attn.run_for_outputs(tmp_path, "attn-call", kernel, *SIZES, f"--threads={threads}")
+        attn.run_for_outputs(tmp_path, "attn-call", kernel, *flags, f"--threads={threads}")
         for threads in (1, 1, 2, 2, 3, 8, 64))
     assert all(attn.same_bytes(one, other) for other in others)
 
 
 def test_repeated_calls_give_equal_bytes(compile_all: CompileAll, tmp_path: Path):
     kernel = compile_all("--head-size=40")["longformer"]
+    flags = [*SIZES, OTHER_KV_LENGTH, "--threads=2"]
     once, often = (
-        attn.run_for_outputs(tmp_path, "attn-call", kernel, *SIZES, "--threads=2", f"--repeat={repeat}")
-        for repeat in (1, 20))
+        attn.run_for_outputs(tmp_path, "attn-call", kernel, *flags, f"--repeat={repeat}") for repeat in (1, 20))
     assert attn.same_bytes(once, often)
 
 
 @pytest.mark.parametrize("isa", ["avx512", "avx2", "generic"])
 def test_attn_run_and_attn_call_give_equal_bytes(isa: str, compile_all: CompileAll, tmp_path: Path):
-    flags = [*SIZES, f"--max-isa={isa}"]
+    flags = [*SIZES, OTHER_KV_LENGTH, f"--max-isa={isa}"]
     kernel = compile_all("--head-size=40")["longformer"]
     run = attn.run_for_outputs(tmp_path, "attn-run", attn.pattern_file("longformer"), "--head-size=40", *flags)
     assert attn.same_bytes(run, attn.run_for_outputs(tmp_path, "attn-call", kernel, *flags))

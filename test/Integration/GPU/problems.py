@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+import abi
 import masks
 import numpy as np
 import torch
@@ -16,11 +17,16 @@ from kernel import Kernel, PreparedCall
 from memory import DENSE, Layout, Poisoned, poisoned_bytes
 from objects import Object
 from scores import SCORES
+from terms import ARRAYS, TERMS
 
 Random = np.random.Generator
 
 # (positions, batch, random) → int32 data, a row for each batch or one for all; of lengths, a number for each batch.
 Draw = Callable[[int, int, Random], np.ndarray]
+# (positions, heads, random) → int32 data for each head.
+DrawForHeads = Callable[[int, int, Random], np.ndarray]
+
+LENGTHS, PER_HEAD, BLOCKS = (abi.CONSTANTS[f"ATTN_{role}"] for role in ("LENGTHS", "PER_HEAD", "BLOCKS"))
 
 
 class Wrong(Exception):
@@ -40,10 +46,25 @@ def any_lengths(positions: int, batch: int, random: Random) -> np.ndarray:
     return random.integers(0, positions + 1, batch)
 
 
-REQUIRED_DATA: dict[str, dict[str, Draw]] = {
+def drawn_blocks(size: int, entries: int = 3) -> DrawForHeads:
+    """Blocks for every block of queries, some twice, padded by -1 at the end."""
+
+    def draw(positions: int, heads: int, random: Random) -> np.ndarray:
+        blocks = -(-positions // size)
+        drawn = random.integers(0, max(blocks, 1), (heads, blocks, entries))
+        drawn[:, ::2, -1:] = -1
+        return drawn
+
+    draw.__name__ = f"blocks of {size}"
+    return draw
+
+
+REQUIRED_DATA: dict[str, dict[str, Draw | DrawForHeads]] = {
+    "bigbird": {"random": drawn_blocks(64)},
     "document": {"segments": sorted_segments},
     "document_causal": {"segments": sorted_segments},
     "padded": {"lengths": any_lengths},
+    "prefix_lm_batch": {"prefix": any_lengths},
     "window_or_segment": {"segments": sorted_segments},
 }
 
@@ -55,7 +76,8 @@ REQUIRED_DATA: dict[str, dict[str, Draw]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """One call. Arguments are numbers or, for run-time data, functions that draw it."""
+    """One call. Arguments are numbers or, for run-time data, functions that draw it; those of scores are numbers, or
+    tuples for arrays that are not drawn."""
 
     length: int
     kv_length: int | None = None  # None: length
@@ -66,8 +88,9 @@ class Problem:
     key_offset: int = 0
     scale: float | None = None
     size: float = 1  # of the numbers in query and key
-    arguments: dict[str, int | Draw] = dataclasses.field(default_factory=dict)
-    score_arguments: dict[str, float] = dataclasses.field(default_factory=dict)
+    arguments: dict[str, int | Draw | DrawForHeads] = dataclasses.field(default_factory=dict)
+    score_arguments: dict[str, float | tuple[float, ...]] = dataclasses.field(default_factory=dict)
+    shared_arrays: bool = False  # one entry for all batches and heads, of stride 0
     layout: Layout = DENSE
     shared_keys: bool = False  # one key and value for all batches, of batch stride 0
     with_lse: bool = True
@@ -98,12 +121,14 @@ class Trial:
         self.kernel, self.made, self.problem = kernel, made, problem
         self.rows = problem.rows()
         self.device = "cuda" if kernel.is_gpu else "cpu"
+        self.infos = {info.name.decode(): info for info in kernel.tensors}
         seed = zlib.crc32(f"{made.name} {problem}".encode())
         self.random = np.random.default_rng(seed)
         self.torch_random = torch.Generator(self.device).manual_seed(seed)
         self.make_tensors()
         self.draw_tensors()
         self.arguments = self.draw_arguments()
+        self.score_arguments = self.draw_score_arguments()
 
     def make_tensors(self) -> None:
         p, rows, kv_heads = self.problem, self.rows, self.problem.kv_heads or self.problem.heads
@@ -137,11 +162,28 @@ class Trial:
         drawn: dict[str, Any] = {}
         for name, value in {**REQUIRED_DATA.get(self.made.pattern, {}), **self.problem.arguments}.items():
             if callable(value):
+                role = self.infos[name.rstrip("_")].role
                 key_positions = max(self.rows.key_offset + self.rows.kv_length, 0)
-                positions = key_positions if name == "lengths" else self.rows.position_count()
-                value = value(positions, self.problem.batch, self.random).astype(np.int32)
+                positions = key_positions if role == LENGTHS else self.rows.position_count()
+                count = self.problem.heads if role in (PER_HEAD, BLOCKS) else self.problem.batch
+                value = value(positions, count, self.random).astype(np.int32)
             drawn[name] = value
         return drawn
+
+    def draw_score_arguments(self) -> dict[str, Any]:
+        """Arrays are drawn where the problem does not say what they hold."""
+        p = self.problem
+        extents = {"batch": p.batch, "heads": p.heads, "queries": self.rows.length, "keys": self.rows.kv_length,
+                   "head_size": self.kernel.head_size}
+        drawn: dict[str, Any] = {}
+        for name, axes in ARRAYS.get(self.made.score, {}).items():
+            shape = [extents.get(axis, axis) for axis in axes]
+            own = [1 if p.shared_arrays and axis in ("batch", "heads") else n for axis, n in zip(axes, shape)]
+            numbers = torch.randn(own, generator=self.torch_random, device=self.device)
+            drawn[name] = (numbers.abs() * 40 if name == "span" else numbers).expand(shape)
+        given = {name: torch.tensor(value, device=self.device) if isinstance(value, tuple) else value
+                 for name, value in p.score_arguments.items()}
+        return {**drawn, **given}
 
     def tensors(self) -> list[torch.Tensor]:
         batch = self.problem.batch
@@ -152,7 +194,7 @@ class Trial:
         p = self.problem
         own = {name: dense_tensor(v) if isinstance(v, np.ndarray) else v for name, v in self.arguments.items()}
         fields = {"scale": p.scale, "query_offset": p.query_offset, "key_offset": p.key_offset}
-        return {**fields, **own, **p.score_arguments}
+        return {**fields, **own, **self.score_arguments}
 
     def prepare(self) -> PreparedCall:
         """The call, its workspace between guards."""
@@ -167,21 +209,28 @@ class Trial:
     # ------------------------------------------------------------------------------------------------------------------
 
     def mask(self) -> torch.Tensor:
-        """[batch or 1, 1, rows, keys]; one batch where no argument differs between batches."""
-
-        def of_batch(name: str, value: Any, batch: int) -> Any:
-            return value[batch] if np.ndim(value) == (1 if name == "lengths" else 2) else value
-
-        own = [np.ndim(value) > 0 for value in self.arguments.values()]
-        one_each = [
-            MASKS[self.made.pattern](
-                *self.rows.positions(), **{name: of_batch(name, v, b) for name, v in self.arguments.items()})
-            for b in range(self.problem.batch if any(own) else min(self.problem.batch, 1))]
-        shape = (len(one_each), 1, self.rows.length, self.rows.kv_length)
-        dense = np.zeros(shape, dtype=bool)
-        for b, mask in enumerate(one_each):
-            dense[b, 0] = mask
+        """[batch or 1, heads or 1, rows, keys]; one of them where nothing differs between batches or heads."""
+        pattern = self.made.pattern
+        batches = self.problem.batch if any(np.ndim(value) for value in self.arguments.values()) else 1
+        heads = self.problem.heads if pattern in masks.DIFFER_BY_HEAD else 1
+        dense = np.zeros((min(batches, self.problem.batch), heads, self.rows.length, self.rows.kv_length), dtype=bool)
+        for b, h in np.ndindex(*dense.shape[:2]):
+            own = {name: self.value_of(name, value, b, h) for name, value in self.arguments.items()}
+            if pattern in masks.NUMBERED_HEADS:
+                own["head"] = h
+            dense[b, h] = MASKS[pattern](*self.rows.positions(), **own)
         return torch.from_numpy(dense).to(self.device)
+
+    def value_of(self, name: str, value: Any, batch: int, head: int) -> Any:
+        """What an argument is for a batch and head. A head's number that is too low counts as the lowest."""
+        info = self.infos.get(name.rstrip("_"))
+        if info is None:
+            return value
+        axes = {LENGTHS: 1, BLOCKS: 4}.get(info.role, 2)  # where each batch has its own
+        of_batch = value[batch] if np.ndim(value) == axes else value
+        if info.role == PER_HEAD:
+            return max(int(of_batch[head]), info.minimum)
+        return of_batch[head] if info.role == BLOCKS else of_batch
 
     def question(self) -> Question:
         """Keys that no row sees may hold anything; the judge's own sums would meet it, so it is given zeros there."""
@@ -195,9 +244,20 @@ class Trial:
             v[:, :, begin:end] = 0
         scale = 1 / math.sqrt(self.kernel.head_size) if self.problem.scale is None else self.problem.scale
         positions = (torch.from_numpy(x.reshape(-1)).to(self.device) for x in self.rows.positions())
-        score = SCORES[self.made.score] if self.made.score else None
-        modify = (lambda *x: score(*x, **self.problem.score_arguments)) if score else None
-        return Question(q, k, v, mask, *positions, scale, modify)
+        question = Question(q, k, v, mask, *positions, scale, first_query=self.first_query())
+        return self.with_score(question) if self.made.score else question
+
+    def first_query(self) -> int:
+        positions, _ = self.rows.positions()
+        return int(positions[0, 0]) if len(positions) else 0
+
+    def with_score(self, question: Question) -> Question:
+        name, arguments = self.made.score, {f"{n}_" if n == "global" else n: x for n, x in self.score_arguments.items()}
+        if name in TERMS:
+            sinks = arguments.get("logits")
+            return question._replace(terms=lambda x, s: TERMS[name](x, s, **arguments), sinks=sinks)
+        heads = {"heads": self.problem.heads} if name == "alibi" else {}
+        return question._replace(score=lambda *x: SCORES[name](*x, **heads, **arguments))
 
     def judged_rows(self) -> tuple[int, int]:
         return self.problem.judged or (0, self.rows.length)
@@ -236,7 +296,9 @@ class Trial:
         synchronize(self.device)
         self.check_surroundings()
         weights = self.output.view.transpose(1, 2).flatten(2)[:, :, :keys]
-        wrong = (((weights != 0) != self.mask()[:, 0]) | ~torch.isfinite(weights)).nonzero()
+        mask = self.mask().expand(-1, self.problem.heads, -1, -1)
+        admitted = torch.stack([mask[:, key // columns, :, key] for key in range(keys)], 2) if keys else mask[:, 0]
+        wrong = (((weights != 0) != admitted) | ~torch.isfinite(weights)).nonzero()
         if len(wrong):
             raise Wrong(f"{len(wrong)} pairs, of them [batch, row, key] {wrong[0].tolist()}")
 

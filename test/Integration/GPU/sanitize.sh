@@ -36,8 +36,13 @@ worker="python3 $(dirname "$0")/worker.py $folder --target=sm_90a --most-seconds
 {
   for tool in memcheck racecheck; do
     for object in "$@"; do
-      echo "$tool $object $call $folder/$object.so --batch=2 --heads=4 --kv-heads=2 --length=300"
-      echo "$tool $object-short $call $folder/$object.so --length=1 --heads=2"
+      run="$call $folder/$object.so --heads=4"
+      case $object in # a grid has at least the rows and columns of its window
+      neighborhood*) run+=" --arg width=16 --arg rows=5 --arg columns=5" shortest=65 ;;
+      *) shortest=1 ;;
+      esac
+      echo "$tool $object $run --batch=2 --kv-heads=2 --length=300"
+      echo "$tool $object-short $run --length=$shortest"
     done
     echo "$tool odd-rows $worker layout=rows-gap-1"
     echo "$tool odd-bases $worker layout=base-1"

@@ -25,6 +25,9 @@ save("fortran", np.asfortranarray(right))
 save("tokens3d", np.zeros((1, 1, 1), "<i4"))
 save("floats", np.zeros(3, "<f4"))
 save("large", np.array([1 << 32], "<i8"))
+save("rows", np.full((16, 3), -1, "<i4"))
+save("blocks", np.full((2, 16, 3), 15, "<i4"))
+save("table", np.zeros((2, 31), "<f4"))
 with open(f"{folder}/text.npy", "w") as file:
     file.write("no array")
 with open(f"{folder}/right.npy", "rb") as whole, open(f"{folder}/cut.npy", "wb") as cut:
