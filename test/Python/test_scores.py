@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import attn
 import numpy as np
 import pytest
-import scores
+import formulas
 from masks import MASKS, Rows
-from scores import ELEMENTS, SCORES, Call
+from formulas import ELEMENTS, SCORES, Call
 from test_pairwise import all_pairs
 
 VALUE_HEAD_SIZE = 24
@@ -138,7 +138,7 @@ def error_ratio(folder: Path, kernel: Path, pattern: str, score: str, element: s
     random = np.random.default_rng(7)
     call, given = draw_call(score, sizes, element, random), draw_pattern(pattern, sizes, random)
     outputs = call_for_outputs(folder, kernel, call, element, sizes, given, *flags)
-    return scores.judge(outputs, score, call, mask_of(pattern, sizes, given), element)
+    return formulas.judge(outputs, score, call, mask_of(pattern, sizes, given), element)
 
 
 class Kernel(NamedTuple):
@@ -207,7 +207,7 @@ def test_transformer_xl_with_memory(element: str, tmp_path: Path):
             call = draw_call("transformer_xl", sizes, element, random)
             call.arguments["relative"] = random.standard_normal((4, clamp, 16), dtype=np.float32)
             outputs = call_for_outputs(tmp_path, kernel, call, element, sizes, {})
-            assert scores.judge(outputs, "transformer_xl", call, mask_of("causal", sizes, {}), element) <= 1
+            assert formulas.judge(outputs, "transformer_xl", call, mask_of("causal", sizes, {}), element) <= 1
 
 
 @pytest.mark.parametrize("shared", [(0,), (1,), (2,), (3,), (0, 1, 2), (0, 1, 2, 3)], ids=str)
@@ -218,14 +218,14 @@ def test_bias_with_shared_axes(shared: tuple[int, ...], tmp_path: Path):
     for axis in shared:
         call.arguments["bias"] = call.arguments["bias"].take([0], axis)
     outputs = call_for_outputs(tmp_path, kernel, call, "f32", sizes, {})
-    assert scores.judge(outputs, "bias", call, mask_of("causal", sizes, {}), "f32") <= 1
+    assert formulas.judge(outputs, "bias", call, mask_of("causal", sizes, {}), "f32") <= 1
 
 
 def test_t5_buckets_begin_where_its_code_has_them():
     """The distances of the file's header."""
     none = np.zeros((1, 1, 1, 1))
     call = Call(none, none, none, np.array([[0]]), np.arange(200)[None], {"table": np.arange(32)[None]})
-    buckets = scores.t5_bias(call, np.zeros((1, 1, 1, 200)))[0, 0, 0]
+    buckets = formulas.t5_bias(call, np.zeros((1, 1, 1, 200)))[0, 0, 0]
     assert np.searchsorted(buckets, 16 + np.arange(8, 16)).tolist() == [8, 12, 16, 23, 32, 46, 64, 91]
 
 
@@ -289,7 +289,7 @@ def test_sink_of_rows_without_keys(isa: str, tmp_path: Path):
     sizes, pattern = Sizes(Rows(40, 70), 3, 3, 2), {"lengths": np.array([0, 9])}
     call = draw_call("sink", sizes, "f32", np.random.default_rng(3))
     output, lse = outputs = call_for_outputs(tmp_path, kernel, call, "f32", sizes, pattern, f"--max-isa={isa}")
-    assert scores.judge(outputs, "sink", call, mask_of("padded", sizes, pattern), "f32") <= 1
+    assert formulas.judge(outputs, "sink", call, mask_of("padded", sizes, pattern), "f32") <= 1
     assert not output[0].any() and output[1].any()
     np.testing.assert_allclose(lse[0], np.broadcast_to(call.arguments["logits"][:, None], (3, 40)), rtol=1e-6)
 
@@ -320,6 +320,6 @@ def test_spans_that_reach_no_key(isa: str, tmp_path: Path):
     call = draw_call("adaptive_span", sizes, "f32", np.random.default_rng(3))
     call.arguments.update(span=np.array([20, 80], dtype=np.float32), ramp=4.0)
     output, lse = outputs = call_for_outputs(tmp_path, kernel, call, "f32", sizes, {}, f"--max-isa={isa}")
-    assert scores.judge(outputs, "adaptive_span", call, mask_of("full", sizes, {}), "f32") <= 1
+    assert formulas.judge(outputs, "adaptive_span", call, mask_of("full", sizes, {}), "f32") <= 1
     assert not output[:, 0].any() and np.isneginf(lse[:, 0]).all()
     assert np.isfinite(lse[:, 1]).all()
