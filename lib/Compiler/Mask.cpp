@@ -77,7 +77,7 @@ static Runs runsOf(BoundSet &set, int64_t keys, int64_t i) {
 static void drawPairs(const KernelSource &kernel, const CallValues &values, llvm::ArrayRef<unsigned> owners,
                       unsigned phase, llvm::raw_ostream &os) {
   BoundSet set(kernel.reading.pairs, values);
-  bool isLast = phase + 1 == kernel.plan.phases.size();
+  bool isLast = phase == kernel.plan.startOf(kernel.plan.phases.size() - 1);
   os << "<path class=\"pairs" << (isLast ? "" : " rows" + std::to_string(phase)) << "\" d=\"";
   for (int64_t top = 0, bottom; top < values.length(); top = bottom) {
     bottom = top + 1;
@@ -105,6 +105,7 @@ void attn::printMaskSvg(const KernelSource &kernel, const CallValues &values, ll
   drawTiles(kernel, values, os);
   std::vector<unsigned> owners = ownersOf(kernel.plan, values);
   for (unsigned phase = 0; phase < kernel.plan.phases.size(); ++phase)
-    drawPairs(kernel, values, owners, phase, os);
+    if (!kernel.plan.phases[phase].continues)
+      drawPairs(kernel, values, owners, phase, os);
   os << "</svg>\n";
 }

@@ -9,7 +9,7 @@
 
 namespace attn {
 
-/// The phase that owns each query row.
+/// The phase that owns each query row; of several that write it, the one that the others continue.
 std::vector<unsigned> ownersOf(const Plan &plan, const CallValues &values);
 
 } // namespace attn

@@ -96,14 +96,6 @@ llvm::Error Canvas::write(llvm::raw_ostream &os) const {
   return llvm::Error::success();
 }
 
-/// The pairs of a box whose key is in its order.
-PairSet pairsOf(const Plan &plan, const Box &box) {
-  PairSet bounds = PairSet::intersect({PairSet::halfSpace({/*lower=*/true, box.lower, box.queryUpper}),
-                                       PairSet::halfSpace({/*lower=*/false, box.upper, box.queryLower})});
-  PairSet segment = box.sameSegment ? PairSet::sameSegment(plan.orders[box.keys].table) : PairSet::full();
-  return PairSet::intersect({bounds, segment, box.test.value_or(PairSet::full())});
-}
-
 class Painter {
 public:
   Painter(const Plan &plan, const CallValues &values)
@@ -113,7 +105,7 @@ public:
     for (const Phase &phase : plan.phases) {
       std::vector<BoundSet> &boxes = pairs.emplace_back();
       for (const Box &box : phase.boxes)
-        boxes.emplace_back(pairsOf(plan, box), values);
+        boxes.emplace_back(plan.pairsOf(box), values);
     }
   }
 
@@ -139,7 +131,7 @@ private:
       box.moveTo(i);
       for (int64_t k = visit.keyBegin; k < visit.keyEnd; ++k) {
         int64_t j = keys.row(k);
-        bool counts = owners[i] == visit.phase && box.contains(j);
+        bool counts = owners[i] == plan.startOf(visit.phase) && box.contains(j);
         canvas.paint(i, j, counts ? best : Use::Wasted, counts ? admitted : wasted);
       }
     }

@@ -84,8 +84,10 @@ std::vector<CallValues> attn::bindCalls(const KernelSource &kernel, const refere
 //===-- Report ----------------------------------------------------------------------------------------------------===//
 
 static std::string nameOf(const KernelSource &kernel, const Order &order) {
-  if (order.kind == OrderKind::All)
+  if (order.isIdentity())
     return "all";
+  if (order.isComputed())
+    return order.kind == OrderKind::Classes ? "classes" : "remainders";
   unsigned argument = mlir::cast<mlir::BlockArgument>(kernel.reading.tables[order.table]).getArgNumber();
   const std::string &table = kernel.layout.tensors[kernel.layout.tensorOfArgument(argument)].name;
   return (order.kind == OrderKind::Listed ? "listed(" : "sorted(") + table + ")";
@@ -94,7 +96,7 @@ static std::string nameOf(const KernelSource &kernel, const Order &order) {
 int64_t attn::planBytes(const KernelLayout &layout, const CallValues &values) {
   int64_t entries = 0;
   for (const OrderLayout &order : layout.orders)
-    entries += values.rows(order.side) * ((order.rowsView >= 0) + (order.flagsView >= 0));
+    entries += values.rows(order.order.side) * ((order.rowsView >= 0) + (order.flagsView >= 0));
   entries += layout.matches.size() * 2 * values.length();
   for (const std::vector<int32_t> &offsets : values.offsets)
     entries += offsets.size();
@@ -105,6 +107,8 @@ static PhaseReport describePhase(const KernelSource &kernel, const Phase &phase)
   PhaseReport report;
   report.queryOrder = nameOf(kernel, kernel.plan.orders[phase.queries]);
   report.clause = phase.except.empty() ? "its rows" : "the other rows";
+  if (phase.continues)
+    report.clause += ", continued";
   for (const Box &box : phase.boxes) {
     std::string keys = nameOf(kernel, kernel.plan.orders[box.keys]);
     if (report.keyOrder.find(keys) == std::string::npos)

@@ -54,6 +54,33 @@ void attn::printCongruentWhich(OpAsmPrinter &printer, Operation *, CongruentWhic
     printer << stringifyCongruentWhich(which.getValue());
 }
 
+/// The expressions of a computed order, as they are written.
+template <typename AnyOrder> static auto operandsOf(AnyOrder &order) {
+  SmallVector<decltype(&order.modulus), 4> operands{&order.modulus};
+  if (order.kind == OrderKind::Remainders || order.kind == OrderKind::Blocks)
+    operands.push_back(&order.shift);
+  if (order.kind == OrderKind::Remainders)
+    operands.append({&order.from, &order.below});
+  return operands;
+}
+
+static ParseResult parseOrderOperands(AsmParser &parser, Order &order) {
+  if (order.isTabled())
+    return parser.parseInteger(order.table);
+  for (Expr *operand : operandsOf(order)) {
+    if (operand != &order.modulus && parser.parseComma())
+      return failure();
+    FailureOr<Expr> expr = parseExpr(parser);
+    if (failed(expr))
+      return failure();
+    *operand = *expr;
+  }
+  if (order.kind == OrderKind::Patches)
+    return failure(parser.parseComma() || parser.parseInteger(order.patchRows) || parser.parseComma() ||
+                   parser.parseInteger(order.patchColumns));
+  return success();
+}
+
 ParseResult attn::parseOrderRef(AsmParser &parser, OrderAttr &order) {
   StringRef keyword;
   SMLoc loc = parser.getCurrentLocation();
@@ -61,18 +88,28 @@ ParseResult attn::parseOrderRef(AsmParser &parser, OrderAttr &order) {
     return failure();
   std::optional<OrderKindAttrValue> kind = symbolizeOrderKindAttrValue(keyword);
   if (!kind)
-    return parser.emitError(loc, "unknown order '") << keyword << "'; known are all, listed and sorted";
-  unsigned table = 0;
-  if (*kind != OrderKindAttrValue::All && (parser.parseLParen() || parser.parseInteger(table) || parser.parseRParen()))
+    return parser.emitError(loc, "unknown order '")
+           << keyword << "'; known are all, listed, sorted, classes, remainders, blocks and patches";
+  Order parsed{static_cast<OrderKind>(*kind)};
+  if (parsed.kind != OrderKind::All && (parser.parseLParen() || parseOrderOperands(parser, parsed) || parser.parseRParen()))
     return failure();
-  order = OrderAttr::get(parser.getContext(), *kind, table);
+  order = OrderAttr::get(parser.getContext(), parsed);
   return success();
 }
 
-void attn::printOrderRef(AsmPrinter &printer, Operation *, OrderAttr order) {
-  printer << stringifyOrderKindAttrValue(order.getKind());
-  if (order.getKind() != OrderKindAttrValue::All)
-    printer << '(' << order.getTable() << ')';
+void attn::printOrderRef(AsmPrinter &printer, Operation *, OrderAttr attr) {
+  printer << stringifyOrderKindAttrValue(attr.getKind());
+  Order order = attr.of(Side::Queries);
+  if (order.kind == OrderKind::All)
+    return;
+  printer << '(';
+  if (order.isTabled())
+    printer << order.table;
+  else
+    llvm::interleaveComma(operandsOf(order), printer, [&](const Expr *expr) { printExpr(printer.getStream(), *expr); });
+  if (order.kind == OrderKind::Patches)
+    printer << ", " << order.patchRows << ", " << order.patchColumns;
+  printer << ')';
 }
 
 ParseResult attn::parseOrderRefs(OpAsmParser &parser, ArrayAttr &orders) {

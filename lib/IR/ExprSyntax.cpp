@@ -165,6 +165,34 @@ void attn::printBounds(OpAsmPrinter &printer, Operation *op, ExprAttr lower, Exp
   printer << ')';
 }
 
+// `(key, query)`
+ParseResult attn::parseClassPair(OpAsmParser &parser, ExprAttr &key, ExprAttr &query) {
+  return failure(parser.parseLParen() || parseBareExpr(parser, key) || parser.parseComma() ||
+                 parseBareExpr(parser, query) || parser.parseRParen());
+}
+
+void attn::printClassPair(OpAsmPrinter &printer, Operation *op, ExprAttr key, ExprAttr query) {
+  printer << '(';
+  printBareExpr(printer, op, key);
+  printer << ", ";
+  printBareExpr(printer, op, query);
+  printer << ')';
+}
+
+ParseResult attn::parseHole(OpAsmParser &parser, ExprAttr &lower, ExprAttr &upper, ExprAttr &queryLower,
+                            ExprAttr &queryUpper) {
+  return failure(parser.parseKeyword("rows") || parseBounds(parser, lower, upper) || parser.parseKeyword("columns") ||
+                 parseBounds(parser, queryLower, queryUpper));
+}
+
+void attn::printHole(OpAsmPrinter &printer, Operation *op, ExprAttr lower, ExprAttr upper, ExprAttr queryLower,
+                     ExprAttr queryUpper) {
+  printer << "rows ";
+  printBounds(printer, op, lower, upper);
+  printer << " columns ";
+  printBounds(printer, op, queryLower, queryUpper);
+}
+
 //===-- Requirements ----------------------------------------------------------------------------------------------===//
 
 // `"rows of the grid" expr >= "rows of the neighborhood" expr`. A `>` would end an attribute that stands alone: there

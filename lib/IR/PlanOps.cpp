@@ -60,18 +60,26 @@ LogicalResult PlanOp::verifyRegions() {
   return verifySinkRegion(*this, getSink());
 }
 
-/// The order's table has to be one of the plan's, of the right kind.
-static LogicalResult verifyOrder(Operation *op, PlanOp plan, OrderAttr order) {
-  if (order.getKind() == OrderKindAttrValue::All)
+/// The order's table has to be one of the plan's, of the right kind; its expressions are about the call alone.
+static LogicalResult verifyOrder(Operation *op, PlanOp plan, OrderAttr attr) {
+  Order order = attr.of(Side::Queries);
+  if (!order.isTabled()) {
+    for (const Expr &expr : {order.modulus, order.shift, order.from, order.below})
+      if (failed(verifySymbols(op, plan, expr)))
+        return failure();
+      else if (expr.dependsOnRow())
+        return op->emitOpError() << "order " << stringifyOrderKindAttrValue(attr.getKind())
+                                 << " depends on a row; use symbols only";
     return success();
-  if (order.getTable() >= plan.getTables().size())
-    return op->emitOpError() << "order of table " << order.getTable() << ", but the plan has "
-                             << plan.getTables().size() << " tables";
-  Type type = plan.getTables()[order.getTable()].getType();
-  bool listed = order.getKind() == OrderKindAttrValue::Listed;
+  }
+  if (order.table >= plan.getTables().size())
+    return op->emitOpError() << "order of table " << order.table << ", but the plan has " << plan.getTables().size()
+                             << " tables";
+  Type type = plan.getTables()[order.table].getType();
+  bool listed = order.kind == OrderKind::Listed;
   if (listed != isa<TokensType>(type))
-    return op->emitOpError() << "order " << stringifyOrderKindAttrValue(order.getKind()) << " needs a table of type "
-                             << (listed ? "!attn.tokens" : "!attn.segments") << ", table " << order.getTable()
+    return op->emitOpError() << "order " << stringifyOrderKindAttrValue(attr.getKind()) << " needs a table of type "
+                             << (listed ? "!attn.tokens" : "!attn.segments") << ", table " << order.table
                              << " has type " << type;
   return success();
 }
@@ -87,6 +95,31 @@ LogicalResult PhaseOp::verify() {
   for (Operation &op : getBoxes().front())
     if (!isa<BoxOp>(op))
       return op.emitOpError("is not a box; a phase holds attn.box ops only");
+  if (getContinues() && !(*this)->getPrevNode())
+    return emitOpError("continues, but there is no phase before it");
+  return success();
+}
+
+/// Columns need queries in patches of a grid as wide.
+static LogicalResult verifyColumns(BoxOp op, PhaseOp phase) {
+  Order queries = phase.getQueries().of(Side::Queries);
+  bool hasColumns = op.getColumnWidthAttr() != nullptr;
+  if (hasColumns && (queries.kind != OrderKind::Patches || queries.modulus != op.getColumnWidthAttr().getExpr()))
+    return op.emitOpError("columns_of needs queries in patches of a grid of the same width");
+  return success();
+}
+
+/// Listed blocks need a table of them, and queries whose tiles lie in such blocks.
+static LogicalResult verifyBlocks(BoxOp op, PlanOp plan, PhaseOp phase) {
+  if (!op.getBlockTable())
+    return success();
+  size_t table = *op.getBlockTable();
+  if (table >= plan.getTables().size() || !isa<BlocksType>(plan.getTables()[table].getType()))
+    return op.emitOpError() << "blocks of table " << table << ", which is no !attn.blocks of the plan's "
+                            << plan.getTables().size() << " tables";
+  Order queries = phase.getQueries().of(Side::Queries);
+  if (queries.kind != OrderKind::Blocks || queries.modulus != op.getBlockSizeAttr().getExpr())
+    return op.emitOpError("blocks needs queries in blocks of the same size");
   return success();
 }
 
@@ -97,8 +130,17 @@ LogicalResult BoxOp::verifyRegions() {
     return failure();
   if (getSameSegment() && (getKeys() != phase.getQueries() || getKeys().getKind() != OrderKindAttrValue::SegmentSorted))
     return emitOpError("same_segment needs queries and keys sorted by the same table");
-  for (ExprAttr bound : {getLower(), getUpper(), getQueryLower(), getQueryUpper()})
-    if (failed(verifySymbols(*this, plan, bound.getExpr())))
+  bool areClasses = getKeys() == phase.getQueries() && getKeys().getKind() == OrderKindAttrValue::Classes;
+  if (areClasses != getKeyClassAttr().operator bool())
+    return emitOpError(areClasses ? "needs to say which class of keys a class of queries looks at: class (...)"
+                                  : "class needs queries and keys in classes of the same modulus");
+  if (failed(verifyBlocks(*this, plan, phase)) || failed(verifyColumns(*this, phase)))
+    return failure();
+  for (ExprAttr bound : {getLowerAttr(), getUpperAttr(), getQueryLowerAttr(), getQueryUpperAttr(), getKeyClassAttr(),
+                         getQueryClassAttr(), getBlockSizeAttr(), getColumnWidthAttr(),
+                         getColumnShiftAttr(), getColumnLowerAttr(), getColumnUpperAttr(), getHoleLowerAttr(), getHoleUpperAttr(), getHoleQueryLowerAttr(),
+                         getHoleQueryUpperAttr()})
+    if (bound && failed(verifySymbols(*this, plan, bound.getExpr())))
       return failure();
   WalkResult ofTest = getTest().walk([&](Operation *op) -> WalkResult {
     if (auto apply = dyn_cast<ApplyOp>(op))

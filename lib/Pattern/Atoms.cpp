@@ -13,12 +13,9 @@ static Expr ceilDiv(const Expr &dividend, const Expr &divisor) {
   return Expr::floorDiv(dividend + divisor - 1, divisor);
 }
 
-/// 1 where the value is above 0, else 0.
-static Expr isPositive(const Expr &value) { return Expr::min({1, Expr::max({0, value})}); }
-
 Expr Relation::indicator() const {
-  Expr isAbove = lower ? isPositive(place - *lower + 1) : Expr(1);
-  Expr isBelow = upper ? isPositive(*upper - place) : Expr(1);
+  Expr isAbove = lower ? Expr::isPositive(place - *lower + 1) : Expr(1);
+  Expr isBelow = upper ? Expr::isPositive(*upper - place) : Expr(1);
   return isAbove * isBelow;
 }
 
@@ -190,8 +187,8 @@ PairSet PairSet::neighborhood(const Expr &size, const Coordinate &coordinate) {
   auto begin = [&](const Expr &p) { return Expr::min({Expr::max({p - half, 0}), last}); };
   // begin > k: for no query if k >= last, for every one if k < 0, and where p - half > k otherwise.
   auto firstBeginAbove = [&](const Expr &k, const Steps &steps) {
-    return Expr::max(
-        {Expr::min({steps.firstQuery(k + half + 1), isPositive(k + 1) * length}), isPositive(k - last + 1) * length});
+    Expr whereItMoves = Expr::min({steps.firstQuery(k + half + 1), Expr::isPositive(k + 1) * length});
+    return Expr::max({whereItMoves, Expr::isPositive(k - last + 1) * length});
   };
   ValueBound lower{begin, firstBeginAbove};
   ValueBound upper{[&](const Expr &p) { return begin(p) + size; },
@@ -260,12 +257,12 @@ PairSet PairSet::congruent(Dividend dividend, const Expr &modulus, const Expr &f
 
 /// The query rows before row `end`. Where bounds of keys are asked for, they jump from all keys to none at this row.
 static PairSet queriesBelow(const Expr &end) {
-  return PairSet::halfSpace({/*lower=*/true, isPositive(Expr::row() - end + 1) * Expr::symbol(KvLength), end});
+  return PairSet::halfSpace({/*lower=*/true, Expr::isPositive(Expr::row() - end + 1) * Expr::symbol(KvLength), end});
 }
 
 /// The key rows before row `end`. The adjoint jumps from no query row to all of them at j = end.
 static PairSet keysBelow(const Expr &end) {
-  return PairSet::halfSpace({/*lower=*/false, end, isPositive(Expr::row() - end + 1) * Expr::symbol(Length)});
+  return PairSet::halfSpace({/*lower=*/false, end, Expr::isPositive(Expr::row() - end + 1) * Expr::symbol(Length)});
 }
 
 PairSet PairSet::range(Side side, std::optional<Expr> from, std::optional<Expr> below) {

@@ -31,6 +31,12 @@ Expr Expr::fromTerm(Term term) {
   return result;
 }
 
+Expr Expr::ofSummand(const Summand &summand) {
+  Expr result;
+  result.sum.push_back(summand);
+  return result;
+}
+
 Expr Expr::row() { return fromTerm({TermKind::Row, 0, {}}); }
 
 Expr Expr::symbol(unsigned index) { return fromTerm({TermKind::Symbol, index, {}}); }
@@ -218,6 +224,108 @@ Expr Expr::extremum(TermKind kind, ArrayRef<Expr> operands) {
 
 Expr Expr::min(ArrayRef<Expr> operands) { return extremum(TermKind::Min, operands); }
 Expr Expr::max(ArrayRef<Expr> operands) { return extremum(TermKind::Max, operands); }
+
+Expr Expr::at(const Expr &row) const {
+  Expr result(constantPart);
+  for (const Summand &s : sum) {
+    std::vector<Expr> operands;
+    for (const Expr &operand : s.term->operands)
+      operands.push_back(operand.at(row));
+    result = result + ofTerm(*s.term, std::move(operands), row) * s.factor;
+  }
+  return result;
+}
+
+/// A term with other operands.
+Expr Expr::ofTerm(const Term &term, std::vector<Expr> operands, const Expr &row) {
+  switch (term.kind) {
+  case TermKind::Row:
+    return row;
+  case TermKind::Symbol:
+    return symbol(term.symbol);
+  case TermKind::FloorDiv:
+    return floorDiv(operands[0], operands[1]);
+  case TermKind::Mod:
+    return mod(operands[0], operands[1]);
+  case TermKind::Min:
+  case TermKind::Max:
+    return extremum(term.kind, operands);
+  case TermKind::Product:
+    return operands[0] * operands[1];
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
+//===-- What is known of any value --------------------------------------------------------------------------------===//
+
+/// If an expression is an extremum and a number: the operands, each with the number added.
+static std::optional<std::vector<Expr>> operandsOf(const Expr &expr, Expr::TermKind kind) {
+  if (expr.summands().size() != 1 || expr.summands()[0].factor != 1 || expr.summands()[0].term->kind != kind)
+    return std::nullopt;
+  std::vector<Expr> operands;
+  for (const Expr &operand : expr.summands()[0].term->operands)
+    operands.push_back(operand + expr.constantSummand());
+  return operands;
+}
+
+/// What a term is at least (`low`) or at most, by a smaller one: x - m + 1 <= floor(x / m) * m <= x for a symbol m, and
+/// 0 <= x mod m <= m - 1. Nothing for other terms.
+static std::optional<Expr> estimate(const Expr::Term &term, bool low) {
+  auto isQuotientTimes = [](const Expr &quotient, const Expr &divisor) {
+    return quotient.constantSummand() == 0 && quotient.summands().size() == 1 && quotient.summands()[0].factor == 1 &&
+           quotient.summands()[0].term->kind == Expr::TermKind::FloorDiv &&
+           quotient.summands()[0].term->operands[1] == divisor;
+  };
+  if (term.kind == Expr::TermKind::Mod)
+    return low ? Expr(0) : term.operands[1] - 1;
+  if (term.kind != Expr::TermKind::Product)
+    return std::nullopt;
+  for (unsigned side : {0, 1})
+    if (const Expr &quotient = term.operands[side], &divisor = term.operands[1 - side];
+        isQuotientTimes(quotient, divisor)) {
+      const Expr &x = quotient.summands()[0].term->operands[0];
+      return low ? x - divisor + 1 : x;
+    }
+  return std::nullopt;
+}
+
+/// The same of a whole summand: floor(x / 8) * 8 is one summand with factor 8.
+static std::optional<Expr> estimate(const Expr::Summand &summand, bool low) {
+  bool lowOfTerm = summand.factor > 0 ? low : !low;
+  if (summand.term->kind != Expr::TermKind::FloorDiv) {
+    auto bound = estimate(*summand.term, lowOfTerm);
+    return bound ? std::optional<Expr>(*bound * summand.factor) : std::nullopt;
+  }
+  auto divisor = summand.term->operands[1].asConstant();
+  if (!divisor || *divisor <= 0 || summand.factor % *divisor != 0)
+    return std::nullopt;
+  const Expr &x = summand.term->operands[0];
+  return (lowOfTerm ? x - *divisor + 1 : x) * (summand.factor / *divisor);
+}
+
+/// Whether the expression is known not to fall below 0. Each estimate removes a term.
+static bool isNotNegative(const Expr &expr) {
+  if (auto constant = expr.asConstant())
+    return *constant >= 0;
+  return llvm::any_of(expr.summands(), [&](const Expr::Summand &summand) {
+    std::optional<Expr> least = estimate(summand, /*low=*/true);
+    return least && isNotNegative(expr - Expr::ofSummand(summand) + *least);
+  });
+}
+
+bool Expr::isAtMost(const Expr &other) const {
+  auto isBelowOther = [&](const Expr &operand) { return operand.isAtMost(other); };
+  auto isAbove = [&](const Expr &operand) { return isAtMost(operand); };
+  if (auto operands = operandsOf(*this, TermKind::Max); operands && llvm::all_of(*operands, isBelowOther))
+    return true;
+  if (auto operands = operandsOf(*this, TermKind::Min); operands && llvm::any_of(*operands, isBelowOther))
+    return true;
+  if (auto operands = operandsOf(other, TermKind::Min); operands && llvm::all_of(*operands, isAbove))
+    return true;
+  if (auto operands = operandsOf(other, TermKind::Max); operands && llvm::any_of(*operands, isAbove))
+    return true;
+  return isNotNegative(other - *this);
+}
 
 //===-- Evaluation ------------------------------------------------------------------------------------------------===//
 

@@ -2,216 +2,158 @@
 //
 // Turns a pattern into phases of disjoint boxes.
 //
-//   1. Rows first: each list of query rows that the pattern singles out becomes a phase of its own that owns those
-//      rows; for the rest the pattern is simplified with "not in that list".
-//   2. A phase's pattern is expanded into disjoint conjunctions of leaves (A or B becomes A, and B without A).
-//   3. Each conjunction becomes a box: half-spaces are bounds, conditions make them empty for the heads for which they
-//      do not hold, a listed key or a segment chooses the key order, and what is left is the box's residual test.
+//   1. Rows first: each set of query rows that the pattern singles out, a list or some remainders, becomes a phase of
+//      its own that owns those rows; for the rest the pattern is simplified with "not in that set".
+//   2. A phase's pattern is taken apart into disjoint pieces (Pieces.h).
+//   3. Pieces in which the query's remainder decides about the key's are put into classes, one phase for each modulus,
+//      those between columns of a grid into patches, one phase for each width; the others share a phase. Phases over the same rows continue one another.
+//   4. Each piece becomes a box: half-spaces are bounds, conditions make them empty for the heads for which they do not
+//      hold, a link between classes, a listed key, remainders of the key or a segment choose the key order, a
+//      table of blocks lets one run over its entries, and what is
+//      left is the box's residual test.
 //
 // If a phase falls into too many pieces, it becomes one box over all keys that tests the whole pattern: slow, but
 // right, and the plan says so.
 
-#include "attn/Pattern/Plan.h"
+#include "Periods.h"
+#include "Pieces.h"
+#include "attn/Pattern/Walk.h"
 #include "llvm/ADT/STLExtras.h"
 #include <algorithm>
+#include <limits>
 
 using namespace attn;
 using Kind = PairSet::Kind;
 
 namespace {
 
-/// Leaves that all have to hold.
-using Conjunction = std::vector<PairSet>;
-
-//===-- Conjunctions ----------------------------------------------------------------------------------------------===//
-
-/// Whether a constant difference shows that a <= b.
-bool isAtMost(const Expr &a, const Expr &b) { return (a - b).asConstant().value_or(1) <= 0; }
-
-bool implies(const HalfSpace &a, const HalfSpace &b) {
-  return a.lower == b.lower && (a.lower ? isAtMost(b.byQuery, a.byQuery) : isAtMost(a.byQuery, b.byQuery));
-}
-
-bool placeAlike(const Relation &a, const Relation &b) { return a.place == b.place && a.offsets == b.offsets; }
-
-bool implies(const Relation &a, const Relation &b) {
-  return placeAlike(a, b) && (!b.lower || (a.lower && isAtMost(*b.lower, *a.lower))) &&
-         (!b.upper || (a.upper && isAtMost(*a.upper, *b.upper)));
-}
-
-bool areDisjoint(const Relation &a, const Relation &b) {
-  auto isBefore = [](const Relation &x, const Relation &y) {
-    return x.upper && y.lower && isAtMost(*x.upper, *y.lower);
-  };
-  return placeAlike(a, b) && (isBefore(a, b) || isBefore(b, a));
-}
-
-/// Whether every pair of leaf `a` is in leaf `b`, as far as constant differences show.
-bool implies(const PairSet &a, const PairSet &b) {
-  auto relationOf = [](const PairSet &leaf) { return leaf.kind() == Kind::Relation ? &leaf.related() : nullptr; };
-  if (a == b)
-    return true;
-  if (a.kind() == Kind::Not)
-    return b.kind() == Kind::Not && implies(b.members().front(), a.members().front());
-  if (b.kind() == Kind::Not) {
-    const Relation *inside = relationOf(a), *outside = relationOf(b.members().front());
-    return inside && outside && areDisjoint(*inside, *outside);
-  }
-  if (a.kind() == Kind::HalfSpace)
-    return b.kind() == Kind::HalfSpace && implies(a.half(), b.half());
-  return relationOf(a) && relationOf(b) && implies(*relationOf(a), *relationOf(b));
-}
-
-/// Adds a leaf; false if nothing is left.
-bool addLeaf(Conjunction &all, const PairSet &leaf) {
-  PairSet complement = leaf.complement();
-  auto admitsNone = [&](const PairSet &other) { return implies(other, complement); };
-  if (leaf.kind() == Kind::Empty || llvm::any_of(all, admitsNone))
-    return false;
-  if (leaf.kind() == Kind::Full || llvm::any_of(all, [&](const PairSet &other) { return implies(other, leaf); }))
-    return true;
-  llvm::erase_if(all, [&](const PairSet &other) { return implies(leaf, other); });
-  all.push_back(leaf);
-  return true;
-}
-
-bool isCondition(const PairSet &leaf) {
-  const PairSet &inner = leaf.kind() == Kind::Not ? leaf.members().front() : leaf;
-  return inner.kind() == Kind::Relation && inner.related().isCondition();
-}
-
-unsigned costOfExcluding(Kind kind) {
-  switch (kind) {
-  case Kind::SameSegment:
-    return 2;
-  case Kind::Listed:
-    return 3;
-  case Kind::Relation:
-  case Kind::BlockTable:
-    return 4;
-  case Kind::Where:
-    return 5;
-  default:
-    return 1;
-  }
-}
-
-/// Members that are cheap to exclude come first in a union: conditions, then bounds, segments, key lists, what is
-/// computed for every pair, and regions last; of equal ones those whose complement does not fall apart.
-std::pair<unsigned, bool> costOfExcluding(const PairSet &set) {
-  unsigned cost = 0;
-  set.forEachLeaf([&](const PairSet &leaf) {
-    if (!isCondition(leaf))
-      cost = std::max(cost, costOfExcluding(leaf.kind()));
-  });
-  return {cost, set.kind() == Kind::Intersect};
-}
-
-/// Expands a set into disjoint conjunctions.
-class Expansion {
-public:
-  static constexpr unsigned limit = 48;
-
-  /// Nothing if the set falls into more than `limit` pieces.
-  static std::optional<std::vector<Conjunction>> of(const PairSet &set) {
-    Expansion expansion;
-    expansion.expand({set}, {});
-    if (expansion.pieces.size() > limit)
-      return std::nullopt;
-    return std::move(expansion.pieces);
-  }
-
-private:
-  /// Adds the pieces of: every set of `pending`, and every leaf of `fixed`.
-  void expand(std::vector<PairSet> pending, Conjunction fixed) {
-    while (!pending.empty()) {
-      PairSet set = pending.back();
-      pending.pop_back();
-      if (pieces.size() > limit)
-        return;
-      if (set.kind() == Kind::Intersect) {
-        pending.insert(pending.end(), set.members().rbegin(), set.members().rend());
-      } else if (set.kind() == Kind::Union) {
-        std::vector<PairSet> members(set.members().begin(), set.members().end());
-        llvm::stable_sort(members,
-                          [](const PairSet &a, const PairSet &b) { return costOfExcluding(a) < costOfExcluding(b); });
-        // A or B or C = A, then B without A, then C without A and B.
-        std::vector<PairSet> branch = pending;
-        for (const PairSet &member : members) {
-          branch.push_back(member);
-          expand(branch, fixed);
-          branch.back() = member.complement();
-        }
-        return;
-      } else if (!addLeaf(fixed, set)) {
-        return;
-      }
-    }
-    pieces.push_back(std::move(fixed));
-  }
-
-  std::vector<Conjunction> pieces;
+/// Pieces that one phase runs over.
+struct Group {
+  std::optional<Order> queries; // the order that its rows need, if they need one
+  std::vector<Piece> pieces;
 };
 
-//===-- Phases ----------------------------------------------------------------------------------------------------===//
+bool listsKeys(const PairSet &leaf) { return leaf.kind() == Kind::Listed && leaf.side() == Side::Keys; }
 
 class Planner {
 public:
-  Planner(const PairSet &pattern, const Target &target) : pattern(pattern), target(target) {
+  Planner(const PairSet &pattern, const Target &target, const PlanHints &hints)
+      : pattern(pattern), target(target), hints(hints) {
     plan.tile = target.tile;
-    plan.orders = {{OrderKind::All, Side::Queries, 0}, {OrderKind::All, Side::Keys, 0}};
+    plan.orders = {Order::all(Side::Queries), Order::all(Side::Keys)};
   }
 
   Plan run() {
     llvm::SmallVector<unsigned> owned;
     PairSet rest = pattern;
-    for (unsigned table : rowLists()) {
-      auto assume = [&](const PairSet &set, bool inList) {
+    for (const PairSet &rows : rowSets()) {
+      auto assume = [&](const PairSet &set, bool inSet) {
         return set.rewriteLeaves([&](const PairSet &leaf) -> std::optional<PairSet> {
-          if (leaf.kind() != Kind::Listed || leaf.side() != Side::Queries || leaf.index() != table)
-            return std::nullopt;
-          return inList ? PairSet::full() : PairSet::empty();
+          if (leaf == rows || leaf.complement() == rows)
+            return (leaf == rows) == inSet ? PairSet::full() : PairSet::empty();
+          return std::nullopt;
         });
       };
-      unsigned order = orderIndex({OrderKind::Listed, Side::Queries, table});
-      addPhase(order, owned, assume(rest, true));
+      unsigned order = orderIndex(*orderOf(rows));
+      addPhases(order, owned, assume(rest, true));
       owned.push_back(order);
       rest = assume(rest, false);
     }
-    addPhase(0, owned, rest);
-    if (target.local && isLocal(plan.phases.back()))
-      plan.tile = *target.local;
-    else if (target.local && target.compactKeys > 0 && movesWithRows(plan.phases.back()))
-      plan.compact = target.local, plan.compactKeys = target.compactKeys;
+    unsigned first = plan.phases.size();
+    addPhases(0, owned, rest);
+    chooseTiles(first);
+    shapePatches();
     return std::move(plan);
   }
 
 private:
-  /// At most two lists of rows get phases of their own; further ones are tested.
-  llvm::SmallVector<unsigned> rowLists() const {
-    llvm::SmallVector<unsigned> tables;
-    pattern.forEachLeaf([&](const PairSet &leaf) {
-      if (leaf.kind() == Kind::Listed && leaf.side() == Side::Queries && !llvm::is_contained(tables, leaf.index()))
-        tables.push_back(leaf.index());
-    });
-    if (tables.size() > 2)
-      tables.truncate(2);
-    return tables;
+  //===-- Tiles -------------------------------------------------------------------------------------------------===//
+
+  /// Phases from `first` on are those of most rows.
+  void chooseTiles(unsigned first) {
+    llvm::ArrayRef<Phase> others = llvm::ArrayRef(plan.phases).drop_front(first);
+    if (target.locals.empty())
+      return;
+    if (llvm::all_of(others, [&](const Phase &phase) { return isLocal(phase); }))
+      plan.tile = bestLocalTile();
+    else if (target.compactKeys > 0 && llvm::any_of(others, movesWithRows))
+      plan.compact = target.locals.front().shape, plan.compactKeys = target.compactKeys;
   }
 
-  /// Whether the keys of a row are few, however long the sequence is.
-  bool isLocal(const Phase &phase) const {
-    return llvm::all_of(phase.boxes, [&](const Box &box) {
-      bool moves = box.lower.dependsOnRow() && box.upper.dependsOnRow();
-      return moves || box.sameSegment || plan.orders[box.keys].kind == OrderKind::Listed;
+  /// A patch is a tile, as square as it can be.
+  void shapePatches() {
+    for (Order &order : plan.orders) {
+      if (order.kind != OrderKind::Patches)
+        continue;
+      for (order.patchColumns = 8; plan.tile.rows % order.patchColumns != 0;)
+        order.patchColumns /= 2;
+      order.patchRows = plan.tile.rows / order.patchColumns;
+    }
+  }
+
+  //===-- Rows first --------------------------------------------------------------------------------------------===//
+
+  /// The query rows of a leaf that speaks of them alone.
+  static std::optional<Order> orderOf(const PairSet &leaf) {
+    if (leaf.kind() == Kind::Listed && leaf.side() == Side::Queries)
+      return Order::listed(Side::Queries, leaf.index());
+    if (leaf.kind() != Kind::Relation || isCondition(leaf))
+      return std::nullopt;
+    std::optional<Remainders> rows = Remainders::ofQueries(leaf.related());
+    return rows ? std::optional<Order>(rows->order(Side::Queries)) : std::nullopt;
+  }
+
+  /// At most two sets of rows get phases of their own; further ones are tested.
+  std::vector<PairSet> rowSets() const {
+    std::vector<PairSet> sets;
+    pattern.forEachLeaf([&](const PairSet &leaf) {
+      if (orderOf(leaf) && !llvm::is_contained(sets, leaf) && !llvm::is_contained(sets, leaf.complement()))
+        sets.push_back(leaf);
     });
+    if (sets.size() > 2)
+      sets.erase(sets.begin() + 2, sets.end());
+    return sets;
+  }
+
+  /// Whether the keys of a row are few, however long the sequence is, or rows come class by class, which are short.
+  bool isLocal(const Phase &phase) const {
+    return plan.orders[phase.queries].kind == OrderKind::Classes || llvm::all_of(phase.boxes, [&](const Box &box) {
+             bool moves = box.bounds.lower.dependsOnRow() && box.bounds.upper.dependsOnRow();
+             OrderKind keys = plan.orders[box.keys].kind;
+             return moves || box.sameSegment || keys == OrderKind::Listed || keys == OrderKind::Remainders;
+           });
+  }
+
+  /// The tile in which a typical call takes least time. A part of its query tiles shows that.
+  TileShape bestLocalTile() const {
+    constexpr int64_t sampled = 16;
+    bool isTested = llvm::any_of(plan.phases, [](const Phase &phase) {
+      return llvm::any_of(phase.boxes, [](const Box &box) { return box.test.has_value(); });
+    });
+    const LocalTile *best = &target.locals.front();
+    if (!hints.typical || isTested || target.locals.size() == 1)
+      return best->shape;
+    double least = std::numeric_limits<double>::infinity();
+    for (const LocalTile &tile : target.locals) {
+      Plan candidate = plan;
+      candidate.tile = tile.shape;
+      double time = 0;
+      for (const PairCounts &pairs : countPairs(candidate, *hints.typical, /*testLimit=*/1, sampled))
+        time += tile.pairTime * static_cast<double>(pairs.computed);
+      if (time < least)
+        least = time, best = &tile;
+    }
+    return best->shape;
   }
 
   /// Whether rows differ in how many keys they look at: then small tiles waste less.
   static bool movesWithRows(const Phase &phase) {
-    return llvm::any_of(phase.boxes,
-                        [](const Box &box) { return box.lower.dependsOnRow() || box.upper.dependsOnRow(); });
+    return llvm::any_of(phase.boxes, [](const Box &box) {
+      return box.bounds.lower.dependsOnRow() || box.bounds.upper.dependsOnRow();
+    });
   }
+
+  //===-- Phases ------------------------------------------------------------------------------------------------===//
 
   unsigned orderIndex(const Order &order) {
     auto known = llvm::find(plan.orders, order);
@@ -220,50 +162,136 @@ private:
     return known - plan.orders.begin();
   }
 
-  void addPhase(unsigned queries, llvm::ArrayRef<unsigned> owned, const PairSet &set) {
+  /// The phases over the rows of one order; those of all rows may be put into other orders.
+  void addPhases(unsigned queries, llvm::ArrayRef<unsigned> owned, const PairSet &set) {
+    std::vector<Group> groups;
+    if (auto pieces = takeApart(set, mostPieces))
+      groups = groupByOrder(std::move(*pieces), /*mayChoose=*/queries == 0);
+    bool isTooMuch = groups.empty() || groups.size() > target.maxPhases || llvm::any_of(groups, [&](const Group &group) {
+                       return group.pieces.size() > target.maxBoxes;
+                     });
+    if (isTooMuch) {
+      addTestedPhase(queries, owned, set);
+      return;
+    }
+    for (auto [number, group] : llvm::enumerate(groups)) {
+      addPhase(queries, owned, group);
+      plan.phases.back().continues = number > 0;
+    }
+  }
+
+  /// Pieces that share a query order; those of rows as they come are first, and there is always one group.
+  std::vector<Group> groupByOrder(std::vector<Piece> pieces, bool mayChoose) const {
+    std::vector<Group> groups(1);
+    for (Piece &piece : pieces) {
+      std::optional<Order> queries = mayChoose ? orderOf(piece) : std::nullopt;
+      auto group = llvm::find_if(groups, [&](const Group &g) { return g.queries == queries; });
+      if (group == groups.end())
+        group = groups.insert(group, Group{queries, {}});
+      group->pieces.push_back(std::move(piece));
+    }
+    if (groups.size() > 1 && groups.front().pieces.empty())
+      groups.erase(groups.begin());
+    return groups;
+  }
+
+  /// The query order in which a piece is dense, if it needs one. Listed keys are few and stay in their list.
+  std::optional<Order> orderOf(const Piece &piece) const {
+    if (llvm::any_of(piece.leaves, listsKeys))
+      return std::nullopt;
+    for (const PairSet &leaf : piece.leaves)
+      if (std::optional<ClassLink> link = linkOf(leaf))
+        return Order::classes(Side::Queries, link->modulus);
+    for (const PairSet &leaf : piece.leaves)
+      if (std::optional<Columns> columns = columnsOf(leaf))
+        return Order::patches(Side::Queries, columns->width);
+    return std::nullopt;
+  }
+
+  std::optional<Columns> columnsOf(const PairSet &leaf) const {
+    if (!target.walksGrids || leaf.kind() != Kind::Relation)
+      return std::nullopt;
+    std::optional<Columns> columns = attn::columnsOf(leaf.related());
+    bool isKnown = columns && !columns->width.anySymbol([&](unsigned symbol) { return isRead(symbol); });
+    return isKnown ? columns : std::nullopt;
+  }
+
+  std::optional<ClassLink> linkOf(const PairSet &leaf) const {
+    if (leaf.kind() != Kind::Relation)
+      return std::nullopt;
+    std::optional<ClassLink> link = ClassLink::of(leaf.related());
+    bool isKnown = link && !link->modulus.anySymbol([&](unsigned symbol) { return isRead(symbol); });
+    return link && (target.readsModuli || isKnown) ? link : std::nullopt;
+  }
+
+  void addTestedPhase(unsigned queries, llvm::ArrayRef<unsigned> owned, const PairSet &set) {
     Phase phase;
     phase.queries = queries;
     phase.except.assign(owned.begin(), owned.end());
-    auto pieces = Expansion::of(set);
-    if (pieces && pieces->size() <= target.maxBoxes) {
-      std::optional<unsigned> segments = queries == 0 ? commonSegments(*pieces) : std::nullopt;
-      if (segments)
-        phase.queries = orderIndex({OrderKind::SegmentSorted, Side::Queries, *segments});
-      for (const Conjunction &piece : *pieces)
-        phase.boxes.push_back(makeBox(piece, segments));
-      llvm::stable_sort(phase.boxes, [](const Box &a, const Box &b) { return a.keys < b.keys; });
-    } else {
-      Box box = makeBox({}, std::nullopt);
-      box.test = set;
-      phase.boxes.push_back(std::move(box));
-      note("a phase of more than " + std::to_string(target.maxBoxes) + " boxes: one box, every pair tested");
-    }
+    phase.boxes.push_back(makeBox({}, std::nullopt, Order::all(Side::Queries)));
+    phase.boxes.back().test = set;
+    note("a phase of more than " + std::to_string(target.maxBoxes) + " boxes: one box, every pair tested");
+    plan.phases.push_back(std::move(phase));
+  }
+
+  void addPhase(unsigned queries, llvm::ArrayRef<unsigned> owned, const Group &group) {
+    Phase phase;
+    phase.queries = queries;
+    phase.except.assign(owned.begin(), owned.end());
+    std::optional<unsigned> segments;
+    if (group.queries)
+      phase.queries = orderIndex(*group.queries);
+    else if (queries == 0 && (segments = commonSegments(group.pieces)))
+      phase.queries = orderIndex(Order::segmentSorted(Side::Queries, *segments));
+    else if (std::optional<Expr> size = queries == 0 ? commonBlocks(group.pieces) : std::nullopt)
+      phase.queries = orderIndex(Order::blocks(Side::Queries, *size, Expr::symbol(QueryOffset)));
+    for (const Piece &piece : group.pieces)
+      phase.boxes.push_back(makeBox(piece, segments, plan.orders[phase.queries]));
+    llvm::stable_sort(phase.boxes, [](const Box &a, const Box &b) { return a.keys < b.keys; });
     plan.phases.push_back(std::move(phase));
   }
 
   /// The table by whose segments both sides can be sorted: every piece over all keys stays inside them.
-  static std::optional<unsigned> commonSegments(llvm::ArrayRef<Conjunction> pieces) {
-    auto listsKeys = [](const PairSet &leaf) { return leaf.kind() == Kind::Listed && leaf.side() == Side::Keys; };
+  static std::optional<unsigned> commonSegments(llvm::ArrayRef<Piece> pieces) {
     std::optional<unsigned> common;
-    for (const Conjunction &piece : pieces) {
-      if (llvm::any_of(piece, listsKeys))
+    for (const Piece &piece : pieces) {
+      if (llvm::any_of(piece.leaves, listsKeys))
         continue;
-      auto segment = llvm::find_if(piece, [&](const PairSet &leaf) {
+      auto segment = llvm::find_if(piece.leaves, [&](const PairSet &leaf) {
         return leaf.kind() == Kind::SameSegment && (!common || leaf.index() == *common);
       });
-      if (segment == piece.end())
+      if (segment == piece.leaves.end())
         return std::nullopt;
       common = segment->index();
     }
     return common;
   }
 
-  Box makeBox(const Conjunction &piece, std::optional<unsigned> segments) {
+  /// The size of the blocks in which query tiles lie, where some piece has a table of blocks; tables of others are tested.
+  std::optional<Expr> commonBlocks(llvm::ArrayRef<Piece> pieces) const {
+    for (const Piece &piece : pieces)
+      for (const PairSet &leaf : piece.leaves)
+        if (isWalked(leaf) && llvm::none_of(piece.leaves, listsKeys))
+          return leaf.block();
+    return std::nullopt;
+  }
+
+  bool isWalked(const PairSet &leaf) const {
+    return target.walksBlocks && leaf.kind() == Kind::BlockTable && !leaf.block().anySymbol([&](unsigned symbol) {
+      return isRead(symbol);
+    });
+  }
+
+  /// Whether a number stands in the call's memory, or differs by head.
+  bool isRead(unsigned symbol) const { return symbol == Head || (hints.isData && hints.isData(symbol)); }
+
+  //===-- Boxes -------------------------------------------------------------------------------------------------===//
+
+  /// What the half-spaces and conditions among some leaves say; the others go to `rest`.
+  static Bounds boundsOf(const Piece &piece, std::vector<PairSet> &rest) {
     Expr length = Expr::symbol(Length), kvLength = Expr::symbol(KvLength);
     std::vector<Expr> lower{Expr(0)}, upper{kvLength}, queryLower{Expr(0)}, queryUpper{length};
-    std::optional<unsigned> listed;
-    std::vector<PairSet> tests;
-    for (const PairSet &leaf : piece) {
+    for (const PairSet &leaf : piece.leaves) {
       if (isCondition(leaf)) {
         Expr holds = indicatorOf(leaf);
         upper.push_back(kvLength * holds);
@@ -272,30 +300,92 @@ private:
         const HalfSpace &half = leaf.half();
         (half.lower ? lower : upper).push_back(half.byQuery);
         (half.lower ? queryUpper : queryLower).push_back(half.byKey);
-      } else if (leaf.kind() == Kind::Listed && leaf.side() == Side::Keys && !listed) {
-        listed = leaf.index();
       } else {
-        tests.push_back(leaf);
+        rest.push_back(leaf);
       }
     }
+    return {Expr::max(lower), Expr::min(upper), Expr::max(queryLower), Expr::min(queryUpper)};
+  }
+
+  /// Outside of {j < f(i)} or {j >= g(i)}: the rows from f(i) to g(i), which begin before i* = f*(j), and not before g*.
+  static std::optional<Bounds> holeOf(const Piece &piece) {
+    if (!piece.hole)
+      return std::nullopt;
+    const HalfSpace &below = piece.hole->members()[0].half(), &above = piece.hole->members()[1].half();
+    return Bounds{below.byQuery, above.byQuery, above.byKey, below.byKey};
+  }
+
+  Box makeBox(const Piece &piece, std::optional<unsigned> segments, const Order &queries) {
     Box box;
     box.keys = 1;
-    if (listed) {
-      box.keys = orderIndex({OrderKind::Listed, Side::Keys, *listed});
-    } else if (segments) {
-      box.keys = orderIndex({OrderKind::SegmentSorted, Side::Keys, *segments});
-      box.sameSegment = true;
-      llvm::erase_if(tests, [&](const PairSet &leaf) { return leaf == PairSet::sameSegment(*segments); });
-    }
-    box.lower = Expr::max(lower);
-    box.upper = Expr::min(upper);
-    box.queryLower = Expr::max(queryLower);
-    box.queryUpper = Expr::min(queryUpper);
-    for (const PairSet &leaf : tests)
+    std::vector<PairSet> rest;
+    box.bounds = boundsOf(piece, rest);
+    box.hole = holeOf(piece);
+    if (queries.kind == OrderKind::Classes)
+      putIntoClasses(box, rest, queries.modulus);
+    else if (queries.kind == OrderKind::Patches)
+      putIntoColumns(box, rest, queries.modulus);
+    else if (auto listed = llvm::find_if(rest, listsKeys); listed != rest.end())
+      putIntoOrder(box, rest, listed, Order::listed(Side::Keys, listed->index()));
+    else if (segments)
+      putIntoSegments(box, rest, *segments);
+    else if (queries.kind != OrderKind::Blocks || !putIntoBlocks(box, rest, queries.modulus))
+      putIntoRemainders(box, rest);
+    for (const PairSet &leaf : rest)
       note(describe(leaf));
-    if (!tests.empty())
-      box.test = PairSet::intersect(tests);
+    if (!rest.empty())
+      box.test = PairSet::intersect(rest);
     return box;
+  }
+
+  using Leaf = std::vector<PairSet>::iterator;
+
+  void putIntoOrder(Box &box, std::vector<PairSet> &rest, Leaf leaf, const Order &order) {
+    box.keys = orderIndex(order);
+    rest.erase(leaf);
+  }
+
+  void putIntoClasses(Box &box, std::vector<PairSet> &rest, const Expr &modulus) {
+    auto leaf = llvm::find_if(rest, [&](const PairSet &l) {
+      std::optional<ClassLink> link = linkOf(l);
+      return link && link->modulus == modulus;
+    });
+    std::optional<ClassLink> link = linkOf(*leaf);
+    box.keyClass = link->keyClass(), box.queryClass = link->queryClass();
+    putIntoOrder(box, rest, leaf, Order::classes(Side::Keys, modulus));
+  }
+
+  void putIntoSegments(Box &box, std::vector<PairSet> &rest, unsigned segments) {
+    box.keys = orderIndex(Order::segmentSorted(Side::Keys, segments));
+    box.sameSegment = true;
+    llvm::erase_if(rest, [&](const PairSet &leaf) { return leaf == PairSet::sameSegment(segments); });
+  }
+
+  void putIntoColumns(Box &box, std::vector<PairSet> &rest, const Expr &width) {
+    auto leaf = llvm::find_if(rest, [&](const PairSet &l) {
+      std::optional<Columns> columns = columnsOf(l);
+      return columns && columns->width == width;
+    });
+    box.columns = columnsOf(*leaf);
+    rest.erase(leaf);
+  }
+
+  bool putIntoBlocks(Box &box, std::vector<PairSet> &rest, const Expr &size) {
+    auto leaf = llvm::find_if(rest, [&](const PairSet &l) { return isWalked(l) && l.block() == size; });
+    if (leaf == rest.end())
+      return false;
+    box.blocks = ListedBlocks{leaf->index(), size};
+    rest.erase(leaf);
+    return true;
+  }
+
+  void putIntoRemainders(Box &box, std::vector<PairSet> &rest) {
+    auto remaindersOf = [](const PairSet &leaf) {
+      return leaf.kind() == Kind::Relation ? Remainders::ofKeys(leaf.related()) : std::nullopt;
+    };
+    auto leaf = llvm::find_if(rest, [&](const PairSet &l) { return remaindersOf(l).has_value(); });
+    if (leaf != rest.end())
+      putIntoOrder(box, rest, leaf, remaindersOf(*leaf)->order(Side::Keys));
   }
 
   /// 1 for the heads for which a condition holds, else 0.
@@ -329,60 +419,41 @@ private:
       plan.tested.push_back(std::move(clause));
   }
 
+  static constexpr unsigned mostPieces = 48;
+
   const PairSet &pattern;
   const Target &target;
+  const PlanHints &hints;
   Plan plan;
 };
 
 } // namespace
 
-Plan attn::planPattern(const PairSet &pattern, const Target &target) { return Planner(pattern, target).run(); }
-
-//===-- Targets ---------------------------------------------------------------------------------------------------===//
-
-Target Target::cpu() {
-  Target target;
-  target.name = "cpu";
-  target.tile = {/*rows=*/64, /*keys=*/64, /*groupRows=*/8, /*granule=*/32};
-  target.flopsPerSecond = 200e9;
-  target.bytesPerSecond = 12e9;
-  return target;
+Plan attn::planPattern(const PairSet &pattern, const Target &target, const PlanHints &hints) {
+  return Planner(pattern, target, hints).run();
 }
 
-// A warpgroup holds 64 rows of the accumulator and of the scores in its registers. Up to 64 columns leave room for
-// three warpgroups of 160 registers, more only for two of 240; past 128, scores shrink to 64 keys. Local patterns take
-// 64 rows, so that a tile of rows sees little more than a row does, and several blocks on a multiprocessor hide each
-// other's waits; 96 keys divide the 64 + 512 that a tile sees of a window of 256 to each side.
-Target Target::sm90a(int64_t headSize, int64_t valueHeadSize, bool hasScore) {
-  auto tileOf = [](int64_t rows, int64_t keys) { return TileShape{rows, keys, rows, keys, /*anchored=*/true}; };
-  int64_t columns = std::max(headSize, valueHeadSize);
-  Target target;
-  target.name = "sm_90a";
-  target.tile = columns <= 64 ? tileOf(192, hasScore ? 112 : 128) : columns <= 128 ? tileOf(128, 128) : tileOf(128, 64);
-  target.local = columns <= 64 ? tileOf(64, 96) : columns <= 192 ? tileOf(64, 64) : tileOf(64, 48);
-  target.compactKeys = columns <= 64 ? 3072 : 0; // measured: docs/performance.md
-  target.flopsPerSecond = 600e12;
-  target.bytesPerSecond = 4.2e12;
-  return target;
-}
+//===-- Plans -----------------------------------------------------------------------------------------------------===//
 
-// Rows take twice the shared memory, and threads multiply by themselves: they need the registers that wgmma leaves to
-// the softmax. Blocks of 64 rows share a multiprocessor and fill each other's pauses.
-Target Target::sm90aF32(int64_t headSize, int64_t valueHeadSize) {
-  int64_t keys = std::max(headSize, valueHeadSize) <= 64 ? 64 : 32;
-  Target target;
-  target.name = "sm_90a";
-  target.tile = {/*rows=*/64, keys, /*groupRows=*/64, /*granule=*/keys, /*anchored=*/true};
-  target.flopsPerSecond = 30e12;
-  target.bytesPerSecond = 4.2e12;
-  return target;
-}
-
-std::optional<Target> Target::find(llvm::StringRef name, int64_t headSize, int64_t valueHeadSize, bool hasScore,
-                                   int64_t elementBytes) {
-  if (name == "cpu")
-    return cpu();
-  if (name == "sm_90a")
-    return elementBytes == 4 ? sm90aF32(headSize, valueHeadSize) : sm90a(headSize, valueHeadSize, hasScore);
-  return std::nullopt;
+PairSet Plan::pairsOf(const Box &box) const {
+  auto atLeast = [](const Expr &bound, const Expr &adjoint) { return PairSet::halfSpace({true, bound, adjoint}); };
+  auto below = [](const Expr &bound, const Expr &adjoint) { return PairSet::halfSpace({false, bound, adjoint}); };
+  const Bounds &bounds = box.bounds;
+  std::vector<PairSet> sets{atLeast(bounds.lower, bounds.queryUpper), below(bounds.upper, bounds.queryLower)};
+  if (box.hole)
+    sets.push_back(
+        PairSet::unite({below(box.hole->lower, box.hole->queryUpper), atLeast(box.hole->upper, box.hole->queryLower)}));
+  if (box.keyClass)
+    sets.push_back(
+        PairSet::relation({Expr::mod(Expr::row(), orders[box.keys].modulus), *box.keyClass, *box.keyClass + 1, {}}));
+  if (box.sameSegment)
+    sets.push_back(PairSet::sameSegment(orders[box.keys].table));
+  if (box.columns)
+    sets.push_back(PairSet::relation({Expr::mod(Expr::row() + box.columns->shift, box.columns->width),
+                                      box.columns->lower, box.columns->upper, {}}));
+  if (box.blocks)
+    sets.push_back(PairSet::blockTable(box.blocks->table, box.blocks->size));
+  if (box.test)
+    sets.push_back(*box.test);
+  return PairSet::intersect(sets);
 }

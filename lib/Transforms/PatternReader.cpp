@@ -4,6 +4,8 @@
 
 #include "attn/Transforms/PatternReader.h"
 #include "BoundReader.h"
+#include "attn/Transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -216,10 +218,52 @@ std::optional<Target> attn::findTarget(StringRef name, AttentionOp op) {
                       query.getElementType().isF32() ? 4 : 2);
 }
 
+/// The default of an argument of the kernel's function.
+static Attribute defaultOf(AttentionOp op, Value argument) {
+  auto block = dyn_cast<BlockArgument>(argument);
+  auto function = op->getParentOfType<func::FuncOp>();
+  return block && function ? function.getArgAttr(block.getArgNumber(), argumentDefault) : Attribute();
+}
+
+/// A call over a long sequence with the defaults of the file: one head, one segment, no blocks. Nothing where a number
+/// has no default.
+static std::optional<CallValues> typicalCall(AttentionOp op, const PatternReading &reading) {
+  constexpr int64_t length = 1 << 14;
+  CallValues values;
+  values.symbols.assign(FirstNamed, 0);
+  values.symbols[Length] = values.symbols[KvLength] = length, values.symbols[Heads] = 1;
+  for (Value symbol : reading.symbols) {
+    Attribute given = defaultOf(op, symbol);
+    auto list = dyn_cast_or_null<DenseI32ArrayAttr>(given);
+    if (auto number = dyn_cast_or_null<IntegerAttr>(given))
+      values.symbols.push_back(number.getInt());
+    else if (list && !list.empty())
+      values.symbols.push_back(list[0]);
+    else if (isa<LengthsType>(symbol.getType()))
+      values.symbols.push_back(length);
+    else
+      return std::nullopt;
+  }
+  for (Value table : reading.tables) {
+    auto list = dyn_cast_or_null<DenseI32ArrayAttr>(defaultOf(op, table));
+    values.tables.push_back(list ? std::vector<int32_t>(list.asArrayRef()) : std::vector<int32_t>());
+    values.tableColumns.push_back(0);
+    if (isa<SegmentsType>(table.getType()))
+      values.tables.back().assign(length, 0);
+  }
+  bindOffsets(reading.pairs, values);
+  return values;
+}
+
 FailureOr<std::pair<PatternReading, Plan>> attn::planAttention(AttentionOp op, const Target &target) {
   FailureOr<PatternReading> reading = readPattern(op);
   if (failed(reading))
     return failure();
-  Plan plan = planPattern(reading->pairs, target);
+  PlanHints hints;
+  hints.isData = [&](unsigned symbol) {
+    return symbol >= FirstNamed && isa<LengthsType, PerHeadType>(reading->symbols[symbol - FirstNamed].getType());
+  };
+  hints.typical = typicalCall(op, *reading);
+  Plan plan = planPattern(reading->pairs, target, hints);
   return std::make_pair(std::move(*reading), std::move(plan));
 }

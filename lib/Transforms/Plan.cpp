@@ -52,10 +52,10 @@ private:
     return builder.getDenseI64ArrayAttr({tile.rows, tile.keys, tile.groupRows, tile.granule});
   }
   OrderAttr orderAttr(unsigned index) {
-    const Order &order = plan.orders[index];
-    return OrderAttr::get(builder.getContext(), static_cast<OrderKindAttrValue>(order.kind), order.table);
+    return OrderAttr::get(builder.getContext(), plan.orders[index]);
   }
   ExprAttr exprAttr(const Expr &expr) { return ExprAttr::get(builder.getContext(), expr); }
+  ExprAttr exprAttr(const std::optional<Expr> &expr) { return expr ? exprAttr(*expr) : ExprAttr(); }
   ArrayAttr requirements() {
     SmallVector<Attribute> list;
     for (const Requirement &r : reading.requirements)
@@ -67,7 +67,7 @@ private:
     SmallVector<Attribute> except;
     for (unsigned order : phase.except)
       except.push_back(orderAttr(order));
-    auto phaseOp = PhaseOp::create(builder, loc, orderAttr(phase.queries),
+    auto phaseOp = PhaseOp::create(builder, loc, orderAttr(phase.queries), phase.continues,
                                    except.empty() ? ArrayAttr() : builder.getArrayAttr(except));
     OpBuilder::InsertionGuard guard(builder);
     builder.createBlock(&phaseOp.getBoxes());
@@ -76,8 +76,24 @@ private:
   }
 
   void writeBox(const Box &box) {
-    auto boxOp = BoxOp::create(builder, loc, orderAttr(box.keys), box.sameSegment, exprAttr(box.lower),
-                               exprAttr(box.upper), exprAttr(box.queryLower), exprAttr(box.queryUpper));
+    auto attrsOf = [&](const std::optional<Bounds> &bounds) -> std::array<ExprAttr, 4> {
+      if (!bounds)
+        return {};
+      return {exprAttr(bounds->lower), exprAttr(bounds->upper), exprAttr(bounds->queryLower),
+              exprAttr(bounds->queryUpper)};
+    };
+    auto [lower, upper, queryLower, queryUpper] = attrsOf(box.bounds);
+    auto [holeLower, holeUpper, holeQueryLower, holeQueryUpper] = attrsOf(box.hole);
+    IntegerAttr blockTable = box.blocks ? builder.getI64IntegerAttr(box.blocks->table) : IntegerAttr();
+    ExprAttr blockSize = box.blocks ? exprAttr(box.blocks->size) : ExprAttr();
+    std::array<ExprAttr, 4> columns = {};
+    if (box.columns)
+      columns = {exprAttr(box.columns->width), exprAttr(box.columns->shift), exprAttr(box.columns->lower),
+                 exprAttr(box.columns->upper)};
+    auto boxOp = BoxOp::create(builder, loc, orderAttr(box.keys), box.sameSegment, exprAttr(box.keyClass),
+                               exprAttr(box.queryClass), blockTable, blockSize, columns[0], columns[1], columns[2],
+                               columns[3], lower, upper, queryLower, queryUpper, holeLower, holeUpper,
+                               holeQueryLower, holeQueryUpper);
     if (!box.test)
       return;
     OpBuilder::InsertionGuard guard(builder);
@@ -118,7 +134,7 @@ private:
     if (!chosen)
       return emitError(loc) << "unknown target '" << target << "'; known are cpu and sm_90a";
     if (tileRows || tileKeys)
-      chosen->local.reset();
+      chosen->locals.clear();
     TileShape &tile = chosen->tile;
     auto setSize = [&](int64_t &size, int64_t requested, int64_t unit, StringRef what) -> LogicalResult {
       if (requested < 0 || requested % unit != 0)

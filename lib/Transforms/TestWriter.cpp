@@ -28,7 +28,7 @@ public:
       return writeRelation(set.related());
     case PairSet::Kind::Listed: {
       bool keys = set.side() == Side::Keys;
-      auto order = OrderAttr::get(builder.getContext(), OrderKindAttrValue::Listed, set.index());
+      auto order = OrderAttr::get(builder.getContext(), Order::listed(set.side(), set.index()));
       return MemberOp::create(builder, loc, builder.getI1Type(), order, keys, keys ? key() : query());
     }
     case PairSet::Kind::SameSegment: {

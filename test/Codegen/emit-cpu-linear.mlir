@@ -32,12 +32,18 @@ attn.linear @kernel(%epsilon: f32 = 1.0e-06) feature (%x) {
 // CAUSAL: memref.store %[[ONE]], %{{.*}}[%{{.*}}, %[[COLUMN]]] : memref<64x32xf32>
 
 // A state is [head size, rounded up][value head size + 1, rounded up].
+// Keys and values to come are asked for meanwhile.
 // CAUSAL-LABEL: func.func private @kernel_causal.absorb.avx512(
+// CAUSAL-COUNT-2: memref.prefetch {{.*}}, read, locality<2>, data
 // CAUSAL: vector.fma
 // CAUSAL: vector.store %{{.*}}, %{{.*}} : memref<24x32xf32>, vector<16xf32>
 
 // Scores of the chunk, the product with the state, the keys that all rows of a micro-tile see.
 // CAUSAL-LABEL: func.func private @kernel_causal.rows.avx512(
+// CAUSAL: memref.prefetch {{.*}}, read, locality<2>, data
+// CAUSAL: math.exp
+// CAUSAL-COUNT-16: memref.prefetch {{.*}}, write, locality<2>, data
+// CAUSAL-NOT: memref.prefetch
 // CAUSAL: memref.load %{{.*}} : memref<8x64xf32>
 // CAUSAL: math.log %{{.*}} : vector<16xf32>
 

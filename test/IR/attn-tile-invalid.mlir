@@ -264,6 +264,30 @@ func.func @write_columns(%acc: !attn_tile.acc<64x128xf32>, %t: !attn_tile.shared
 
 // -----
 
+func.func @load_columns(%p: !llvm.ptr) {
+  // expected-error@+1 {{'attn_tile.load' op reads 65 columns into an accumulator of 64}}
+  %0 = attn_tile.load %p, %p columns(65) of bf16 : !llvm.ptr, !llvm.ptr -> !attn_tile.acc<64x64xf32>
+  return
+}
+
+// -----
+
+func.func @load_nothing(%p: !llvm.ptr) {
+  // expected-error@+1 {{'attn_tile.load' op reads 0 columns into an accumulator of 64}}
+  %0 = attn_tile.load %p, %p columns(0) of bf16 : !llvm.ptr, !llvm.ptr -> !attn_tile.acc<64x64xf32>
+  return
+}
+
+// -----
+
+func.func @load_element(%p: !llvm.ptr) {
+  // expected-error@+1 {{'attn_tile.load' op reads elements of 'f64'; use f32, bf16 or f16}}
+  %0 = attn_tile.load %p, %p columns(64) of f64 : !llvm.ptr, !llvm.ptr -> !attn_tile.acc<64x64xf32>
+  return
+}
+
+// -----
+
 func.func @splat(%x: f32) {
   // expected-error@+1 {{'attn_tile.splat' op of 'f32' to '!attn_tile.operand<64x64xbf16>'; use 'i32'}}
   %0 = attn_tile.splat %x : f32 -> !attn_tile.operand<64x64xbf16>

@@ -34,6 +34,8 @@ func.func @producer(%map: !llvm.ptr, %row: i32, %head: i32) {
   attn_tile.acquire %ring[%slot] : !ring
   // CHECK: attn_tile.fill %[[RING]][%[[SLOT]]] from %{{.*}}[%{{.*}}, %{{.*}}, %{{.*}}] : <2 x 128x64xbf16>, !llvm.ptr
   attn_tile.fill %ring[%slot] from %map[%row, %head, %head] : !ring, !llvm.ptr
+  // CHECK: attn_tile.fill %[[RING]][%[[SLOT]]] from %{{.*}}[%{{.*}} of %{{.*}}, %{{.*}}, %{{.*}}] : <2 x 128x64xbf16>, !llvm.ptr
+  attn_tile.fill %ring[%slot] from %map[%row of %head, %head, %head] : !ring, !llvm.ptr
   // CHECK: %[[NEXT:.*]] = attn_tile.advance %[[SLOT]] of 2
   %next = attn_tile.advance %slot of 2
   // CHECK: attn_tile.publish %[[RING]][%[[NEXT]]] : <2 x 128x64xbf16>
@@ -78,6 +80,12 @@ func.func @memory(%value: !attn_tile.acc<64x72xf32>, %map: !llvm.ptr, %row: i32)
   attn_tile.write %value to %tile : !attn_tile.acc<64x72xf32>, !attn_tile.shared<64x128xf16>
   // CHECK: attn_tile.store %[[TILE]] to %{{.*}}[%{{.*}}, %{{.*}}, %{{.*}}] : <64x128xf16>, !llvm.ptr
   attn_tile.store %tile to %map[%row, %row, %row] : !attn_tile.shared<64x128xf16>, !llvm.ptr
+  // CHECK: attn_tile.store %[[TILE]] to %{{.*}}[%{{.*}} of %{{.*}}, %{{.*}}, %{{.*}}] : <64x128xf16>, !llvm.ptr
+  attn_tile.store %tile to %map[%row of %row, %row, %row] : !attn_tile.shared<64x128xf16>, !llvm.ptr
+  // CHECK: attn_tile.load aligned %{{.*}}, %{{.*}} columns(70) of f16 : !llvm.ptr, !llvm.ptr -> <64x72xf32>
+  %aligned = attn_tile.load aligned %map, %map columns(70) of f16 : !llvm.ptr, !llvm.ptr -> !attn_tile.acc<64x72xf32>
+  // CHECK: attn_tile.load %{{.*}}, %{{.*}} columns(72) of f32 : !llvm.ptr, !llvm.ptr -> <64x72xf32>
+  %any = attn_tile.load %map, %map columns(72) of f32 : !llvm.ptr, !llvm.ptr -> !attn_tile.acc<64x72xf32>
   // CHECK: attn_tile.chunk %[[TILE]][%{{.*}}, %{{.*}}] : <64x128xf16> -> !llvm.ptr<3>
   %chunk = attn_tile.chunk %tile[%row, %row] : !attn_tile.shared<64x128xf16> -> !llvm.ptr<3>
   return

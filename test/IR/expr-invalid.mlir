@@ -31,6 +31,6 @@ func.func private @zero() attributes {
 // -----
 
 func.func private @order() attributes {
-  // expected-error@+1 {{unknown order 'strided'; known are all, listed and sorted}}
+  // expected-error@+1 {{unknown order 'strided'; known are all, listed, sorted, classes, remainders, blocks and patches}}
   a = #attn.order<strided(1)>
 }

@@ -62,6 +62,34 @@ func.func @orders(%q: !rows, %k: !rows, %v: !rows, %left: index, %lengths: !attn
   return
 }
 
+// CHECK-LABEL: func.func @computed_orders
+func.func @computed_orders(%q: !rows, %k: !rows, %v: !rows, %stride: index) {
+  attn.plan %q, %k, %v symbols(%stride : index) tile [64, 64, 8, 32] {
+    // CHECK: attn.phase queries(remainders(s0, query_offset, 0, min(1, s0))) {
+    attn.phase queries(remainders(s0, query_offset, 0, min(1, s0))) {
+      // CHECK-NEXT: attn.box keys(all) rows [0, kv_length) columns [0, length){{$}}
+      attn.box keys(all) rows [0, kv_length) columns [0, length)
+    }
+    // CHECK: attn.phase queries(all) except(remainders(s0, query_offset, 0, min(1, s0))) {
+    attn.phase queries(all) except(remainders(s0, query_offset, 0, min(1, s0))) {
+      // CHECK-NEXT: attn.box keys(remainders(8, -key_offset, 6, 8)) rows [0, i) columns [i + 1, length) without rows [i - 4, i - 2) columns [i + 3, i + 5){{$}}
+      attn.box keys(remainders(8, -key_offset, 6, 8)) rows [0, i) columns [i + 1, length) without rows [i - 4, i - 2) columns [i + 3, i + 5)
+    }
+    // CHECK: attn.phase queries(classes(s0 - 1)) continues except(remainders(s0, query_offset, 0, min(1, s0))) {
+    attn.phase queries(classes(s0 - 1)) continues except(remainders(s0, query_offset, 0, min(1, s0))) {
+      // CHECK-NEXT: attn.box keys(classes(s0 - 1)) class (mod(i, s0 - 1), mod(i + 3, s0 - 1)) rows [0, i) columns [i + 1, length)
+      // CHECK-SAME: without rows [i - 4, i - 2) columns [i + 3, i + 5) test (%{{.*}}, %{{.*}}, %{{.*}}, %[[J:.*]]) {
+      attn.box keys(classes(s0 - 1)) class (mod(i, s0 - 1), mod(i + 3, s0 - 1)) rows [0, i) columns [i + 1, length)
+          without rows [i - 4, i - 2) columns [i + 3, i + 5) test (%b, %h, %i, %j) {
+        // CHECK-NEXT: attn.member %[[J]] of keys remainders(8, 0, 2, 4)
+        %is = attn.member %j of keys remainders(8, 0, 2, 4)
+        attn.yield %is : i1
+      }
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
 // CHECK-LABEL: func.func @one_sequence
 func.func @one_sequence(%q: !rows, %k: !rows, %v: !rows, %width: index, %left: !attn.per_head) {
   // CHECK: symbols(%{{.*}}, %{{.*}} : index, !attn.per_head) tile [64, 64, 8, 32] one_sequence

@@ -17,7 +17,7 @@
 
 // CHECK: "builtin.module"
 // CHECK-DAG: sym_name = "full.tile.0.avx512"
-// CHECK-DAG: sym_name = "slope.group.bounds.listed.generic"
+// CHECK-DAG: sym_name = "slope.group.holes.listed.generic"
 
 // LLVM-NOT: declare {{.*}} @{{(exp|exp2|log|log2|fma|tanh|floor)f?}}(
 // LLVM-DAG: define {{.*}} @full(

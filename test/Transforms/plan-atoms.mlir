@@ -4,11 +4,9 @@
 //
 // RUN: attn-opt %s --attn-specialize --attn-plan | FileCheck %s
 
-// A dilated window is a window of as many positions, of which the taps are tested.
-// CHECK-LABEL: func.func @dilated
-// CHECK: symbols(%{{.*}}, %{{.*}} : index, index)
-// CHECK: attn.box keys(all) rows [max(0, i + query_offset - key_offset - (s0) * (s1)), min(kv_length, i + query_offset - key_offset + 1))
-// CHECK-SAME: test (%{{.*}}, %{{.*}}, %[[I:.*]], %[[J:.*]]) {
+// A second modulus is tested in the classes of the first: place, lower bound, upper bound.
+// CHECK-LABEL: func.func @two_moduli
+// CHECK: attn.box keys(classes(s0)) {{.*}} test (%{{.*}}, %{{.*}}, %[[I:.*]], %[[J:.*]]) {
 // CHECK-NEXT: %[[PLACE:.*]] = attn.apply mod(i + key_offset, s1) at %[[J]]
 // CHECK-NEXT: %[[LOWER:.*]] = attn.apply mod(i + query_offset, s1) at %[[I]]
 // CHECK-NEXT: %[[ABOVE:.*]] = arith.cmpi sge, %[[PLACE]], %[[LOWER]]
@@ -16,20 +14,11 @@
 // CHECK-NEXT: %[[BELOW:.*]] = arith.cmpi slt, %[[PLACE]], %[[UPPER]]
 // CHECK-NEXT: %[[BOTH:.*]] = arith.andi %[[ABOVE]], %[[BELOW]]
 // CHECK-NEXT: attn.yield %[[BOTH]]
-attn.pattern @dilated(%left: index = 8, %dilation: index = 4) {
-  %taps = attn.window left(%left) right(0) dilation(%dilation)
-  attn.yield %taps
-}
-
-// A remainder without an upper bound is asked for the lower one alone.
-// CHECK-LABEL: func.func @summaries
-// CHECK: test (%{{.*}}, %{{.*}}, %{{.*}}, %[[J:.*]]) {
-// CHECK: %[[PLACE:.*]] = attn.apply mod(i + key_offset, 8) at %[[J]]
-// CHECK: %[[IS:.*]] = arith.cmpi sge, %[[PLACE]],
-// CHECK-NEXT: attn.yield %[[IS]]
-attn.pattern @summaries() {
-  %last = attn.congruent key mod(8) from(6) to(7)
-  attn.yield %last
+attn.pattern @two_moduli(%a: index = 4, %b: index = 6) {
+  %first = attn.congruent (query - key) mod(%a)
+  %second = attn.congruent (query - key) mod(%b)
+  %pairs = attn.intersect %first, %second
+  attn.yield %pairs
 }
 
 // A per-head parameter is a symbol like another: one phase, one box.
@@ -105,17 +94,19 @@ attn.pattern @rows_and_columns(%count: index = 16) {
   attn.yield %hub
 }
 
-// A table of blocks is asked by block row and block.
+// Where queries are not taken block by block, a table of blocks is asked by block row and block.
 // CHECK-LABEL: func.func @table
 // CHECK-SAME: %[[RANDOM:[^:]*]]: !attn.blocks {attn.name = "random"}
 // CHECK: tables(%[[RANDOM]] : !attn.blocks)
-// CHECK: test (%{{.*}}, %{{.*}}, %[[I:.*]], %[[J:.*]]) {
+// CHECK: attn.box keys(classes(3)) {{.*}} test (%{{.*}}, %{{.*}}, %[[I:.*]], %[[J:.*]]) {
 // CHECK-NEXT: %[[ROW:.*]] = attn.apply floordiv(i + query_offset, s0) at %[[I]]
 // CHECK-NEXT: %[[ENTRY:.*]] = attn.apply floordiv(i + key_offset, s0) at %[[J]]
 // CHECK-NEXT: attn.lists %[[RANDOM]][%[[ROW]]], %[[ENTRY]]
 attn.pattern @table(%random: !attn.blocks, %block: index = 16) {
   %drawn = attn.block_table %random block(%block)
-  attn.yield %drawn
+  %some = attn.congruent (query - key) mod(3)
+  %pairs = attn.intersect %drawn, %some
+  attn.yield %pairs
 }
 
 // Offsets in segments stand in the place of rows; a row without one is in no pair.
@@ -154,6 +145,20 @@ attn.pattern @raster(%width: index = 16) {
   %place = attn.raster %row, %column blocks [2, 4]
   %past = attn.causal on %place
   attn.yield %past
+}
+
+// A relation without an upper bound is asked for the lower one alone.
+// CHECK-LABEL: func.func @later_in_the_raster
+// CHECK: test (%{{.*}}, %{{.*}}, %[[I:.*]], %[[J:.*]]) {
+// CHECK: %[[IS:.*]] = arith.cmpi sge,
+// CHECK-NEXT: attn.yield %[[IS]]
+attn.pattern @later_in_the_raster() {
+  %row, %column = attn.grid [16]
+  %place = attn.raster %row, %column blocks [2, 4]
+  %past = attn.causal on %place
+  %all = attn.full
+  %later = attn.minus %all, %past
+  attn.yield %later
 }
 
 // A grid has to be as large as its neighborhood; what is asked twice is required once.

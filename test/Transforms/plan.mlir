@@ -195,8 +195,8 @@ attn.pattern @where(%stride: index = 2) {
 // CHECK-LABEL: func.func @disjoint_boxes
 // CHECK: attn.phase queries(all) {
 // CHECK-NEXT: attn.box keys(all) rows [max(0, i + query_offset - key_offset - 8), min(kv_length, i + query_offset - key_offset + 9))
-// CHECK-NEXT: attn.box keys(all) rows [max(0, [[BLOCK:-key_offset \+ \(s0\) \* \(floordiv\(i \+ query_offset, s0\)\)]]), min(kv_length, i + query_offset - key_offset - 8,
-// CHECK-NEXT: attn.box keys(all) rows [max(0, [[BLOCK]], i + query_offset - key_offset + 9),
+// CHECK-NEXT: attn.box keys(all) rows [max(0, [[BLOCK:-key_offset \+ \(s0\) \* \(floordiv\(i \+ query_offset, s0\)\)]]), min(kv_length, i + query_offset - key_offset - 8))
+// CHECK-NEXT: attn.box keys(all) rows [max(0, i + query_offset - key_offset + 9),
 // CHECK-NEXT: }
 attn.pattern @disjoint_boxes(%block: index = 64) {
   %near = attn.window left(8) right(8)
@@ -276,11 +276,12 @@ attn.pattern @segments_or_window(%ids: !attn.segments) {
 // CHECK: %[[LOW:.*]] = attn.apply -key_offset + (s0) * (floordiv(i + query_offset, s0)) at %[[I]]
 // CHECK: arith.cmpi sge, %[[J]], %[[LOW]] : index
 // CHECK-NOT: attn.box
-attn.pattern @fallback(%a: index = 1, %b: index = 3, %c: index = 5, %d: index = 7) {
+attn.pattern @fallback(%a: index = 1, %b: index = 3, %c: index = 5, %d: index = 7, %e: index = 9) {
   %first = attn.block_local %a
   %second = attn.block_local %b
   %third = attn.block_local %c
   %fourth = attn.block_local %d
-  %pairs = attn.union %first, %second, %third, %fourth
+  %fifth = attn.block_local %e
+  %pairs = attn.union %first, %second, %third, %fourth, %fifth
   attn.yield %pairs
 }

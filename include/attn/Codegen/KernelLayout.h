@@ -37,11 +37,11 @@ struct NamedSymbol {
 };
 
 struct OrderLayout {
-  OrderKindAttrValue kind;
-  Side side;
-  int tensor = -1; // of the call
+  Order order;         // its expressions are over the layout's symbols
+  int tensor = -1;     // of the call
+  bool ofHead = false; // query heads differ in it, also those that share a key head
   int rowsView = -1, flagsView = -1, keyView = -1, valueView = -1;
-  unsigned countSymbol = 0;
+  unsigned countSymbol = 0; // of orders that are not computed
 };
 
 struct MatchLayout {
@@ -69,7 +69,11 @@ struct TermLayout {
 /// What is known of a phase before any call.
 struct PhaseLayout {
   unsigned queries = 0;       // order
-  bool hasTables = false;     // its query order or one of its key orders is made of run-time data
+  unsigned stage = 0;         // phases of a stage run side by side, after those of the stages before
+  bool isScattered = false;   // rows come from a table, or are remainders that are not read run by run
+  bool hasCopiedRuns = false; // of which there are some of the latter
+  bool isComputed = false;    // it has orders that closed forms say
+  int runs = -1;              // the key order of remainders that is read run by run, if there is one
   bool movesWithRows = false; // rows differ in how many keys they look at
   bool isTested = false;      // pairs of some box are asked for one by one
   unsigned boxes = 0;
@@ -98,7 +102,7 @@ public:
   llvm::SmallVector<TensorArgument> tensors;
   llvm::SmallVector<ScalarArgument> scalars;
   llvm::SmallVector<NamedSymbol> symbols;
-  llvm::SmallVector<OrderLayout> orders;
+  std::vector<OrderLayout> orders;
   llvm::SmallVector<MatchLayout> matches;
   llvm::SmallVector<PhaseLayout> phases;
   llvm::SmallVector<OffsetsLayout> offsets;
@@ -118,7 +122,12 @@ public:
 
   TileShape tileShape() const { return {tile[0], tile[1], tile[2], tile[3], anchored}; }
   unsigned symbolCount() const { return FirstNamed + symbols.size() + orders.size(); }
-  /// Index of an order; orders are equal if kind, side and table are.
+  /// Whether queries of some phase come in patches of a grid.
+  bool hasGrids() const {
+    return llvm::any_of(orders, [](const OrderLayout &order) { return order.order.kind == OrderKind::Patches; });
+  }
+  /// Whether some phase starts from what another has written.
+  bool hasStages() const { return !phases.empty() && phases.back().stage > 0; }
   unsigned orderIndex(OrderAttr order, Side side) const;
   /// The symbol that holds a scalar argument or a batch's length.
   unsigned symbolOf(mlir::Value argument) const { return symbolsByArgument.lookup(numberOf(argument)); }
@@ -129,6 +138,8 @@ public:
   unsigned tensorOfArgument(unsigned number) const { return tensorsByArgument.lookup(number); }
   unsigned scalarOfArgument(unsigned number) const { return scalarsByArgument.lookup(number); }
   const MatchLayout *matchOf(unsigned queryOrder) const;
+  /// Whether the keys of a box are remainders whose runs the host of a GPU can tell tensor maps, from the first run on.
+  bool isReadInRuns(BoxOp box) const;
   /// The view of the offsets in a tensor's segments.
   unsigned offsetsViewOf(unsigned tensor) const;
 
@@ -149,6 +160,8 @@ private:
   void addOrders(PlanOp plan);
   unsigned addOrder(PlanOp plan, OrderAttr order, Side side);
   void addOffsets(unsigned tensor);
+  bool differsByHead(const Expr &expr) const;
+  void addKeysTo(PhaseLayout &phase, BoxOp box, unsigned keys) const;
 
   llvm::SmallVector<OrderAttr> orderAttrs; // beside `orders`
   static unsigned numberOf(mlir::Value argument) { return mlir::cast<mlir::BlockArgument>(argument).getArgNumber(); }

@@ -42,12 +42,16 @@ def Attn_PlanOp : Attn_Op<"plan", [Pure, AttrSizedOperandSegments, NoTerminator,
 def Attn_PhaseOp : Attn_Op<"phase", [HasParent<"PlanOp">, NoTerminator, SingleBlock]> {
   let summary = "one loop nest over query tiles";
   let description = [{
-    Takes query rows in one order and writes the output of those that are not `except`ed: it owns them. No two phases own
-    the same row.
+    Takes query rows in one order and writes the output of those that are not `except`ed. A row is written by one phase,
+    and by those after it that `continue`: they start from its output and lse.
   }];
-  let arguments = (ins Attn_OrderAttr:$queries, OptionalAttr<TypedArrayAttrBase<Attn_OrderAttr, "orders">>:$except);
+  let arguments = (ins Attn_OrderAttr:$queries, UnitAttr:$continues,
+                       OptionalAttr<TypedArrayAttrBase<Attn_OrderAttr, "orders">>:$except);
   let regions = (region SizedRegion<1>:$boxes);
-  let assemblyFormat = "`queries` `(` custom<OrderRef>($queries) `)` (`except` `(` custom<OrderRefs>($except)^ `)`)? $boxes attr-dict";
+  let assemblyFormat = [{
+    `queries` `(` custom<OrderRef>($queries) `)` (`continues` $continues^)?
+    (`except` `(` custom<OrderRefs>($except)^ `)`)? $boxes attr-dict
+  }];
   let hasVerifier = 1;
 }
 
@@ -55,16 +59,30 @@ def Attn_BoxOp : Attn_Op<"box", [HasParent<"PhaseOp">, SingleBlock]> {
   let summary = "the key rows that the query rows of a phase look at";
   let description = [{
     In the order `keys`, query row i looks at key rows `rows[0](i) <= j < rows[1](i)`; in the other direction, key row j
-    is seen by query rows `columns[0](j) <= i < columns[1](j)`. `same_segment` restricts both to rows of one segment. A
-    pair counts only if the test, if there is one, says so; its arguments are batch, head, query row and key row, and
-    by rows it reads arrays with `clamped` alone.
+    is seen by query rows `columns[0](j) <= i < columns[1](j)`. `same_segment` restricts both to rows of one segment,
+    `class` to rows of one class: of keys for a query row, and of queries for a key row, each the modulus where there is
+    none. `blocks(t, size)` restricts them to the blocks of `size` positions that the plan's table t lists for the query's
+    block. `columns_of(width, shift)` restricts them to the columns [lower, upper) of a grid, (key row + shift) mod width.
+    `without` leaves rows of the same form out. A pair counts only if the test, if there is one, says so; its
+    arguments are batch, head, query row and key row, and by rows it reads arrays with `clamped` alone.
   }];
-  let arguments = (ins Attn_OrderAttr:$keys, UnitAttr:$same_segment, Attn_ExprAttr:$lower, Attn_ExprAttr:$upper,
-                       Attn_ExprAttr:$query_lower, Attn_ExprAttr:$query_upper);
+  let arguments = (ins Attn_OrderAttr:$keys, UnitAttr:$same_segment,
+                       OptionalAttr<Attn_ExprAttr>:$key_class, OptionalAttr<Attn_ExprAttr>:$query_class,
+                       OptionalAttr<I64Attr>:$block_table, OptionalAttr<Attn_ExprAttr>:$block_size,
+                       OptionalAttr<Attn_ExprAttr>:$column_width, OptionalAttr<Attn_ExprAttr>:$column_shift,
+                       OptionalAttr<Attn_ExprAttr>:$column_lower, OptionalAttr<Attn_ExprAttr>:$column_upper,
+                       Attn_ExprAttr:$lower, Attn_ExprAttr:$upper,
+                       Attn_ExprAttr:$query_lower, Attn_ExprAttr:$query_upper,
+                       OptionalAttr<Attn_ExprAttr>:$hole_lower, OptionalAttr<Attn_ExprAttr>:$hole_upper,
+                       OptionalAttr<Attn_ExprAttr>:$hole_query_lower, OptionalAttr<Attn_ExprAttr>:$hole_query_upper);
   let regions = (region AnyRegion:$test);
   let assemblyFormat = [{
     `keys` `(` custom<OrderRef>($keys) `)` (`same_segment` $same_segment^)?
+    (`class` custom<ClassPair>($key_class, $query_class)^)?
+    (`blocks` `(` $block_table^ `,` custom<BareExpr>($block_size) `)`)?
+    (`columns_of` custom<ClassPair>($column_width, $column_shift)^ custom<Bounds>($column_lower, $column_upper))?
     `rows` custom<Bounds>($lower, $upper) `columns` custom<Bounds>($query_lower, $query_upper)
+    (`without` custom<Hole>($hole_lower, $hole_upper, $hole_query_lower, $hole_query_upper)^)?
     `` custom<TestRegion>($test) attr-dict
   }];
   let hasRegionVerifier = 1;

@@ -93,7 +93,11 @@ def Attn_CoordinateType : Attn_Type<"Coordinate", "coordinate"> {
 def Attn_OrderKind : I32EnumAttr<"OrderKindAttrValue", "how an order numbers rows", [
   I32EnumAttrCase<"All", 0, "all">,
   I32EnumAttrCase<"Listed", 1, "listed">,
-  I32EnumAttrCase<"SegmentSorted", 2, "sorted">
+  I32EnumAttrCase<"SegmentSorted", 2, "sorted">,
+  I32EnumAttrCase<"Classes", 3, "classes">,
+  I32EnumAttrCase<"Remainders", 4, "remainders">,
+  I32EnumAttrCase<"Blocks", 5, "blocks">,
+  I32EnumAttrCase<"Patches", 6, "patches">
 ]> {
   let cppNamespace = "::attn";
 }
@@ -103,9 +107,26 @@ def Attn_OrderAttr : AttrDef<Attn_Dialect, "Order"> {
   let summary = "an order of query or key rows";
   let description = [{
     `all` numbers rows as they come. `listed(t)` takes the rows of the plan's table t (tokens), ascending and without
-    duplicates. `sorted(t)` takes rows by (segment id in table t, row).
+    duplicates. `sorted(t)` takes rows by (segment id in table t, row). `classes(m)` takes rows by (row mod m, row), for
+    an expression m. `remainders(m, shift, from, below)` takes the rows for which (row + shift) mod m lies in
+    [from, below), ascending. `blocks(m, shift)` numbers rows as they come, and tiles end where blocks of m of row + shift
+    do. `patches(m, r, c)` takes rows as points of a grid m wide, in patches of r times c points; ranks past its edges
+    stand for no row.
   }];
-  let parameters = (ins EnumParameter<Attn_OrderKind>:$kind, "unsigned":$table);
+  let parameters = (ins EnumParameter<Attn_OrderKind>:$kind, "unsigned":$table, "::attn::Expr":$modulus,
+                        "::attn::Expr":$shift, "::attn::Expr":$from, "::attn::Expr":$below, "int64_t":$patchRows,
+                        "int64_t":$patchColumns);
+  let builders = [AttrBuilder<(ins "const ::attn::Order &":$order), [{
+    return $_get($_ctxt, static_cast<OrderKindAttrValue>(order.kind), order.table, order.modulus, order.shift,
+                 order.from, order.below, order.patchRows, order.patchColumns);
+  }]>];
+  let extraClassDeclaration = [{
+    /// The order of a side's rows that this stands for.
+    Order of(Side side) const {
+      return {static_cast<OrderKind>(getKind()), side,      getTable(), getModulus(), getShift(), getFrom(), getBelow(),
+              getPatchRows(),                    getPatchColumns()};
+    }
+  }];
   let hasCustomAssemblyFormat = 1;
 }
 

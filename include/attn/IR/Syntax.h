@@ -93,6 +93,14 @@ mlir::ParseResult parseOrderRefs(mlir::OpAsmParser &parser, mlir::ArrayAttr &ord
 void printOrderRefs(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::ArrayAttr orders);
 mlir::ParseResult parseBounds(mlir::OpAsmParser &parser, ExprAttr &lower, ExprAttr &upper);
 void printBounds(mlir::OpAsmPrinter &printer, mlir::Operation *op, ExprAttr lower, ExprAttr upper);
+/// `(key class, query class)`
+mlir::ParseResult parseClassPair(mlir::OpAsmParser &parser, ExprAttr &key, ExprAttr &query);
+void printClassPair(mlir::OpAsmPrinter &printer, mlir::Operation *op, ExprAttr key, ExprAttr query);
+/// `rows [lower, upper) columns [queryLower, queryUpper)`
+mlir::ParseResult parseHole(mlir::OpAsmParser &parser, ExprAttr &lower, ExprAttr &upper, ExprAttr &queryLower,
+                            ExprAttr &queryUpper);
+void printHole(mlir::OpAsmPrinter &printer, mlir::Operation *op, ExprAttr lower, ExprAttr upper, ExprAttr queryLower,
+               ExprAttr queryUpper);
 mlir::ParseResult parseBareExpr(mlir::OpAsmParser &parser, ExprAttr &expr);
 void printBareExpr(mlir::OpAsmPrinter &printer, mlir::Operation *op, ExprAttr expr);
 

@@ -56,6 +56,12 @@ public:
   /// The value at `row`; symbols past the end of `symbols` must not occur.
   int64_t evaluate(int64_t row, llvm::ArrayRef<int64_t> symbols) const;
 
+  /// The expression with another in place of the row.
+  Expr at(const Expr &row) const;
+  /// Whether it is known to be at most `other`, whatever the row and the symbols are. A `no` means nothing.
+  bool isAtMost(const Expr &other) const;
+
+  static Expr ofSummand(const Summand &summand);
   int64_t constantSummand() const { return constantPart; }
   llvm::ArrayRef<Summand> summands() const { return sum; }
 
@@ -71,6 +77,8 @@ public:
   static Expr mod(const Expr &dividend, const Expr &divisor);
   static Expr min(llvm::ArrayRef<Expr> operands);
   static Expr max(llvm::ArrayRef<Expr> operands);
+  /// 1 where the value is above 0, else 0.
+  static Expr isPositive(const Expr &value) { return min({1, max({0, value})}); }
 
   /// Prints `max(0, i + query_offset - left)`, the row as `rowName` and symbol s as `symbolNames[s]`.
   void print(llvm::raw_ostream &os, llvm::StringRef rowName, llvm::ArrayRef<llvm::StringRef> symbolNames) const;
@@ -79,6 +87,7 @@ public:
 
 private:
   static Expr fromTerm(Term term);
+  static Expr ofTerm(const Term &term, std::vector<Expr> operands, const Expr &row);
   static Expr extremum(TermKind kind, llvm::ArrayRef<Expr> operands);
   /// A total order, used to keep sums sorted: -1, 0 or 1.
   static int compare(const Expr &a, const Expr &b);

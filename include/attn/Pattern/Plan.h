@@ -3,56 +3,71 @@
 // A plan says in which order a pattern's pairs are multiplied. It is data: the planner makes it, `attn.plan` spells it,
 // both emitters and the walks (Walk.h) read it.
 //
-// A *phase* is one loop nest. It takes query rows in one order, in tiles, and owns them: it alone writes their output.
-// For each query tile it runs over its *boxes*. A box takes key rows in one order; of those, query row i looks at
+// A *phase* is one loop nest. It takes query rows in one order (Order.h), in tiles. For each query tile it runs over its
+// *boxes*. A box takes key rows in one order; of those, query row i looks at
 //
 //     { j : lower(i) <= j < upper(i) }     and, seen from the key side,     { i : queryLower(j) <= i < queryUpper(j) }
 //
-// where all four bounds are in rows, not in tiles: origins are free. A tile is *full* when every pair of it is in the
-// box, *boundary* when some are, and *empty* tiles are not visited. For heads for which a condition does not hold, the
-// upper bounds are 0. Where rows alone cannot say it, the box carries a residual test, asked pair by pair. The boxes of
-// a phase are disjoint, so no pair counts twice.
+// where all four bounds are in rows, not in ranks and not in tiles: origins are free. In an order by classes they hold
+// inside one class of keys, which the query's class decides. A box may have a *hole*, rows of the same form that are left
+// out: where a period crosses what another box has taken already. A tile is *full* when every pair of it is in the box,
+// *boundary* when some are, and *empty* tiles are not visited. For heads for which a condition does not hold, the upper
+// bounds are 0. Where rows alone cannot say it, the box carries a residual test, asked pair by pair. The boxes of all
+// phases are disjoint, so no pair counts twice.
 //
-// What later work needs of this form: orders of more axes are further OrderKinds (strided views, grids), with the same
-// bounds over rows; carried state and partial results are further fields of a phase (who starts from whose state), not
-// of a box; the backward pass reads queryLower and queryUpper, which are kept from the start; sorted buckets are the
-// SegmentSorted order with several rounds.
+// Rows that several phases share. A phase writes all rows of its query order but those of the orders in `except`, which
+// are other phases' alone. One that *continues* starts each row from what the phases before it have written: running
+// maximum lse, running sum 1, accumulator output. So nothing has to be merged, and the last phase leaves the result.
+//
+// What later work needs of this form: orders of more axes are further OrderKinds, with the same bounds over rows; the
+// backward pass reads queryLower and queryUpper, which are kept from the start; sorted buckets are the SegmentSorted
+// order with several rounds.
 
 #ifndef ATTN_PATTERN_PLAN_H
 #define ATTN_PATTERN_PLAN_H
 
-#include "attn/Pattern/PairSet.h"
+#include "attn/Pattern/Order.h"
 
 namespace attn {
 
-enum class OrderKind : uint8_t {
-  All,          // rows 0, 1, 2, ...
-  Listed,       // the rows of a table's tokens, ascending, without duplicates
-  SegmentSorted // rows by (segment id, row); queries without an id come last, keys without one are left out
+/// Key rows for each query row, and query rows for each key row: two ways to say one set.
+struct Bounds {
+  Expr lower, upper;
+  Expr queryLower, queryUpper;
 };
 
-/// A renumbering of the rows of one side: rank r stands for some row. `table` is the run-time data it is made of.
-struct Order {
-  OrderKind kind = OrderKind::All;
-  Side side = Side::Queries;
-  unsigned table = 0;
+/// Keys in the blocks that a table of blocks lists for the query's block; both have `size` positions.
+struct ListedBlocks {
+  unsigned table;
+  Expr size;
+};
 
-  bool operator==(const Order &other) const {
-    return kind == other.kind && side == other.side && (kind == OrderKind::All || table == other.table);
-  }
+/// Keys in some columns of a grid: lower(i) <= (j + shift) mod width < upper(i).
+struct Columns {
+  Expr width, shift;
+  Expr lower, upper;
 };
 
 struct Box {
   unsigned keys = 0;        // index into Plan::orders
   bool sameSegment = false; // only key ranks of the query's segment; both orders are sorted by the same table
-  Expr lower, upper;
-  Expr queryLower, queryUpper;
+  /// Of boxes whose two orders are classes of one modulus: the key row's class for a query row, and the other way round;
+  /// the modulus where there is none. They depend on the row's own class alone.
+  std::optional<Expr> keyClass, queryClass;
+  /// Of boxes of a query order in such blocks: one list serves a whole tile of queries.
+  std::optional<ListedBlocks> blocks;
+  /// Of boxes of a query order in patches of a grid as wide: the keys that a patch of queries looks at are a rectangle
+  /// of the grid, and its ranks count them row by row.
+  std::optional<Columns> columns;
+  Bounds bounds;
+  std::optional<Bounds> hole;
   std::optional<PairSet> test; // asked for every pair of every tile; absent where the bounds say all
 };
 
 struct Phase {
   unsigned queries = 0;                  // index into Plan::orders
   llvm::SmallVector<unsigned, 2> except; // rows of these orders belong to an earlier phase
+  bool continues = false;                // from what earlier phases have written
   std::vector<Box> boxes;
 };
 
@@ -73,6 +88,14 @@ struct Plan {
   TileShape tile;
   std::optional<TileShape> compact; // used instead where there are at most compactKeys keys
   int64_t compactKeys = 0;
+  /// The phase that a phase continues in the end; itself if it continues none.
+  unsigned startOf(unsigned phase) const {
+    while (phases[phase].continues)
+      --phase;
+    return phase;
+  }
+  /// The pairs of a box, of those whose key is in its order.
+  PairSet pairsOf(const Box &box) const;
   /// The tiles for a call.
   const TileShape &tileFor(const CallValues &values) const {
     return compact && values.kvLength() <= compactKeys ? *compact : tile;
@@ -81,16 +104,28 @@ struct Plan {
   std::vector<std::string> tested;
 };
 
+/// A tile, and how long a pair takes in it, compared with others.
+struct LocalTile {
+  TileShape shape;
+  double pairTime = 1;
+};
+
 /// What a target offers to the planner.
 struct Target {
   std::string name;
   TileShape tile; // where the keys of a row may be many
-  std::optional<TileShape>
-      local;               // where every row looks at keys around it, in its segment, or in a list; else as `tile`
-  int64_t compactKeys = 0; // up to so many keys `local` serves all patterns
+  /// Where every row looks at keys around it, in its segment, in its class, or in a list: of these tiles the one by which
+  /// a typical call takes least time, or the first. If there are none, as `tile`.
+  std::vector<LocalTile> locals;
+  int64_t compactKeys = 0; // up to so many keys the first of `locals` serves all patterns
   double flopsPerSecond;
   double bytesPerSecond;
-  unsigned maxBoxes = 8;
+  unsigned maxBoxes = 8;    // of a phase
+  unsigned maxPhases = 4;   // that share rows
+  /// Whether what a call brings in memory may decide about classes: a number of the head or of the batch.
+  bool readsModuli = true;
+  bool walksBlocks = true; // that a table lists; else they are tested
+  bool walksGrids = true;  // patch by patch; else columns of a grid are tested
 
   static Target cpu();
   /// An H200. Its tiles depend on how much shared memory and how many registers a row takes, also in a score region.
@@ -102,11 +137,19 @@ struct Target {
                                     int64_t elementBytes = 2);
 };
 
+/// What the planner may know besides the pattern.
+struct PlanHints {
+  /// Which symbols stand for numbers that a call brings in memory; none if it is null.
+  std::function<bool(unsigned symbol)> isData;
+  /// A call by which tiles are chosen.
+  std::optional<CallValues> typical;
+};
+
 /// Finds orders, boxes and owners for a pattern.
-Plan planPattern(const PairSet &pattern, const Target &target);
+Plan planPattern(const PairSet &pattern, const Target &target, const PlanHints &hints = {});
 
 /// Whether the key tiles of a box with this lower bound start at the first key, rather than end at the last (see
-/// TileShape::anchored): the first key is the same for all rows.
+/// TileShape::anchored): the first key is the same for all rows of a tile.
 inline bool startsAtFirstKey(bool sameSegment, const Expr &lower) { return !sameSegment && !lower.dependsOnRow(); }
 
 } // namespace attn

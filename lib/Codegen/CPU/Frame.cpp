@@ -108,12 +108,28 @@ static std::pair<SmallVector<int64_t>, char> scratchShape(ScratchArray array, co
   case ScratchArray::Owned:
   case ScratchArray::Lower:
   case ScratchArray::Upper:
+  case ScratchArray::HoleLower:
+  case ScratchArray::HoleUpper:
     return {{rows}, 'i'};
   case ScratchArray::GroupLower:
   case ScratchArray::GroupUpper:
     return {{groups}, 'i'};
   case ScratchArray::Tests:
     return {{rows, keys}, 'i'};
+  case ScratchArray::KeyRows:
+    return {{keys}, 'i'};
+  case ScratchArray::KeyLower:
+  case ScratchArray::KeyUpper:
+    return {{layout.hasGrids() ? rows : 0}, 'i'};
+  case ScratchArray::ColumnLower:
+  case ScratchArray::ColumnUpper:
+    return {{layout.hasGrids() ? rows : 0}, 'x'};
+  case ScratchArray::KeyColumns:
+    return {{layout.hasGrids() ? keys : 0}, 'x'};
+  case ScratchArray::TileKeys:
+    return {{layout.hasGrids() ? keys / KernelLayout::panelKeys : 0, layout.panelStride()}, 'f'};
+  case ScratchArray::TileValues:
+    return {{layout.hasGrids() ? keys : 0, layout.valueStride()}, 'f'};
   case ScratchArray::RowTerms:
     return {{layout.terms.ofRow, rows}, 'f'};
   case ScratchArray::KeyTerms:
@@ -336,6 +352,22 @@ Value Frame::argument(Value outer) {
 
 Value Frame::evaluate(const Expr &expr, Value row) {
   return writeExpr(b, expr, row, [&](unsigned s) { return symbol(s); });
+}
+
+Value Frame::countOf(const OrderLayout &order) {
+  return order.order.isComputed() ? evaluate(order.order.count(), index(0)) : symbol(order.countSymbol);
+}
+
+Value Frame::hasRow(const OrderLayout &order, Value rank) {
+  return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, evaluate(order.order.rankHasRow(), rank), index(0));
+}
+
+Value Frame::rowOf(const OrderLayout &order, Value rank) {
+  if (order.order.kind == OrderKind::Patches)
+    return select(hasRow(order, rank), evaluate(order.order.rowOfRank(), rank), index(0));
+  if (order.order.isComputed())
+    return evaluate(order.order.rowOfRank(), rank);
+  return order.rowsView < 0 ? rank : entryOf(order.rowsView, rank);
 }
 
 //===-- Loops -----------------------------------------------------------------------------------------------------===//

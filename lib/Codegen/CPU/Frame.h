@@ -34,9 +34,20 @@ enum class ScratchArray {
   Owned,      // i32 [rows], whether the phase writes this row
   Lower,      // i32 [rows], the box's first key rank
   Upper,      // i32 [rows], the one after its last
+  HoleLower,  // i32 [rows], the first that is left out, and the one after the last
+  HoleUpper,
   GroupLower, // i32 [sub-tiles], their extremes
   GroupUpper,
-  Tests, // i32 [rows][keys of a tile], what the residual test says
+  Tests,   // i32 [rows][keys of a tile], what the residual test says
+  KeyRows, // i32 [keys of a tile], the key rows that ranks stand for, where no table says it
+  // Of boxes between columns of a grid (GridKeys.h).
+  KeyLower,    // i32 [rows], the first key row inside the bounds
+  KeyUpper,    // i32 [rows], the one after the last
+  ColumnLower, // index [rows], the first column, and the one after the last
+  ColumnUpper,
+  KeyColumns, // index [keys of a tile], the columns of their keys
+  TileKeys,   // f32 [panels of keys of a tile][panel stride]
+  TileValues, // f32 [keys of a tile][value stride]
   // Terms of the score region, by their number among those of their kind (ScoreTerms.h). Distance d of a tile is the
   // key d - (rows - 1) places further on, seen from the tile's first row and key.
   RowTerms,      // f32 [terms][rows]
@@ -153,6 +164,11 @@ public:
   /// are: the op that reads them knows which they are.
   Value argument(Value outer);
   Value evaluate(const Expr &expr, Value row);
+  /// Of patches: whether a rank stands for a row.
+  Value hasRow(const OrderLayout &order, Value rank);
+  /// How many ranks an order has in this batch and head, and the row of one; row 0 for a rank that stands for none.
+  Value countOf(const OrderLayout &order);
+  Value rowOf(const OrderLayout &order, Value rank);
 
   //===-- Loops -------------------------------------------------------------------------------------------------===//
   using Body = llvm::function_ref<mlir::SmallVector<Value>(Value, ValueRange)>;

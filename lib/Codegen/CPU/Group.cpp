@@ -49,6 +49,8 @@ public:
     sum = f.scratchArray(ScratchArray::Sum), maximum = f.scratchArray(ScratchArray::Maximum);
     scores = f.scratchArray(ScratchArray::Scores), rows = f.scratchArray(ScratchArray::Row);
     lower = f.scratchArray(ScratchArray::Lower), upper = f.scratchArray(ScratchArray::Upper);
+    if (mask == Mask::Holes)
+      holeLower = f.scratchArray(ScratchArray::HoleLower), holeUpper = f.scratchArray(ScratchArray::HoleUpper);
     if (mask == Mask::Tests)
       tests = f.scratchArray(ScratchArray::Tests);
     Value first = f.mul(call.group, layout.tile[2]);
@@ -264,6 +266,9 @@ private:
         return arith::CmpIOp::create(f.b, predicate, ranks, splat(f.b, f.load(bounds, {row}), f.isa.lanes));
       };
       admitted = f.both(compare(arith::CmpIPredicate::sge, lower), compare(arith::CmpIPredicate::slt, upper));
+      if (mask == Mask::Holes)
+        admitted = f.both(admitted, arith::OrIOp::create(f.b, compare(arith::CmpIPredicate::slt, holeLower),
+                                                         compare(arith::CmpIPredicate::sge, holeUpper)));
     }
     return f.select(admitted, score, f.numbers(-std::numeric_limits<double>::infinity()));
   }
@@ -374,7 +379,7 @@ private:
   Mask mask;
   ListedRows listed;
   Value keys, values, keyRows, tile, begin, end, count;
-  Value query, output, sum, maximum, scores, rows, lower, upper, tests;
+  Value query, output, sum, maximum, scores, rows, lower, upper, holeLower, holeUpper, tests;
 };
 
 } // namespace

@@ -42,8 +42,8 @@ static std::string nameOf(const Kernel &kernel, const Twine &part, ListedRows li
 
 void GroupEmitter::call(Frame &f, Mask mask, ListedRows listed, const GroupCall &arguments) {
   listed = relevant(kernel, terms, listed);
-  StringRef kind = mask == Mask::None ? "full" : mask == Mask::Bounds ? "bounds" : "tests";
-  std::string name = nameOf(kernel, "group." + kind, listed);
+  static constexpr const char *kinds[] = {"full", "bounds", "holes", "tests"};
+  std::string name = nameOf(kernel, Twine("group.") + kinds[static_cast<int>(mask)], listed);
   call(f, name, arguments, [&] { return writeGroup(kernel, terms, name, mask, listed); });
 }
 

@@ -88,6 +88,11 @@ private:
   void clear(Value memref, Value row, int64_t begin, int64_t end);
   Value feature(Value stored);
 
+  // Memory that is asked for before it is needed.
+  void prefetch(unsigned tensor, Value row, Value column, bool isWrite = false);
+  void prefetchKey(Value slot, Value column);
+  void prefetchRow(unsigned tensor, Value row, int64_t columns, bool isWrite = false);
+
   // Products. A micro-tile is rows x vectors accumulators.
   using Left = llvm::function_ref<Value(Value k, int64_t m)>;
   int64_t microRows() const { return linear.form == LinearForm::Step ? 1 : f.isa.rows; }
@@ -95,7 +100,7 @@ private:
   void forEachColumns(int64_t vectors, llvm::function_ref<void(Value, int64_t)> body);
   SmallVector<Value> loadRow(Value right, Value k, Value column, int64_t vectors);
   SmallVector<Value> multiply(Value begin, Value end, SmallVector<Value> sums, Left left, Value right, Value column,
-                              int64_t rows, int64_t vectors);
+                              int64_t rows, int64_t vectors, llvm::function_ref<void(Value)> meanwhile = {});
 
   // Rows.
   void copyQueries(Value padded);
@@ -178,6 +183,31 @@ void LinearEmitter::emitKeys() {
   f.end();
 }
 
+//===-- Memory that is asked for before it is needed --------------------------------------------------------------===//
+
+// What the processor fetches ahead by itself ends with a page, which is 16 rows of 64 f32. A chunk's work hides the
+// rows of one to come if they come little by little: asked for at once, they wait for each other.
+static constexpr int64_t rowsAhead = 2 * chunkSize;
+
+void LinearEmitter::prefetch(unsigned tensor, Value row, Value column, bool isWrite) {
+  memref::PrefetchOp::create(f.b, f.view(tensor, f.storage()), ValueRange{f.batch, f.head, row, column}, isWrite,
+                             /*localityHint=*/2, /*isDataCache=*/true);
+}
+
+/// Of a chunk to come, the key and value in the place of `slot`, in some columns from `column` on.
+void LinearEmitter::prefetchKey(Value slot, Value column) {
+  Value key = f.add(f.add(first, slot), rowsAhead);
+  prefetch(KeyTensor, key, column);
+  for (int64_t more = 0; more < valueHeadSize(); more += linear.stateRows)
+    prefetch(ValueTensor, key, f.add(column, more));
+}
+
+void LinearEmitter::prefetchRow(unsigned tensor, Value row, int64_t columns, bool isWrite) {
+  constexpr int64_t lineBits = 512;
+  for (int64_t column = 0; column < columns; column += lineBits / layout.element.getIntOrFloatBitWidth())
+    prefetch(tensor, row, f.index(column), isWrite);
+}
+
 //===-- Products --------------------------------------------------------------------------------------------------===//
 
 /// The columns of V' that hold something, `vectors` vectors at a time.
@@ -197,8 +227,11 @@ SmallVector<Value> LinearEmitter::loadRow(Value right, Value k, Value column, in
 
 /// sums[m, n] += left(k, m) * right[k, column + n] over k in [begin, end), in steps of four and then one by one.
 SmallVector<Value> LinearEmitter::multiply(Value begin, Value end, SmallVector<Value> sums, Left left, Value right,
-                                           Value column, int64_t rows, int64_t vectors) {
+                                           Value column, int64_t rows, int64_t vectors,
+                                           llvm::function_ref<void(Value)> meanwhile) {
   auto step = [&](Value k, SmallVector<Value> carried) {
+    if (meanwhile)
+      meanwhile(k);
     SmallVector<Value> operands = loadRow(right, k, column, vectors);
     for (int64_t m = 0; m < rows; ++m) {
       Value x = splat(f.b, left(k, m), f.isa.lanes);
@@ -228,7 +261,7 @@ void LinearEmitter::emitAbsorb() {
     forEachColumns(vectors, [&](Value column, int64_t width) {
       auto left = [&](Value k, int64_t m) { return f.load(features, {k, f.add(c, m)}); };
       SmallVector<Value> sums = multiply(f.index(0), count, SmallVector<Value>(rows * width, f.numbers(0)), left,
-                                         values, column, rows, width);
+                                         values, column, rows, width, [&](Value slot) { prefetchKey(slot, c); });
       for (int64_t m = 0; m < rows; ++m)
         for (int64_t n = 0; n < width; ++n) {
           SmallVector<Value> place{f.add(c, m), f.add(column, n * f.isa.lanes)};
@@ -247,6 +280,8 @@ void LinearEmitter::emitRows() {
   Value padded = f.alignUp(count, microRows());
   copyQueries(padded);
   f.loop(f.index(0), padded, microRows(), [&](Value row) {
+    for (int64_t m = 0; m < microRows(); ++m)
+      prefetchRow(OutputTensor, f.add(first, f.add(row, m)), valueHeadSize(), /*isWrite=*/true);
     if (isCausal())
       writeScores(row);
     writeProducts(row);
@@ -258,7 +293,9 @@ void LinearEmitter::emitRows() {
 void LinearEmitter::copyQueries(Value padded) {
   Value query = array(LinearArray::Query), from = f.view(QueryTensor, f.storage());
   f.loop(f.index(0), count, 1, [&](Value r) {
-    f.copyRow(from, {f.batch, f.head, f.add(first, r), Value()}, query, {r, Value()}, headSize(),
+    Value row = f.add(first, r);
+    prefetchRow(QueryTensor, f.add(row, rowsAhead), headSize());
+    f.copyRow(from, {f.batch, f.head, row, Value()}, query, {r, Value()}, headSize(),
               [&](Value x) { return feature(x); });
   });
   f.loop(count, padded, 1, [&](Value r) { clear(query, r, 0, headSize()); });

@@ -30,11 +30,12 @@ struct Kernel {
   std::string nameOf(const llvm::Twine &part) const { return (layout.name + "." + part + "." + isa.name).str(); }
 };
 
-/// How the pairs of a tile are masked: not at all, by the rows' bounds, or by bits that the residual test has set.
-enum class Mask { None, Bounds, Tests };
+/// How the pairs of a tile are masked: not at all, by the rows' bounds, by these and by holes in them, or by bits that
+/// the residual test has set.
+enum class Mask { None, Bounds, Holes, Tests };
 
-/// Which rows come from a table. Where neither do, rows follow one another, and pairs of equal distance lie on
-/// diagonals of a tile.
+/// Which rows are listed: they do not follow one another. Where neither are, pairs of equal distance lie on diagonals of
+/// a tile.
 struct ListedRows {
   bool queries, keys;
 };
@@ -44,7 +45,7 @@ struct ListedRows {
 struct GroupCall {
   Value views, symbols, scratch; // pointers; the symbols are the batch's
   Value keys, values;            // pointers to the packed keys and values of the head
-  Value keyRows;                 // pointer to the order's table of rows, or null
+  Value keyRows;                 // pointer to what entry `rank` of is a listed key's row, or null
   Value batch, head;
   Value first; // rank of the query tile's first row
   Value tile, group, begin, end;

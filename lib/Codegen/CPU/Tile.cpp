@@ -6,6 +6,8 @@
 // which of them are full; a tile in which no row looks at any key is skipped. This is Walk.cpp, step by step.
 
 #include "RegionOps.h"
+#include "GridKeys.h"
+#include "RowWalk.h"
 
 using namespace mlir;
 using namespace attn;
@@ -25,8 +27,7 @@ public:
             {pointer, pointer, index, index, index, pointer});
     f.views = f.arguments[0], f.symbols = f.arguments[1], f.scratch = f.arguments[5];
     f.batch = f.arguments[2], f.head = f.arguments[3];
-    first = f.mul(f.arguments[4], layout.tile[0]);
-    Value count = f.symbol(layout.orders[queryOrder].countSymbol);
+    Value count = beginTile(f.arguments[4]);
     f.when(f.less(first, count), [&] {
       valid = f.least(f.index(layout.tile[0]), f.sub(count, first));
       padded = f.alignUp(valid, layout.tile[2]);
@@ -40,9 +41,26 @@ public:
   }
 
 private:
+  /// Sets the first rank of a tile, and returns the rank that it ends at.
+  Value beginTile(Value tile) {
+    const Order &order = layout.orders[queryOrder].order;
+    if (order.kind != OrderKind::Blocks) {
+      first = f.mul(tile, layout.tile[0]);
+      return f.countOf(layout.orders[queryOrder]);
+    }
+    Value zero = f.index(0);
+    Value tilesOfBlock = arith::CeilDivSIOp::create(f.b, f.evaluate(order.modulus, zero), f.index(layout.tile[0]));
+    Value block = f.add(f.evaluate(order.firstBlock(), zero), arith::DivUIOp::create(f.b, tile, tilesOfBlock));
+    Value inBlock = f.mul(arith::RemUIOp::create(f.b, tile, tilesOfBlock), layout.tile[0]);
+    Expr firstRow = order.firstRowOfBlock(Expr::row());
+    first = f.add(f.evaluate(firstRow, block), inBlock);
+    return f.evaluate(firstRow, f.add(block, 1));
+  }
+
   void mapScratch() {
     rows = f.scratchArray(ScratchArray::Row), owned = f.scratchArray(ScratchArray::Owned);
     lower = f.scratchArray(ScratchArray::Lower), upper = f.scratchArray(ScratchArray::Upper);
+    holeLower = f.scratchArray(ScratchArray::HoleLower), holeUpper = f.scratchArray(ScratchArray::HoleUpper);
     groupLower = f.scratchArray(ScratchArray::GroupLower), groupUpper = f.scratchArray(ScratchArray::GroupUpper);
     output = f.scratchArray(ScratchArray::Output);
     sum = f.scratchArray(ScratchArray::Sum), maximum = f.scratchArray(ScratchArray::Maximum);
@@ -57,12 +75,10 @@ private:
     if (!kernel.changesScores())
       factor = arith::MulFOp::create(f.b, factor, f.number(log2e));
     factor = splat(f.b, factor, f.isa.lanes);
-    f.loop(f.index(0), valid, 1, [&](Value r) {
-      Value rank = f.add(first, r);
-      int view = layout.orders[queryOrder].rowsView;
-      Value row = view < 0 ? rank : f.entryOf(view, rank);
+    RowWalk(f, layout.orders[queryOrder]).forEach(first, f.add(first, valid), [&](Value rank, Value row) {
+      Value r = f.sub(rank, first);
       f.store(row, rows, {r});
-      f.store(isOwned(row), owned, {r});
+      f.store(isOwned(row, rank), owned, {r});
       f.copyRow(query, {f.batch, f.head, row, Value()}, loaded, {r, Value()}, layout.headSize,
                 [&](Value v) -> Value { return arith::MulFOp::create(f.b, f.widen(v), factor); });
     });
@@ -70,24 +86,57 @@ private:
       f.store(f.index(0), rows, {r});
       f.loop(f.index(0), f.index(layout.headSize), 1, [&](Value c) { f.store(f.number(0), loaded, {r, c}); });
     });
-    f.loop(f.index(0), padded, 1, [&](Value r) {
-      beginState(r);
-      f.loop(f.index(0), f.index(layout.valueStride()), f.isa.lanes,
-             [&](Value c) { f.storeVector(f.numbers(0), output, {r, c}); });
-    });
+    if (phase.getContinues())
+      continueStates();
+    else
+      f.loop(f.index(0), padded, 1, [&](Value r) { beginState(r); });
     emitRowTerms(f, kernel, ScoreTerms(kernel.op().getScore()), valid);
+  }
+
+  void clearOutput(Value r) {
+    f.loop(f.index(0), f.index(layout.valueStride()), f.isa.lanes,
+           [&](Value c) { f.storeVector(f.numbers(0), output, {r, c}); });
+  }
+
+  void beginEmpty(Value r) {
+    clearOutput(r);
+    f.storeVector(f.numbers(0), sum, {r, f.index(0)});
+    f.store(f.number(-std::numeric_limits<double>::infinity()), maximum, {r});
   }
 
   /// An empty state, or that of the sink: a key of this score, whose value is 0. A sink of -inf is none.
   void beginState(Value r) {
-    Value none = f.number(-std::numeric_limits<double>::infinity()), highest = none;
-    f.storeVector(f.numbers(0), sum, {r, f.index(0)});
-    if (!kernel.op().getSink().empty()) {
-      highest = arith::MulFOp::create(f.b, sinkOf(r), f.number(log2e));
-      Value isNone = arith::CmpFOp::create(f.b, arith::CmpFPredicate::OEQ, highest, none);
-      f.store(f.select(isNone, f.number(0), f.number(1)), sum, {r, f.index(0)});
-    }
+    beginEmpty(r);
+    if (kernel.op().getSink().empty())
+      return;
+    Value highest = arith::MulFOp::create(f.b, sinkOf(r), f.number(log2e));
+    Value none = f.number(-std::numeric_limits<double>::infinity());
+    Value isNone = arith::CmpFOp::create(f.b, arith::CmpFPredicate::OEQ, highest, none);
+    f.store(f.select(isNone, f.number(0), f.number(1)), sum, {r, f.index(0)});
     f.store(highest, maximum, {r});
+  }
+
+  /// The states that earlier phases have left. Rows that this phase does not write may hold anything, and have none.
+  void continueStates() {
+    Value lse = f.view(LseTensor, f.b.getF32Type(), /*unitColumns=*/false), written = f.view(OutputTensor, f.storage());
+    f.loop(f.index(0), valid, 1, [&](Value r) {
+      f.when(isOne(f.load(owned, {r})), [&] { continueState(r, lse, written); }, [&] { beginEmpty(r); });
+    });
+    f.loop(valid, padded, 1, [&](Value r) { beginEmpty(r); });
+  }
+
+  /// m = lse, l = 1, O = output
+  void continueState(Value r, Value lse, Value written) {
+    Value none = f.number(-std::numeric_limits<double>::infinity());
+    Value row = f.load(rows, {r}), before = f.load(lse, {f.batch, f.head, row, f.index(0)});
+    f.store(arith::MulFOp::create(f.b, before, f.number(log2e)), maximum, {r});
+    Value isNone = arith::CmpFOp::create(f.b, arith::CmpFPredicate::OEQ, before, none);
+    f.storeVector(f.numbers(0), sum, {r, f.index(0)});
+    f.store(f.select(isNone, f.number(0), f.number(1)), sum, {r, f.index(0)});
+    if (layout.valueStride() > layout.valueHeadSize)
+      clearOutput(r);
+    f.copyRow(written, {f.batch, f.head, row, Value()}, output, {r, Value()}, layout.valueHeadSize,
+              [&](Value v) { return f.widen(v); });
   }
 
   Value sinkOf(Value r) {
@@ -105,15 +154,18 @@ private:
     return inliner.inlineRegion(kernel.op().getSink(), {f.batch, f.head, position});
   }
 
-  /// 1 unless an earlier phase owns the row.
-  Value isOwned(Value row) {
-    Value none = arith::ConstantOp::create(f.b, f.b.getI32IntegerAttr(1));
+  /// 1 unless an earlier phase owns the row, or the rank stands for none.
+  Value isOwned(Value row, Value rank) {
+    const OrderLayout &queries = layout.orders[queryOrder];
+    Value is = arith::ConstantOp::create(f.b, f.b.getI32IntegerAttr(1));
+    if (queries.order.kind == OrderKind::Patches)
+      is = arith::ExtUIOp::create(f.b, f.b.getI32Type(), f.hasRow(queries, rank));
     if (!phase.getExceptAttr())
-      return none;
-    Value is = none;
+      return is;
     for (Attribute order : phase.getExceptAttr()) {
       const OrderLayout &other = layout.orders[layout.orderIndex(cast<OrderAttr>(order), Side::Queries)];
-      Value flag = f.toInt32(f.entryOf(other.flagsView, row));
+      Value flag = f.toInt32(other.order.isComputed() ? f.evaluate(other.order.holdsRow(), row)
+                                                      : f.entryOf(other.flagsView, row));
       is = arith::SubIOp::create(f.b, is, arith::MinSIOp::create(f.b, is, flag));
     }
     return is;
@@ -128,11 +180,67 @@ private:
 
   struct Hull {
     Value begin, end, fullBegin, fullEnd;
+    Value holeBegin, holeEnd; // null where the box has no hole
   };
 
   void emitBox(BoxOp box) {
     keyOrder = layout.orderIndex(box.getKeys(), Side::Keys);
-    keyCount = f.symbol(layout.orders[keyOrder].countSymbol);
+    keyCount = f.countOf(layout.orders[keyOrder]);
+    hasHole = box.getHoleLowerAttr() != nullptr;
+    grid.reset();
+    if (box.getColumnWidthAttr())
+      emitGrid(box);
+    else if (box.getBlockTable())
+      forEachListedBlock(box, [&] { emitKeys(box); });
+    else
+      emitKeys(box);
+  }
+
+  /// Pairs are looked at one by one: a rectangle holds keys that a row does not look at.
+  void emitGrid(BoxOp box) {
+    grid.emplace(f, box);
+    grid->bind(valid, padded);
+    emitGroups();
+    keyCount = grid->count;
+    call = groupCall();
+    Value end = f.alignUp(keyCount, layout.tile[3]);
+    f.loop(f.index(0), end, layout.tile[1], [&](Value tile) {
+      Value tileEnd = f.least(f.add(tile, layout.tile[1]), end);
+      grid->fill(tile, tileEnd);
+      grid->pointTo(tile, call);
+      f.when(emitTests(box, tile, tileEnd), [&] { emitTile(Mask::Tests, tile, tileEnd); });
+    });
+  }
+
+  /// Runs over the entries of the list for the tile's block: those that are blocks, each once.
+  void forEachListedBlock(BoxOp box, llvm::function_ref<void()> body) {
+    unsigned table = layout.tensorOf(kernel.op().getTables()[*box.getBlockTable()]);
+    Expr size = box.getBlockSizeAttr().getExpr();
+    Value row = f.evaluate(Expr::floorDiv(Expr::row() + Expr::symbol(QueryOffset), size), first);
+    Value hasList = f.both(atLeast(row, f.index(0)), f.less(row, f.extent(table, 2)));
+    f.when(hasList, [&] {
+      Frame::Places list = f.placesOf(table, f.b.getI32Type(), {f.batch, f.head, row, f.index(0)});
+      f.loop(f.index(0), f.extent(table, 3), 1, [&](Value slot) {
+        Value entry = f.toIndex(f.readColumn(list, slot));
+        Value isFirst = f.loop(f.index(0), slot, 1, atLeast(entry, f.index(0)),
+                               [&](Value before, ValueRange carried) -> SmallVector<Value> {
+                                 Value differs = arith::CmpIOp::create(f.b, arith::CmpIPredicate::ne, entry,
+                                                                       f.toIndex(f.readColumn(list, before)));
+                                 return {f.both(carried[0], differs)};
+                               })[0];
+        f.when(isFirst, [&] {
+          Expr firstKey = Expr::row() * size - Expr::symbol(KeyOffset);
+          auto keyOf = [&](Value block) {
+            return f.greatest(f.index(0), f.least(f.evaluate(firstKey, block), keyCount));
+          };
+          block = {keyOf(entry), keyOf(f.add(entry, 1))};
+          body();
+        });
+      });
+    });
+  }
+
+  void emitKeys(BoxOp box) {
     Hull hull = emitIntervals(box);
     emitGroups();
     call = groupCall();
@@ -143,62 +251,129 @@ private:
         f.when(emitTests(box, tile, tileEnd), [&] { emitTile(Mask::Tests, tile, tileEnd); });
         return;
       }
-      auto atLeast = [&](Value x, Value y) -> Value {
-        return arith::CmpIOp::create(f.b, arith::CmpIPredicate::sge, x, y);
-      };
-      Value full = f.both(atLeast(tile, hull.fullBegin), atLeast(hull.fullEnd, tileEnd));
       f.when(
-          full, [&] { emitTile(Mask::None, tile, tileEnd); },
-          [&] { f.when(someRowLooks(tile, tileEnd), [&] { emitTile(Mask::Bounds, tile, tileEnd); }); });
+          isFull(hull, tile, tileEnd), [&] { emitTile(Mask::None, tile, tileEnd); },
+          [&] {
+            f.when(someRowLooks(tile, tileEnd), [&] { emitTile(hasHole ? Mask::Holes : Mask::Bounds, tile, tileEnd); });
+          });
     });
   }
 
-  /// Writes each row's interval of key ranks; an empty one is [never, 0).
+  Value atLeast(Value x, Value y) { return arith::CmpIOp::create(f.b, arith::CmpIPredicate::sge, x, y); }
+
+  Value isFull(const Hull &hull, Value tile, Value tileEnd) {
+    Value full = f.both(atLeast(tile, hull.fullBegin), atLeast(hull.fullEnd, tileEnd));
+    if (!hasHole)
+      return full;
+    Value isBeside = arith::OrIOp::create(f.b, atLeast(hull.holeBegin, tileEnd), atLeast(tile, hull.holeEnd));
+    return f.both(full, isBeside);
+  }
+
+  /// Writes each row's interval of key ranks, and its hole; an empty one is [never, 0).
   Hull emitIntervals(BoxOp box) {
     Value never = f.index(neverRank), zero = f.index(0);
     SmallVector<Value> start{never, zero, zero, never};
+    if (hasHole)
+      start.append({never, zero});
     SmallVector<Value> hull = f.loop(zero, valid, 1, start, [&](Value r, ValueRange carried) -> SmallVector<Value> {
-      auto [begin, end] = interval(box, r);
+      Ranks range = rangeOf(box, r), keys = ranksOf(box.getLowerAttr(), box.getUpperAttr(), r, range), hole;
+      if (hasHole) {
+        hole = ranksOf(box.getHoleLowerAttr(), box.getHoleUpperAttr(), r, range);
+        leaveOut(keys, hole);
+      }
+      auto [begin, end] = keys;
       Value owns = isOne(f.load(owned, {r}));
       Value some = f.both(owns, f.less(begin, end));
       begin = f.select(some, begin, never), end = f.select(some, end, zero);
       f.store(f.toInt32(begin), lower, {r});
       f.store(f.toInt32(end), upper, {r});
       // A row that the phase does not own takes part in nothing.
-      return {f.least(carried[0], begin), f.greatest(carried[1], end),
-              f.greatest(carried[2], f.select(owns, begin, zero)), f.least(carried[3], f.select(owns, end, never))};
+      SmallVector<Value> next{f.least(carried[0], begin), f.greatest(carried[1], end),
+                              f.greatest(carried[2], f.select(owns, begin, zero)),
+                              f.least(carried[3], f.select(owns, end, never))};
+      if (hasHole) {
+        f.store(f.toInt32(hole.begin), holeLower, {r});
+        f.store(f.toInt32(hole.end), holeUpper, {r});
+        next.append({f.least(carried[4], hole.begin), f.greatest(carried[5], hole.end)});
+      }
+      return next;
     });
     f.loop(valid, padded, 1, [&](Value r) {
       f.store(f.toInt32(never), lower, {r});
       f.store(f.toInt32(zero), upper, {r});
     });
-    return {hull[0], hull[1], hull[2], hull[3]};
+    Hull result{hull[0], hull[1], hull[2], hull[3], Value(), Value()};
+    if (hasHole)
+      result.holeBegin = hull[4], result.holeEnd = hull[5];
+    return result;
   }
 
-  /// The key ranks that row r of the tile looks at, by bounds alone.
-  std::pair<Value, Value> interval(BoxOp box, Value r) {
-    Value row = f.load(rows, {r}), begin = f.index(0), end = keyCount;
+  /// Key ranks [begin, end).
+  struct Ranks {
+    Value begin, end;
+  };
+
+  /// Takes a hole out of the ranks: at an end they become fewer, and only what lies inside of them stays a hole.
+  void leaveOut(Ranks &keys, Ranks &hole) {
+    Value meets = f.less(hole.begin, hole.end);
+    Value atBegin = f.both(meets, atLeast(keys.begin, hole.begin)), atEnd = f.both(meets, atLeast(hole.end, keys.end));
+    keys.begin = f.select(atBegin, f.greatest(keys.begin, hole.end), keys.begin);
+    keys.end = f.select(atEnd, f.least(keys.end, hole.begin), keys.end);
+    Value isGone = arith::OrIOp::create(f.b, arith::OrIOp::create(f.b, atBegin, atEnd), atLeast(hole.begin, hole.end));
+    hole.begin = f.select(isGone, f.index(neverRank), hole.begin), hole.end = f.select(isGone, f.index(0), hole.end);
+  }
+
+  /// The ranks among which row r of the tile looks at some, and in which rows rise.
+  Ranks rangeOf(BoxOp box, Value r) {
     if (box.getSameSegment()) {
       const MatchLayout &match = *layout.matchOf(queryOrder);
-      begin = f.entryOf(match.beginView, f.add(first, r)), end = f.entryOf(match.endView, f.add(first, r));
+      return {f.entryOf(match.beginView, f.add(first, r)), f.entryOf(match.endView, f.add(first, r))};
     }
-    Expr low = box.getLower().getExpr(), high = box.getUpper().getExpr();
-    Value rangeBegin = begin, rangeEnd = end;
-    if (low != Expr(0))
-      begin = rankOf(f.evaluate(low, row), rangeBegin, rangeEnd);
-    if (high != Expr::symbol(KvLength))
-      end = rankOf(f.evaluate(high, row), rangeBegin, rangeEnd);
-    return {begin, end};
+    if (box.getBlockTable())
+      return block;
+    if (!box.getKeyClassAttr())
+      return {f.index(0), keyCount};
+    keyClass = f.evaluate(box.getKeyClassAttr().getExpr(), f.load(rows, {r}));
+    Expr firstRank = layout.orders[keyOrder].order.firstRankOfClass(Expr::row());
+    return {f.evaluate(firstRank, keyClass), f.least(f.evaluate(firstRank, f.add(keyClass, 1)), keyCount)};
   }
 
-  /// The first rank in [begin, end) whose row is at least `row`.
-  Value rankOf(Value row, Value begin, Value end) {
+  /// Those of rows between two bounds.
+  Ranks ranksOf(ExprAttr lowerBound, ExprAttr upperBound, Value r, const Ranks &range) {
+    Expr low = lowerBound.getExpr(), high = upperBound.getExpr();
+    Value row = f.load(rows, {r});
+    Ranks ranks = range;
+    if (low != Expr(0))
+      ranks.begin = rankOf(f.evaluate(low, row), range);
+    if (high != Expr::symbol(KvLength))
+      ranks.end = rankOf(f.evaluate(high, row), range);
+    return ranks;
+  }
+
+  /// The first rank in a range whose row is at least `row`.
+  Value rankOf(Value row, const Ranks &range) {
+    auto clamped = [&](Value rank) { return f.greatest(range.begin, f.least(rank, range.end)); };
+    const OrderLayout &keys = layout.orders[keyOrder];
+    switch (keys.order.kind) {
+    case OrderKind::All:
+      return clamped(row);
+    case OrderKind::Classes: {
+      Value modulus = f.evaluate(keys.order.modulus, f.index(0));
+      Value steps = arith::CeilDivSIOp::create(f.b, f.sub(row, keyClass), modulus);
+      return clamped(f.add(range.begin, steps));
+    }
+    case OrderKind::Remainders:
+      return clamped(f.evaluate(keys.order.rankOfRow(), row));
+    default:
+      return searchRank(row, range);
+    }
+  }
+
+  Value searchRank(Value row, const Ranks &range) {
     int view = layout.orders[keyOrder].rowsView;
-    if (view < 0)
-      return f.greatest(begin, f.least(row, end));
     Type index = f.b.getIndexType();
     auto search = scf::WhileOp::create(
-        f.b, TypeRange{index, index}, ValueRange{begin, end},
+        f.b, TypeRange{index, index}, ValueRange{range.begin, range.end},
         [&](OpBuilder &, Location, ValueRange range) {
           scf::ConditionOp::create(f.b, f.less(range[0], range[1]), range);
         },
@@ -228,8 +403,8 @@ private:
 
   GroupCall groupCall() {
     const OrderLayout &order = layout.orders[keyOrder];
-    Value perKvHead = f.symbol(HeadsPerKvHeadSymbol);
-    Value kvHead = arith::DivUIOp::create(f.b, f.head, perKvHead);
+    Value kvHead = arith::DivUIOp::create(f.b, f.head, f.symbol(HeadsPerKvHeadSymbol));
+    Value packedHead = order.ofHead ? f.head : kvHead;
     auto row = [&](int view, Type element, ValueRange at) {
       Value memref = f.view(view, element);
       Value address = memref::ExtractStridedMetadataOp::create(f.b, memref).getOffset();
@@ -243,8 +418,8 @@ private:
     };
     GroupCall result;
     result.views = f.views, result.symbols = f.symbols, result.scratch = f.scratch, result.first = first;
-    result.keys = row(order.keyView, f.b.getF32Type(), {f.batch, kvHead});
-    result.values = row(order.valueView, f.b.getF32Type(), {f.batch, kvHead});
+    result.keys = row(order.keyView, f.b.getF32Type(), {f.batch, packedHead});
+    result.values = row(order.valueView, f.b.getF32Type(), {f.batch, packedHead});
     result.keyRows = order.rowsView < 0
                          ? LLVM::ZeroOp::create(f.b, LLVM::LLVMPointerType::get(f.b.getContext())).getResult()
                          : row(order.rowsView, f.b.getI32Type(), {f.batch});
@@ -256,14 +431,22 @@ private:
     Value no = arith::ConstantOp::create(f.b, f.b.getBoolAttr(false));
     return f.loop(f.index(0), valid, 1, no, [&](Value r, ValueRange carried) -> SmallVector<Value> {
       Value begin = f.toIndex(f.load(lower, {r})), end = f.toIndex(f.load(upper, {r}));
-      Value looks = f.less(f.greatest(begin, tile), f.least(end, tileEnd));
+      begin = f.greatest(begin, tile), end = f.least(end, tileEnd);
+      Value looks = f.less(begin, end);
+      if (hasHole) {
+        Value isBefore = f.less(begin, f.toIndex(f.load(holeLower, {r})));
+        Value isAfter = f.less(f.toIndex(f.load(holeUpper, {r})), end);
+        looks = f.both(looks, arith::OrIOp::create(f.b, isBefore, isAfter));
+      }
       return {arith::OrIOp::create(f.b, carried[0], looks)};
     })[0];
   }
 
   /// The sub-tiles that have something in this tile.
   void emitTile(Mask mask, Value tile, Value tileEnd) {
-    ListedRows listed{layout.orders[queryOrder].rowsView >= 0, layout.orders[keyOrder].rowsView >= 0};
+    ListedRows listed{!isIdentity(queryOrder), areKeysListed()};
+    if (kernel.changesScores() && mask != Mask::Tests)
+      listKeyRows(tile, tileEnd);
     GroupCall whole = call;
     whole.tile = whole.begin = tile, whole.end = tileEnd, whole.group = f.index(0);
     groups.prepareTerms(f, listed, whole);
@@ -277,23 +460,45 @@ private:
     });
   }
 
+  bool areKeysListed() const { return grid || !isIdentity(keyOrder); }
+  bool isIdentity(unsigned order) const { return layout.orders[order].order.isIdentity(); }
+
+  /// Writes down the key rows of a tile where closed forms say them, so that regions find them as those of a table.
+  void listKeyRows(Value tile, Value tileEnd) {
+    const OrderLayout &keys = layout.orders[keyOrder];
+    if (!keys.order.isComputed())
+      return;
+    Value list = f.scratchArray(ScratchArray::KeyRows);
+    RowWalk(f, keys).forEach(tile, f.least(tileEnd, keyCount),
+                             [&](Value rank, Value row) { f.store(f.toInt32(row), list, {f.sub(rank, tile)}); });
+    Value start = memref::ExtractAlignedPointerAsIndexOp::create(f.b, list);
+    Value shifted = arith::IndexCastOp::create(f.b, f.b.getI64Type(), f.sub(start, f.mul(tile, 4)));
+    call.keyRows = LLVM::IntToPtrOp::create(f.b, LLVM::LLVMPointerType::get(f.b.getContext()), shifted);
+  }
+
   //===-- Residual tests ----------------------------------------------------------------------------------------===//
 
   /// Asks every pair of the tile, keeps the answers, and returns whether there is a yes. What the test computes of keys
   /// alone, it computes once for all rows.
   Value emitTests(BoxOp box, Value tile, Value tileEnd) {
     Value answers = f.scratchArray(ScratchArray::Tests);
-    bool listed = layout.orders[keyOrder].rowsView >= 0;
+    bool listed = areKeysListed();
+    listKeyRows(tile, tileEnd);
     Value no = f.integers(0);
     Value some = f.loop(tile, tileEnd, f.isa.lanes, no, [&](Value key, ValueRange outer) -> SmallVector<Value> {
       RegionInliner inliner(
           f.b, f.isa.lanes, [&](Value captured) { return f.argument(captured); },
           [&](Operation *op, ValueRange operands) { return ops.write(op, operands); });
       Value keyRows = keyRowsAt(f, listed ? call.keyRows : Value(), key, keyCount);
-      inliner.inlineKnown(box.getTest(), {f.batch, f.head, Value(), keyRows});
+      bool hasTest = !box.getTest().empty();
+      if (hasTest)
+        inliner.inlineKnown(box.getTest(), {f.batch, f.head, Value(), keyRows});
       return f.loop(f.index(0), padded, 1, outer, [&](Value r, ValueRange inner) -> SmallVector<Value> {
-        Value says = inliner.inlineRegion(box.getTest(), {f.batch, f.head, f.load(rows, {r}), keyRows});
-        says = f.both(insideBounds(r, key), splat(f.b, says, f.isa.lanes));
+        Value says = grid ? grid->admits(r, key, tile) : insideBounds(r, key);
+        if (hasTest) {
+          Value passes = inliner.inlineRegion(box.getTest(), {f.batch, f.head, f.load(rows, {r}), keyRows});
+          says = f.both(says, splat(f.b, passes, f.isa.lanes));
+        }
         Value answer = arith::ExtUIOp::create(f.b, f.vectorType(f.b.getI32Type()), says);
         f.storeVector(answer, answers, {r, f.sub(key, tile)});
         return {arith::OrIOp::create(f.b, inner[0], answer)};
@@ -308,7 +513,12 @@ private:
     auto compare = [&](arith::CmpIPredicate predicate, Value bounds) -> Value {
       return arith::CmpIOp::create(f.b, predicate, ranks, splat(f.b, f.load(bounds, {r}), f.isa.lanes));
     };
-    return f.both(compare(arith::CmpIPredicate::sge, lower), compare(arith::CmpIPredicate::slt, upper));
+    Value inside = f.both(compare(arith::CmpIPredicate::sge, lower), compare(arith::CmpIPredicate::slt, upper));
+    if (!hasHole)
+      return inside;
+    Value beside = arith::OrIOp::create(f.b, compare(arith::CmpIPredicate::slt, holeLower),
+                                        compare(arith::CmpIPredicate::sge, holeUpper));
+    return f.both(inside, beside);
   }
 
   //===-- Output ------------------------------------------------------------------------------------------------===//
@@ -356,8 +566,11 @@ private:
   PhaseOp phase;
   unsigned queryOrder, keyOrder = 0;
   GroupCall call;
-  Value first, valid, padded, keyCount;
-  Value rows, owned, lower, upper, groupLower, groupUpper, output, sum, maximum;
+  bool hasHole = false;
+  Ranks block;                  // that the list at hand names
+  std::optional<GridKeys> grid; // of the box at hand, if it lies between columns
+  Value first, valid, padded, keyCount, keyClass;
+  Value rows, owned, lower, upper, holeLower, holeUpper, groupLower, groupUpper, output, sum, maximum;
 };
 
 } // namespace

@@ -135,12 +135,21 @@ void KernelLayout::addSymbols(func::FuncOp function, ValueRange first) {
       add(argument);
 }
 
+bool KernelLayout::differsByHead(const Expr &expr) const {
+  return expr.anySymbol([&](unsigned symbol) {
+    return symbol == Head || (symbol >= FirstNamed && symbols[symbol - FirstNamed].kind == NamedSymbol::HeadEntry);
+  });
+}
+
 unsigned KernelLayout::addOrder(PlanOp plan, OrderAttr order, Side side) {
   for (unsigned i = 0; i < orders.size(); ++i)
-    if (orderAttrs[i] == order && orders[i].side == side)
+    if (orderAttrs[i] == order && orders[i].order.side == side)
       return i;
-  OrderLayout layout{order.getKind(), side};
-  if (order.getKind() != OrderKindAttrValue::All) {
+  OrderLayout layout{order.of(side)};
+  layout.ofHead =
+      llvm::any_of(ArrayRef{layout.order.modulus, layout.order.shift, layout.order.from, layout.order.below},
+                   [&](const Expr &expr) { return differsByHead(expr); });
+  if (layout.order.isTabled()) {
     layout.tensor = tensorOf(plan.getTables()[order.getTable()]);
     layout.rowsView = viewCount++;
   }
@@ -154,14 +163,44 @@ void KernelLayout::addOffsets(unsigned tensor) {
     offsets.push_back({tensor, viewCount++});
 }
 
+bool KernelLayout::isReadInRuns(BoxOp box) const {
+  const OrderLayout &keys = orders[orderIndex(box.getKeys(), Side::Keys)];
+  auto isData = [&](unsigned symbol) {
+    return symbol >= FirstNamed && symbols[symbol - FirstNamed].kind == NamedSymbol::Entry;
+  };
+  bool isKnown =
+      !keys.ofHead && llvm::none_of(ArrayRef{keys.order.modulus, keys.order.shift, keys.order.from, keys.order.below},
+                                    [&](const Expr &expr) { return expr.anySymbol(isData); });
+  return keys.order.kind == OrderKind::Remainders && isKnown && box.getLower().getExpr() == Expr(0) &&
+         !box.getHoleLowerAttr();
+}
+
+/// How the keys of one more box are read.
+void KernelLayout::addKeysTo(PhaseLayout &phase, BoxOp box, unsigned keys) const {
+  const Order &order = orders[keys].order;
+  bool mayRun = isReadInRuns(box) && (phase.runs < 0 || phase.runs == static_cast<int>(keys));
+  if (mayRun)
+    phase.runs = keys;
+  bool isCopied = order.kind == OrderKind::Remainders && !mayRun;
+  phase.isScattered |= order.isTabled() || isCopied;
+  phase.hasCopiedRuns |= isCopied;
+  phase.isComputed |= order.isComputed();
+}
+
 void KernelLayout::addOrders(PlanOp plan) {
   auto addFlags = [&](unsigned index) {
-    if (orders[index].flagsView < 0)
+    if (orders[index].order.isTabled() && orders[index].flagsView < 0)
       orders[index].flagsView = viewCount++;
   };
   for (PhaseOp phase : plan.getPhases().getOps<PhaseOp>()) {
     unsigned queries = addOrder(plan, phase.getQueries(), Side::Queries);
-    phases.push_back({queries, orders[queries].rowsView >= 0});
+    unsigned stage = phases.empty() ? 0 : phases.back().stage;
+    const Order &order = orders[queries].order;
+    PhaseLayout &added = phases.emplace_back();
+    added.queries = queries, added.stage = phase.getContinues() ? stage + 1 : stage;
+    added.hasCopiedRuns = order.kind == OrderKind::Remainders;
+    added.isScattered = order.isTabled() || added.hasCopiedRuns;
+    added.isComputed = order.isComputed();
     if (ArrayAttr except = phase.getExceptAttr())
       for (Attribute order : except)
         addFlags(addOrder(plan, cast<OrderAttr>(order), Side::Queries));
@@ -174,7 +213,7 @@ void KernelLayout::addOrders(PlanOp plan) {
       }
       ++phases.back().boxes;
       phases.back().isTested |= !box.getTest().empty();
-      phases.back().hasTables |= orders[keys].rowsView >= 0;
+      addKeysTo(phases.back(), box, keys);
       phases.back().movesWithRows |=
           box.getSameSegment() || box.getLower().getExpr().dependsOnRow() || box.getUpper().getExpr().dependsOnRow();
       if (box.getSameSegment() && !matchOf(queries)) {
@@ -195,7 +234,7 @@ void KernelLayout::addOrders(PlanOp plan) {
 
 unsigned KernelLayout::orderIndex(OrderAttr order, Side side) const {
   for (unsigned i = 0; i < orders.size(); ++i)
-    if (orderAttrs[i] == order && orders[i].side == side)
+    if (orderAttrs[i] == order && orders[i].order.side == side)
       return i;
   llvm_unreachable("every order of the plan was added");
 }

@@ -81,6 +81,61 @@ TEST(Expr, RiseIsUnknownWhereRowsAreDivided) {
   EXPECT_EQ(Expr::floorDiv(a, b).rise(63), 0);
 }
 
+TEST(Expr, AnotherRowIsPutIn) {
+  EXPECT_EQ((i * 2 + a).at(i + 3), i * 2 + a + 6);
+  EXPECT_EQ(Expr::max({0, Expr::mod(i - b, 4)}).at(b), Expr(0));
+  EXPECT_EQ(Expr::floorDiv(i, 4).at(9), Expr(2));
+  EXPECT_EQ((i * Expr::floorDiv(i, b)).at(a), a * Expr::floorDiv(a, b));
+  EXPECT_EQ((a * b).at(7), a * b);
+}
+
+//===-- What is known of any value --------------------------------------------------------------------------------===//
+
+TEST(Expr, NumbersApartAreOrdered) {
+  EXPECT_TRUE(i.isAtMost(i));
+  EXPECT_TRUE((i + a - 1).isAtMost(i + a));
+  EXPECT_FALSE((i + a + 1).isAtMost(i + a));
+  EXPECT_FALSE(i.isAtMost(a));
+  EXPECT_FALSE(Expr(0).isAtMost(a));
+}
+
+TEST(Expr, QuotientsAreEstimated) {
+  // x - m < floor(x / m) * m <= x, for a symbol and for a number.
+  for (const Expr &m : {a, Expr(8)}) {
+    Expr floor = Expr::floorDiv(i + b, m) * m;
+    EXPECT_TRUE(floor.isAtMost(i + b));
+    EXPECT_FALSE(floor.isAtMost(i + b - 1));
+    EXPECT_TRUE((i + b + 1).isAtMost(floor + m));
+    EXPECT_FALSE((i + b + 2).isAtMost(floor + m));
+    EXPECT_FALSE(floor.isAtMost(i));
+  }
+  // Not of another number, and not of a part of it.
+  EXPECT_FALSE((Expr::floorDiv(i, a) * b).isAtMost(i));
+  EXPECT_FALSE((Expr::floorDiv(i, 8) * 7).isAtMost(i));
+  EXPECT_TRUE((Expr::floorDiv(i, 8) * 16).isAtMost(i * 2));
+  EXPECT_TRUE((i * -2).isAtMost(Expr::floorDiv(i, 8) * -16));
+}
+
+TEST(Expr, RemaindersAreEstimated) {
+  EXPECT_TRUE(Expr(0).isAtMost(Expr::mod(i, a)));
+  EXPECT_TRUE(Expr::mod(i, a).isAtMost(a - 1));
+  EXPECT_FALSE(Expr::mod(i, a).isAtMost(a - 2));
+  EXPECT_TRUE((Expr::mod(i, a) - a + 1).isAtMost(Expr::mod(b, a)));
+  EXPECT_FALSE((Expr::mod(i, a) - a + 2).isAtMost(Expr::mod(b, a)));
+}
+
+TEST(Expr, ExtremaAreComparedByTheirOperands) {
+  EXPECT_TRUE(Expr::min({a, i}).isAtMost(i));
+  EXPECT_TRUE(i.isAtMost(Expr::max({i - 1, a, i + 2})));
+  EXPECT_TRUE((Expr::max({i, a}) - 1).isAtMost(Expr::max({i, a})));
+  EXPECT_TRUE(Expr::max({i - 1, Expr::floorDiv(i, 3) * 3}).isAtMost(i));
+  EXPECT_TRUE((i + 1).isAtMost(Expr::min({i + 2, Expr::floorDiv(i, 3) * 3 + 3})));
+  EXPECT_FALSE(Expr::max({i, a}).isAtMost(i));
+  EXPECT_FALSE(i.isAtMost(Expr::min({i, a})));
+}
+
+//===-- Division --------------------------------------------------------------------------------------------------===//
+
 TEST(Expr, DivisionRoundsDown) {
   for (int64_t divisor = 1; divisor <= 5; ++divisor)
     for (int64_t dividend = -11; dividend <= 11; ++dividend) {
@@ -218,6 +273,78 @@ static Pair randomExpr(Dice &dice, int64_t depth) {
               int64_t dividend = f(row, s), divisor = g(row, s);
               return dividend - floorOf(dividend, divisor) * divisor;
             }};
+  }
+}
+
+/// Summands of which something is known whatever the row and the symbols are: quotients times their divisor,
+/// remainders.
+static Pair randomSummand(Dice &dice) {
+  Pair x = randomExpr(dice, dice.in(0, 1)), m = randomDivisor(dice, 1);
+  Plain f = x.plain, g = m.plain;
+  switch (dice.in(0, 3)) {
+  case 0:
+    return {Expr::mod(x.expr, m.expr),
+            [=](int64_t row, const auto &s) { return f(row, s) - floorOf(f(row, s), g(row, s)) * g(row, s); }};
+  case 1:
+    return {Expr::floorDiv(x.expr, m.expr) * m.expr,
+            [=](int64_t row, const auto &s) { return floorOf(f(row, s), g(row, s)) * g(row, s); }};
+  case 2:
+    return m;
+  default:
+    return x;
+  }
+}
+
+/// Two sums that share summands, so that one is often known to be at most the other.
+static std::pair<Pair, Pair> randomSums(Dice &dice) {
+  Pair sums[2] = {randomLeaf(dice), {0, [](int64_t, const auto &) { return 0; }}};
+  sums[1] = sums[0];
+  auto add = [](Pair &sum, const Pair &summand, int64_t factor) {
+    Plain f = sum.plain, g = summand.plain;
+    sum = {sum.expr + summand.expr * factor,
+           [=](int64_t row, const auto &s) { return f(row, s) + factor * g(row, s); }};
+  };
+  for (int64_t count = dice.in(1, 3); count > 0; --count)
+    add(sums[dice.in(0, 1)], randomSummand(dice), dice.pick<int64_t>({1, 1, 1, 2, -1}));
+  if (dice.chance(30)) {
+    Pair &sum = sums[dice.in(0, 1)], other = randomSummand(dice);
+    Plain f = sum.plain, g = other.plain;
+    bool isMin = dice.chance(50);
+    sum = {isMin ? Expr::min({sum.expr, other.expr}) : Expr::max({sum.expr, other.expr}),
+           [=](int64_t row, const auto &s) {
+             return isMin ? std::min(f(row, s), g(row, s)) : std::max(f(row, s), g(row, s));
+           }};
+  }
+  return {sums[0], sums[1]};
+}
+
+TEST(ExprFuzz, IsAtMostWhatItSays) {
+  uint64_t known = 0;
+  for (uint64_t seed = firstFuzzSeed(), end = seed + fuzzCount() / 4; seed < end; ++seed) {
+    Dice dice(seed);
+    auto [x, y] = randomSums(dice);
+    if (!x.expr.isAtMost(y.expr))
+      continue;
+    known += x.expr != y.expr;
+    for (int64_t sample = 0; sample < 12; ++sample) {
+      std::vector<int64_t> symbols{dice.in(-20, 20), dice.in(-20, 20), dice.in(1, 20)};
+      int64_t row = dice.in(-9, 20);
+      ASSERT_LE(x.plain(row, symbols), y.plain(row, symbols))
+          << print(x.expr) << " against " << print(y.expr) << " at i=" << row << " a=" << symbols[0]
+          << " b=" << symbols[1] << " c=" << symbols[2] << "; ATTN_FUZZ_SEED=" << seed;
+    }
+  }
+  EXPECT_GT(known, fuzzCount() / 40);
+}
+
+TEST(ExprFuzz, AnotherRowIsPutIn) {
+  for (uint64_t seed = firstFuzzSeed(), end = seed + fuzzCount() / 10; seed < end; ++seed) {
+    Dice dice(seed);
+    Pair outer = randomExpr(dice, dice.in(1, 3)), inner = randomExpr(dice, dice.in(0, 2));
+    std::vector<int64_t> symbols{dice.in(-20, 20), dice.in(-20, 20), dice.in(1, 20)};
+    for (int64_t row = -9; row <= 9; row += 3)
+      ASSERT_EQ(outer.expr.at(inner.expr).evaluate(row, symbols), outer.plain(inner.plain(row, symbols), symbols))
+          << print(outer.expr) << " at " << print(inner.expr) << " at i=" << row << "; ATTN_FUZZ_SEED=" << seed;
   }
 }
 

@@ -2,45 +2,13 @@
 //
 // Which orders, owners and boxes the planner finds for patterns that people write, and when it gives up and tests.
 
-#include "attn/Pattern/Plan.h"
-#include "RandomPatterns.h"
-#include "gtest/gtest.h"
+#include "Planning.h"
 
 using namespace attn;
 
 const Expr i = Expr::row(), length = Expr::symbol(Length), kvLength = Expr::symbol(KvLength),
            shift = Expr::symbol(QueryOffset) - Expr::symbol(KeyOffset);
-const Order queryRows{OrderKind::All, Side::Queries, 0}, keyRows{OrderKind::All, Side::Keys, 0};
-
-static Plan planOf(const PairSet &set) { return planPattern(set, Target::cpu()); }
-
-static PairSet windowOf(int64_t left, int64_t right) { return PairSet::window(Expr(left), Expr(right)); }
-
-static PairSet globalOf(unsigned table) {
-  return PairSet::unite({PairSet::listed(Side::Queries, table), PairSet::listed(Side::Keys, table)});
-}
-
-static size_t countTests(const Plan &plan) {
-  size_t count = 0;
-  for (const Phase &phase : plan.phases)
-    for (const Box &box : phase.boxes)
-      count += box.test.has_value();
-  return count;
-}
-
-/// A plan of one phase over all query rows, whose boxes take all key rows and test nothing.
-static void expectPlain(const Plan &plan, size_t boxes) {
-  ASSERT_EQ(plan.phases.size(), 1u);
-  EXPECT_EQ(plan.orders[plan.phases[0].queries], queryRows);
-  EXPECT_TRUE(plan.phases[0].except.empty());
-  EXPECT_EQ(plan.phases[0].boxes.size(), boxes);
-  for (const Box &box : plan.phases[0].boxes) {
-    EXPECT_EQ(plan.orders[box.keys], keyRows);
-    EXPECT_FALSE(box.sameSegment);
-  }
-  EXPECT_EQ(countTests(plan), 0u);
-  EXPECT_TRUE(plan.tested.empty());
-}
+const Order queryRows = Order::all(Side::Queries), keyRows = Order::all(Side::Keys);
 
 /// A union of `count` windows no two of which are known to be disjoint.
 static PairSet unionOfWindows(unsigned count) {
@@ -55,10 +23,10 @@ TEST(Plan, Full) {
   Plan plan = planOf(PairSet::full());
   expectPlain(plan, 1);
   const Box &box = plan.phases[0].boxes[0];
-  EXPECT_EQ(box.lower, Expr(0));
-  EXPECT_EQ(box.upper, kvLength);
-  EXPECT_EQ(box.queryLower, Expr(0));
-  EXPECT_EQ(box.queryUpper, length);
+  EXPECT_EQ(box.bounds.lower, Expr(0));
+  EXPECT_EQ(box.bounds.upper, kvLength);
+  EXPECT_EQ(box.bounds.queryLower, Expr(0));
+  EXPECT_EQ(box.bounds.queryUpper, length);
 }
 
 TEST(Plan, EmptyOwnsItsRows) {
@@ -70,20 +38,20 @@ TEST(Plan, Causal) {
   Plan plan = planOf(PairSet::causal());
   expectPlain(plan, 1);
   const Box &box = plan.phases[0].boxes[0];
-  EXPECT_EQ(box.lower, Expr(0));
-  EXPECT_EQ(box.upper, Expr::min({kvLength, i + shift + 1}));
-  EXPECT_EQ(box.queryLower, Expr::max({0, i - shift}));
-  EXPECT_EQ(box.queryUpper, length);
+  EXPECT_EQ(box.bounds.lower, Expr(0));
+  EXPECT_EQ(box.bounds.upper, Expr::min({kvLength, i + shift + 1}));
+  EXPECT_EQ(box.bounds.queryLower, Expr::max({0, i - shift}));
+  EXPECT_EQ(box.bounds.queryUpper, length);
 }
 
 TEST(Plan, SlidingWindow) {
   Plan plan = planOf(windowOf(256, 128));
   expectPlain(plan, 1);
   const Box &box = plan.phases[0].boxes[0];
-  EXPECT_EQ(box.lower, Expr::max({0, i + shift - 256}));
-  EXPECT_EQ(box.upper, Expr::min({kvLength, i + shift + 129}));
-  EXPECT_EQ(box.queryLower, Expr::max({0, i - shift - 128}));
-  EXPECT_EQ(box.queryUpper, Expr::min({length, i - shift + 257}));
+  EXPECT_EQ(box.bounds.lower, Expr::max({0, i + shift - 256}));
+  EXPECT_EQ(box.bounds.upper, Expr::min({kvLength, i + shift + 129}));
+  EXPECT_EQ(box.bounds.queryLower, Expr::max({0, i - shift - 128}));
+  EXPECT_EQ(box.bounds.queryUpper, Expr::min({length, i - shift + 257}));
 }
 
 TEST(Plan, BlockLocalAndPadded) {
@@ -101,18 +69,25 @@ TEST(Plan, LongformerHasTwoPhasesAndTestsNothing) {
   ASSERT_EQ(plan.phases.size(), 2u);
   // The global rows come first, own themselves, and look at every key.
   const Phase &hubs = plan.phases[0], &others = plan.phases[1];
-  EXPECT_EQ(plan.orders[hubs.queries], (Order{OrderKind::Listed, Side::Queries, 0}));
+  EXPECT_EQ(plan.orders[hubs.queries], Order::listed(Side::Queries, 0));
   EXPECT_TRUE(hubs.except.empty());
   ASSERT_EQ(hubs.boxes.size(), 1u);
   EXPECT_EQ(plan.orders[hubs.boxes[0].keys], keyRows);
-  EXPECT_EQ(hubs.boxes[0].upper, kvLength);
-  // The others look at their window, and at the global keys on both sides of it.
+  EXPECT_EQ(hubs.boxes[0].bounds.upper, kvLength);
+  // The others look at their window, and at the global keys outside of it.
   EXPECT_EQ(plan.orders[others.queries], queryRows);
   EXPECT_EQ(others.except, (llvm::SmallVector<unsigned, 2>{hubs.queries}));
-  ASSERT_EQ(others.boxes.size(), 3u);
+  ASSERT_EQ(others.boxes.size(), 2u);
   EXPECT_EQ(plan.orders[others.boxes[0].keys], keyRows);
-  for (unsigned side : {1, 2})
-    EXPECT_EQ(plan.orders[others.boxes[side].keys], (Order{OrderKind::Listed, Side::Keys, 0}));
+  EXPECT_FALSE(others.boxes[0].hole);
+  EXPECT_EQ(plan.orders[others.boxes[1].keys], Order::listed(Side::Keys, 0));
+  ASSERT_TRUE(others.boxes[1].hole);
+  EXPECT_EQ(others.boxes[1].bounds.lower, Expr(0));
+  EXPECT_EQ(others.boxes[1].bounds.upper, kvLength);
+  EXPECT_EQ(others.boxes[1].hole->lower, i + shift - 256);
+  EXPECT_EQ(others.boxes[1].hole->upper, i + shift + 257);
+  EXPECT_EQ(others.boxes[1].hole->queryLower, i - shift - 256);
+  EXPECT_EQ(others.boxes[1].hole->queryUpper, i - shift + 257);
 }
 
 TEST(Plan, TwoListsOfRowsGetPhases) {
@@ -142,8 +117,8 @@ TEST(Plan, UnionOfWindowsTestsNothing) {
 TEST(Plan, NestedWindowsMerge) {
   expectPlain(planOf(PairSet::intersect({windowOf(9, 2), windowOf(3, 7)})), 1);
   Plan plan = planOf(PairSet::intersect({windowOf(9, 2), windowOf(3, 7)}));
-  EXPECT_EQ(plan.phases[0].boxes[0].lower, Expr::max({0, i + shift - 3}));
-  EXPECT_EQ(plan.phases[0].boxes[0].upper, Expr::min({kvLength, i + shift + 3}));
+  EXPECT_EQ(plan.phases[0].boxes[0].bounds.lower, Expr::max({0, i + shift - 3}));
+  EXPECT_EQ(plan.phases[0].boxes[0].bounds.upper, Expr::min({kvLength, i + shift + 3}));
 }
 
 TEST(Plan, DisjointHalfSpacesVanish) {
@@ -156,10 +131,10 @@ TEST(Plan, DocumentIsSorted) {
        {PairSet::sameSegment(2), PairSet::intersect({PairSet::causal(), PairSet::sameSegment(2)})}) {
     Plan plan = planOf(set);
     ASSERT_EQ(plan.phases.size(), 1u);
-    EXPECT_EQ(plan.orders[plan.phases[0].queries], (Order{OrderKind::SegmentSorted, Side::Queries, 2}));
+    EXPECT_EQ(plan.orders[plan.phases[0].queries], Order::segmentSorted(Side::Queries, 2));
     ASSERT_EQ(plan.phases[0].boxes.size(), 1u);
     const Box &box = plan.phases[0].boxes[0];
-    EXPECT_EQ(plan.orders[box.keys], (Order{OrderKind::SegmentSorted, Side::Keys, 2}));
+    EXPECT_EQ(plan.orders[box.keys], Order::segmentSorted(Side::Keys, 2));
     EXPECT_TRUE(box.sameSegment);
     EXPECT_FALSE(box.test);
     EXPECT_TRUE(plan.tested.empty());
@@ -176,7 +151,7 @@ TEST(Plan, SegmentsThatDoNotHoldEverywhereAreTested) {
 TEST(Plan, DocumentWithGlobalColumnsStaysSorted) {
   Plan plan = planOf(PairSet::unite({PairSet::sameSegment(2), PairSet::listed(Side::Keys, 0)}));
   ASSERT_EQ(plan.phases.size(), 1u);
-  EXPECT_EQ(plan.orders[plan.phases[0].queries], (Order{OrderKind::SegmentSorted, Side::Queries, 2}));
+  EXPECT_EQ(plan.orders[plan.phases[0].queries], Order::segmentSorted(Side::Queries, 2));
   ASSERT_EQ(plan.phases[0].boxes.size(), 2u);
   EXPECT_EQ(plan.tested, std::vector<std::string>{"outside of attn.segments"});
 }
@@ -192,10 +167,10 @@ TEST(Plan, ConditionsEmptyTheBox) {
   expectPlain(plan, 1);
   const Box &box = plan.phases[0].boxes[0];
   Expr holds = Expr::min({1, Expr::max({0, head - 1})});
-  EXPECT_EQ(box.lower, Expr(0));
-  EXPECT_EQ(box.upper, Expr::min({kvLength, kvLength * holds, i + shift + 1}));
-  EXPECT_EQ(box.queryLower, Expr::max({0, i - shift}));
-  EXPECT_EQ(box.queryUpper, Expr::min({length, length * holds}));
+  EXPECT_EQ(box.bounds.lower, Expr(0));
+  EXPECT_EQ(box.bounds.upper, Expr::min({kvLength, kvLength * holds, i + shift + 1}));
+  EXPECT_EQ(box.bounds.queryLower, Expr::max({0, i - shift}));
+  EXPECT_EQ(box.bounds.queryUpper, Expr::min({length, length * holds}));
 }
 
 TEST(Plan, HeadsOfDifferentStructureHaveABoxEach) {
@@ -227,7 +202,7 @@ TEST(Plan, AFlagOfTheHeadIsNoTest) {
   values.symbols[Length] = values.symbols[KvLength] = 10;
   for (int64_t flag : {-1, 0, 1, 5}) {
     values.symbols[FlagSymbol] = flag;
-    EXPECT_EQ(plan.phases[0].boxes[0].upper.evaluate(4, values.symbols), flag == 0 ? 0 : 7) << flag;
+    EXPECT_EQ(plan.phases[0].boxes[0].bounds.upper.evaluate(4, values.symbols), flag == 0 ? 0 : 7) << flag;
   }
 }
 
@@ -237,14 +212,14 @@ TEST(Plan, RangesOfBothSidesAreBoxes) {
     return PairSet::unite({PairSet::range(Side::Queries, from, below), PairSet::range(Side::Keys, from, below)});
   };
   expectPlain(planOf(PairSet::unite({windowOf(84, 84), both({}, Expr(16))})), 3);
-  // BigBird's blocks, without and with its table: only the listed blocks are tested, on either side of the window.
+  // BigBird's blocks, without and with its table, whose blocks of queries are an order.
   Expr block = Expr::symbol(BlockSymbol);
   PairSet near = PairSet::blockLocal(block, block, block), last = both(Expr::symbol(PaddingSymbol), {});
   expectPlain(planOf(PairSet::unite({near, both({}, block), last})), 5);
   Plan plan = planOf(PairSet::unite({near, both({}, block), last, PairSet::blockTable(FirstBlockTable, block)}));
-  EXPECT_EQ(plan.phases[0].boxes.size(), 7u);
-  EXPECT_EQ(countTests(plan), 2u);
-  EXPECT_EQ(plan.tested, std::vector<std::string>{"attn.block_table"});
+  EXPECT_EQ(plan.orders[plan.phases[0].queries].kind, OrderKind::Blocks);
+  EXPECT_EQ(plan.phases[0].boxes.size(), 6u);
+  EXPECT_EQ(countTests(plan), 0u);
 }
 
 TEST(Plan, OuterAxesAreBounds) {
@@ -252,20 +227,6 @@ TEST(Plan, OuterAxesAreBounds) {
   expectPlain(planOf(PairSet::window(Expr(0), Expr(0), 1, rows)), 1);
   expectPlain(planOf(PairSet::blockLocal(Expr(16), Expr(4), Expr(4), rows)), 1);
   expectPlain(planOf(PairSet::neighborhood(Expr(13), rows)), 1);
-}
-
-TEST(Plan, RemaindersAreTestedInsideTheBounds) {
-  Expr stride = Expr::symbol(BlockSymbol);
-  PairSet column = PairSet::congruent(Dividend::Difference, stride, 0, 0);
-  Plan plan =
-      planOf(PairSet::unite({PairSet::window(stride - 1, Expr(0)), PairSet::intersect({column, PairSet::causal()})}));
-  // The window tests nothing. Past it there is the column.
-  ASSERT_EQ(plan.phases[0].boxes.size(), 2u);
-  EXPECT_FALSE(plan.phases[0].boxes[0].test);
-  EXPECT_EQ(plan.phases[0].boxes[0].lower, Expr::max({0, i + shift - stride + 1}));
-  ASSERT_TRUE(plan.phases[0].boxes[1].test);
-  EXPECT_EQ(*plan.phases[0].boxes[1].test, column);
-  EXPECT_EQ(plan.tested, std::vector<std::string>{"a remainder, or an axis of a grid"});
 }
 
 TEST(Plan, PlacesInSegmentsAreTested) {
@@ -283,7 +244,7 @@ TEST(Plan, WhereIsTestedInsideTheBounds) {
   const Box &box = plan.phases[0].boxes[0];
   ASSERT_TRUE(box.test);
   EXPECT_EQ(*box.test, PairSet::where(0));
-  EXPECT_EQ(box.lower, Expr::max({0, i + shift - 8}));
+  EXPECT_EQ(box.bounds.lower, Expr::max({0, i + shift - 8}));
   EXPECT_EQ(plan.tested, std::vector<std::string>{"attn.where"});
 }
 
@@ -295,8 +256,8 @@ TEST(Plan, TooManyBoxesBecomeOneThatIsTested) {
   const Box &box = plan.phases[0].boxes[0];
   ASSERT_TRUE(box.test);
   EXPECT_EQ(*box.test, set);
-  EXPECT_EQ(box.lower, Expr(0));
-  EXPECT_EQ(box.upper, kvLength);
+  EXPECT_EQ(box.bounds.lower, Expr(0));
+  EXPECT_EQ(box.bounds.upper, kvLength);
   EXPECT_EQ(plan.tested, std::vector<std::string>{"a phase of more than 8 boxes: one box, every pair tested"});
 }
 
@@ -328,7 +289,7 @@ TEST(Target, IsFoundByName) {
   ASSERT_TRUE(cpu && gpu);
   EXPECT_EQ(cpu->name, "cpu");
   EXPECT_FALSE(cpu->tile.anchored);
-  EXPECT_FALSE(cpu->local);
+  EXPECT_TRUE(cpu->locals.empty());
   EXPECT_EQ(gpu->name, "sm_90a");
   for (const char *unknown : {"", "gpu", "sm_80", "SM_90A"})
     EXPECT_FALSE(Target::find(unknown, 64, 64, false)) << unknown;
@@ -349,9 +310,11 @@ TEST(Target, TilesOfAGpuFitWhatItMultiplies) {
     for (bool hasScore : {false, true}) {
       Target target = Target::sm90a(headSize, 64, hasScore);
       expectTileOfGpu(target.tile);
-      ASSERT_TRUE(target.local);
-      expectTileOfGpu(*target.local);
-      EXPECT_LT(target.local->rows, target.tile.rows);
+      ASSERT_FALSE(target.locals.empty());
+      for (const LocalTile &local : target.locals) {
+        expectTileOfGpu(local.shape);
+        EXPECT_LT(local.shape.rows, target.tile.rows);
+      }
       // Wider rows and a score region leave less room.
       Target wider = Target::sm90a(headSize, 256, true);
       EXPECT_LE(wider.tile.rows * wider.tile.keys, target.tile.rows * target.tile.keys);
@@ -365,14 +328,14 @@ TEST(Target, TilesOfF32AreSmall) {
     expectTileOfGpu(target->tile);
     TileShape of16Bits = Target::sm90a(headSize, 64, false).tile;
     EXPECT_LT(target->tile.rows * target->tile.keys, of16Bits.rows * of16Bits.keys);
-    EXPECT_FALSE(target->local);
+    EXPECT_TRUE(target->locals.empty());
   }
 }
 
 /// Whether an sm_90a plan takes the tiles for few keys a row.
 static bool isLocal(const PairSet &set) {
   Target target = Target::sm90a(64, 64, false);
-  return planPattern(set, target).tile.rows == target.local->rows;
+  return planPattern(set, target).tile.rows == target.locals.front().shape.rows;
 }
 
 TEST(Target, CallsOfFewKeysTakeLocalTiles) {
@@ -382,7 +345,8 @@ TEST(Target, CallsOfFewKeysTakeLocalTiles) {
   ASSERT_TRUE(plan.compact);
   CallValues values;
   values.symbols.assign(SymbolCount, 0);
-  for (auto [keys, rows] : {std::pair(0, target.local->rows), {100, target.local->rows}, {101, target.tile.rows}}) {
+  int64_t few = target.locals.front().shape.rows;
+  for (auto [keys, rows] : {std::pair(0, few), {100, few}, {101, target.tile.rows}}) {
     values.symbols[KvLength] = keys;
     EXPECT_EQ(plan.tileFor(values).rows, rows) << keys;
   }
@@ -391,11 +355,28 @@ TEST(Target, CallsOfFewKeysTakeLocalTiles) {
   EXPECT_FALSE(planPattern(PairSet::causal(), target).compact);
 }
 
+TEST(Target, ATypicalCallChoosesAmongLocalTiles) {
+  // A row of 16 keys: tiles of 100 keys are mostly padding, unless a pair takes that much less time in them.
+  PairSet set = windowOf(15, 0);
+  Target target = Target::sm90a(64, 64, false);
+  target.locals = {{{64, 100, 64, 100, true}, 1}, {{64, 80, 64, 80, true}, 1}};
+  EXPECT_EQ(planPattern(set, target).tile.keys, 100);
+  PlanHints hints{{}, callOf(4096, 4096, 0, 0)};
+  EXPECT_EQ(planPattern(set, target, hints).tile.keys, 80);
+  target.locals[1].pairTime = 1.3;
+  EXPECT_EQ(planPattern(set, target, hints).tile.keys, 100);
+  // What is tested takes its time elsewhere, and where a row looks at many keys there is no choice.
+  target.locals[1].pairTime = 1;
+  EXPECT_EQ(planPattern(PairSet::intersect({set, PairSet::where(0)}), target, hints).tile.keys, 100);
+  EXPECT_EQ(planPattern(PairSet::causal(), target, hints).tile.keys, target.tile.keys);
+}
+
 TEST(Target, LocalTilesAreForFewKeysARow) {
   EXPECT_TRUE(isLocal(windowOf(256, 256)));
   EXPECT_TRUE(isLocal(PairSet::intersect({PairSet::causal(), PairSet::blockLocal(Expr(64))})));
   EXPECT_TRUE(isLocal(PairSet::sameSegment(2)));
   EXPECT_TRUE(isLocal(PairSet::unite({windowOf(256, 256), globalOf(0)})));
+  EXPECT_TRUE(isLocal(PairSet::congruent(Dividend::Difference, Expr(100), Expr(0), Expr(0))));
   EXPECT_FALSE(isLocal(PairSet::full()));
   EXPECT_FALSE(isLocal(PairSet::causal()));
   EXPECT_FALSE(isLocal(PairSet::padded(Expr::symbol(PaddingSymbol))));

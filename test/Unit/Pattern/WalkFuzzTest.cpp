@@ -13,13 +13,40 @@
 
 using namespace attn;
 
+/// Whether a row is in an order, straight from its definition.
+static bool isIn(const Order &order, const CallValues &values, int64_t row) {
+  auto number = [&](const Expr &expr) { return expr.evaluate(0, values.symbols); };
+  if (order.kind == OrderKind::Listed)
+    return isAmong(values.tables[order.table], row + values.offset(order.side));
+  int64_t remainder = restOf(row + number(order.shift), number(order.modulus));
+  return order.kind != OrderKind::Remainders || (number(order.from) <= remainder && remainder < number(order.below));
+}
+
+/// The rows of a grid's points, patch by patch; -1 past its edges.
+static std::vector<int64_t> patchesOf(const Order &order, const CallValues &values) {
+  std::vector<int64_t> rows;
+  int64_t width = order.modulus.evaluate(0, values.symbols), count = values.rows(order.side);
+  for (int64_t top = 0; top * width < count; top += order.patchRows)
+    for (int64_t left = 0; left < std::min(width, count); left += order.patchColumns)
+      for (int64_t y = top; y < top + order.patchRows; ++y)
+        for (int64_t x = left; x < left + order.patchColumns; ++x)
+          rows.push_back(x < width && y * width + x < count ? y * width + x : -1);
+  return rows;
+}
+
 /// Rows of an order by rank, straight from its definition. Queries without a segment come last; they have an output.
 static std::vector<int64_t> rowsOf(const Order &order, const CallValues &values) {
   std::vector<int64_t> rows;
   int64_t offset = values.offset(order.side), count = values.rows(order.side);
   for (int64_t row = 0; row < count; ++row)
-    if (order.kind != OrderKind::Listed || isAmong(values.tables[order.table], row + offset))
+    if (isIn(order, values, row))
       rows.push_back(row);
+  if (order.kind == OrderKind::Classes) {
+    int64_t modulus = order.modulus.evaluate(0, values.symbols);
+    llvm::stable_sort(rows, [&](int64_t a, int64_t b) { return a % modulus < b % modulus; });
+  }
+  if (order.kind == OrderKind::Patches)
+    return patchesOf(order, values);
   if (order.kind != OrderKind::SegmentSorted)
     return rows;
   const std::vector<int32_t> &ids = values.tables[order.table];
@@ -61,17 +88,17 @@ public:
   /// Tiles of a GPU, and others for local patterns and for calls of few keys.
   void drawCallOfAnchoredTiles() {
     drawValues();
-    target.tile = randomAnchoredTile(), target.local = randomAnchoredTile();
+    target.tile = randomAnchoredTile(), target.locals = {{randomAnchoredTile()}};
     target.compactKeys = dice.in(0, 40);
   }
 
   /// What runs this case again, in one line.
   std::string text() const {
     const TileShape &tile = target.tile;
-    std::string local = target.local
-                            ? ", anchored, local " + std::to_string(target.local->rows) + "x" +
-                                  std::to_string(target.local->keys) + " to " + std::to_string(target.compactKeys)
-                            : "";
+    std::string local = !target.locals.empty() ? ", anchored, local " + std::to_string(target.locals[0].shape.rows) +
+                                                     "x" + std::to_string(target.locals[0].shape.keys) + " to " +
+                                                     std::to_string(target.compactKeys)
+                                               : "";
     return "ATTN_FUZZ_SEED=" + std::to_string(seed) + " ATTN_FUZZ_COUNT=1: " + tree.text() + " with " + textOf(values) +
            "tile " + std::to_string(tile.rows) + "x" + std::to_string(tile.keys) + " of " +
            std::to_string(tile.groupRows) + "x" + std::to_string(tile.granule) + local;
@@ -140,16 +167,25 @@ private:
   }
 
   bool owns(const Phase &phase, int64_t row) const {
-    return llvm::none_of(phase.except, [&](unsigned order) {
-      return std::binary_search(orders[order].begin(), orders[order].end(), row);
-    });
+    return llvm::none_of(phase.except, [&](unsigned order) { return isIn(plan.orders[order], values, row); });
   }
 
+  /// Each row is begun by one phase, and gone on with by all that continue it.
   void checkOwners() {
-    std::vector<int> owners(values.length(), 0);
-    for (const Phase &phase : plan.phases)
+    std::vector<int> owners(values.length(), 0), begun;
+    for (const Phase &phase : plan.phases) {
+      std::vector<int> written(values.length(), 0);
       for (int64_t row : orders[phase.queries])
-        owners[row] += owns(phase, row);
+        if (row >= 0)
+          written[row] += owns(phase, row);
+      if (phase.continues && written != begun)
+        fail("a phase continues other rows than were begun");
+      if (phase.continues)
+        continue;
+      begun = written;
+      for (int64_t i = 0; i < values.length(); ++i)
+        owners[i] += written[i];
+    }
     for (int64_t i = 0; i < values.length(); ++i)
       if (owners[i] != 1)
         fail("query row " + std::to_string(i) + " has " + std::to_string(owners[i]) + " owners");
@@ -158,11 +194,18 @@ private:
   /// Bounds never fall: those of a tile's first and last row enclose those of all rows between.
   void checkBoundsRise() {
     for (const Phase &phase : plan.phases)
-      for (const Box &box : phase.boxes)
-        for (const Expr *bound : {&box.lower, &box.upper, &box.queryLower, &box.queryUpper})
-          for (int64_t row = 1; row < std::max(values.length(), values.kvLength()); ++row)
-            if (bound->evaluate(row, values.symbols) < bound->evaluate(row - 1, values.symbols))
-              return fail("a bound falls from row " + std::to_string(row - 1) + " to the next");
+      for (const Box &box : phase.boxes) {
+        checkBoundsRise(box.bounds);
+        if (box.hole)
+          checkBoundsRise(*box.hole);
+      }
+  }
+
+  void checkBoundsRise(const Bounds &bounds) {
+    for (const Expr *bound : {&bounds.lower, &bounds.upper, &bounds.queryLower, &bounds.queryUpper})
+      for (int64_t row = 1; row < std::max(values.length(), values.kvLength()); ++row)
+        if (bound->evaluate(row, values.symbols) < bound->evaluate(row - 1, values.symbols))
+          return fail("a bound falls from row " + std::to_string(row - 1) + " to the next");
   }
 
   /// The pairs of each box, by its own words; both directions have to say the same.
@@ -171,24 +214,48 @@ private:
       boxes.emplace_back();
       for (const Box &box : phase.boxes) {
         boxes.back().emplace_back(values);
+        PairSet set = plan.pairsOf(box);
         for (int64_t j : orders[box.keys])
-          readColumn(phase, box, j, boxes.back().back());
+          readColumn(phase, box, set, j, boxes.back().back());
       }
     }
   }
 
-  void readColumn(const Phase &phase, const Box &box, int64_t j, Matrix &pairs) {
-    int64_t queryLower = box.queryLower.evaluate(j, values.symbols);
-    int64_t queryUpper = box.queryUpper.evaluate(j, values.symbols);
+  void readColumn(const Phase &phase, const Box &box, const PairSet &set, int64_t j, Matrix &pairs) {
     for (int64_t i : orders[phase.queries]) {
-      bool byRow = box.lower.evaluate(i, values.symbols) <= j && j < box.upper.evaluate(i, values.symbols);
-      bool byColumn = queryLower <= i && i < queryUpper;
+      if (i < 0)
+        continue;
+      bool byRow = isInside(box.bounds.lower, box.bounds.upper, i, j) &&
+                   !(box.hole && isInside(box.hole->lower, box.hole->upper, i, j));
+      bool byColumn = isInside(box.bounds.queryLower, box.bounds.queryUpper, j, i) &&
+                      !(box.hole && isInside(box.hole->queryLower, box.hole->queryUpper, j, i));
+      if (box.keyClass) {
+        int64_t modulus = plan.orders[box.keys].modulus.evaluate(0, values.symbols);
+        byRow &= box.keyClass->evaluate(i, values.symbols) == j % modulus;
+        byColumn &= box.queryClass->evaluate(j, values.symbols) == i % modulus;
+      }
+      if (box.columns) {
+        int64_t width = box.columns->width.evaluate(0, values.symbols);
+        int64_t column = restOf(j + box.columns->shift.evaluate(0, values.symbols), width);
+        bool isBetween = isInside(box.columns->lower, box.columns->upper, i, column);
+        byRow &= isBetween, byColumn &= isBetween;
+      }
+      if (box.blocks) {
+        bool isListed = PairSet::blockTable(box.blocks->table, box.blocks->size).contains(values, i, j);
+        byRow &= isListed, byColumn &= isListed;
+      }
       if (byRow != byColumn)
         fail("a box's rows and columns disagree about " + pairText(i, j));
       bool inSegment = !box.sameSegment || shareId(values.tables[plan.orders[box.keys].table],
                                                    i + values.offset(Side::Queries), j + values.offset(Side::Keys));
       pairs.at(i, j) = byRow && inSegment && (!box.test || box.test->contains(values, i, j));
+      if (pairs.at(i, j) != set.contains(values, i, j))
+        fail("a box's set is wrong about " + pairText(i, j));
     }
+  }
+
+  bool isInside(const Expr &lower, const Expr &upper, int64_t outer, int64_t inner) const {
+    return lower.evaluate(outer, values.symbols) <= inner && inner < upper.evaluate(outer, values.symbols);
   }
 
   void checkWalk(const char *name, llvm::function_ref<void(VisitFn)> walk) {
@@ -209,21 +276,35 @@ private:
   std::string cover(const Visit &visit, Matrix &covered) {
     const Phase &phase = plan.phases[visit.phase];
     const std::vector<int64_t> &queries = orders[phase.queries], &keys = orders[phase.boxes[visit.box].keys];
+    int64_t keyCount = visit.grid ? visit.grid->rows * visit.grid->columns : keys.size();
     if (!isTile(visit.queryBegin, visit.queryEnd, tile.rows, queries.size()) ||
-        !isTile(visit.keyBegin, visit.keyEnd, tile.keys, keys.size()))
+        !isTile(visit.keyBegin, visit.keyEnd, tile.keys, keyCount))
       return "a visit is no tile";
     int64_t found = 0;
     for (int64_t q = visit.queryBegin; q < visit.queryEnd; ++q)
       for (int64_t k = visit.keyBegin; k < visit.keyEnd; ++k) {
-        if (!owns(phase, queries[q]))
+        int64_t i = queries[q], j = visit.grid ? visit.grid->row(k) : keys[k];
+        if (i < 0 || !owns(phase, i))
           continue;
-        bool admits = boxes[visit.phase][visit.box].at(queries[q], keys[k]);
+        bool admits = 0 <= j && j < values.kvLength() && boxes[visit.phase][visit.box].at(i, j) &&
+                      isInSlot(phase.boxes[visit.box], visit.slot, i, j);
         if (visit.full && !admits)
-          return "a full tile lacks " + pairText(queries[q], keys[k]);
-        covered.at(queries[q], keys[k]) += admits;
+          return "a full tile lacks " + pairText(i, j);
+        if (admits)
+          ++covered.at(i, j);
         found += admits;
       }
     return found || tile.anchored ? "" : "a visited tile is empty";
+  }
+
+  /// Whether this slot of the list for the query's block is the first that holds the key's block.
+  bool isInSlot(const Box &box, int64_t slot, int64_t i, int64_t j) const {
+    if (!box.blocks)
+      return true;
+    int64_t size = box.blocks->size.evaluate(0, values.symbols), columns = values.tableColumns[box.blocks->table];
+    int64_t row = floorOf(i + values.offset(Side::Queries), size), key = floorOf(j + values.offset(Side::Keys), size);
+    const auto list = values.tables[box.blocks->table].begin() + row * columns;
+    return std::find(list, list + columns, key) == list + slot;
   }
 
   static bool isTile(int64_t begin, int64_t end, int64_t most, int64_t size) {
