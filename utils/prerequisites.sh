@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # Installs what a build and its tests need, and only what is missing: Debian packages, Python packages in build/venv, and
-# there, too, NVIDIA's assembler ptxas, unless PATH has one of the same release.
+# there, too, NVIDIA's assembler ptxas, unless PATH has one of the same release. Keeps wheels in build/wheels.
 # Extra Debian packages may follow as arguments. Where all is there, nothing is fetched.
 # Exit code 2: something is missing and could not be installed; the first line says what to do.
 
@@ -84,7 +84,20 @@ install_ptxas() {
   cp "$pinned" build/venv/requirements-ptxas.txt
 }
 
+# The copy of the requirements beside the wheels tells which ones they are.
+download_wheels() {
+  local pinned=utils/requirements-package.txt
+  cmp -s "$pinned" build/wheels/requirements.txt && return
+  echo "Downloading wheels into build/wheels"
+  rm -rf build/wheels
+  build/venv/bin/python3 -m pip download --disable-pip-version-check --no-input --only-binary :all: --no-deps \
+    --dest build/wheels -r "$pinned" >build/venv.log 2>&1 </dev/null ||
+    fail "Python packages could not be downloaded into build/wheels; see build/venv.log"
+  cp "$pinned" build/wheels/requirements.txt
+}
+
 mkdir -p build
 install_debian_packages
 install_python_packages
+download_wheels
 install_ptxas

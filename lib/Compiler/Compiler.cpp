@@ -80,7 +80,22 @@ static Error checkTarget(const CompileOptions &options) {
   return makeError("error: unknown target '" + options.target + "'; use cpu or sm_90a");
 }
 
+static Expected<std::unique_ptr<llvm::MemoryBuffer>> readFile(StringRef path) {
+  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
+  if (!buffer)
+    return makeError("error: cannot read '" + path + "': " + buffer.getError().message());
+  return std::move(*buffer);
+}
+
 Expected<std::unique_ptr<Compilation>> Compilation::create(StringRef path, const CompileOptions &options) {
+  auto text = readFile(path);
+  if (!text)
+    return text.takeError();
+  return create(std::move(*text), options);
+}
+
+Expected<std::unique_ptr<Compilation>> Compilation::create(std::unique_ptr<llvm::MemoryBuffer> text,
+                                                           const CompileOptions &options) {
   if (Error error = checkTarget(options))
     return error;
   std::unique_ptr<Compilation> compilation(new Compilation());
@@ -90,7 +105,7 @@ Expected<std::unique_ptr<Compilation>> Compilation::create(StringRef path, const
   compilation->context = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
   compilation->context->loadAllAvailableDialects();
   compilation->context->printOpOnDiagnostic(false); // a line of a file says more than its lowered form
-  if (Error error = compilation->parse(path))
+  if (Error error = compilation->parse(std::move(text)))
     return error;
   if (Error error = compilation->specialize())
     return error;
@@ -102,17 +117,14 @@ Expected<std::unique_ptr<Compilation>> Compilation::create(StringRef path, const
   return compilation;
 }
 
-/// Reads a file and parses it.
-static Expected<OwningOpRef<ModuleOp>> parseFile(StringRef path, MLIRContext *context) {
-  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
-  if (!buffer)
-    return makeError("error: cannot read '" + path + "': " + buffer.getError().message());
+static Expected<OwningOpRef<ModuleOp>> parseText(std::unique_ptr<llvm::MemoryBuffer> text, MLIRContext *context) {
+  const std::string name = text->getBufferIdentifier().str();
   llvm::SourceMgr sources;
-  sources.AddNewSourceBuffer(std::move(*buffer), {});
+  sources.AddNewSourceBuffer(std::move(text), {});
   DiagnosticLines diagnostics(context);
   OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, context);
   if (!module)
-    return diagnostics.take("'" + path + "' is no pattern file");
+    return diagnostics.take("'" + name + "' is no pattern file");
   return module;
 }
 
@@ -125,8 +137,9 @@ static std::string findScoreFile(StringRef score, StringRef patternPath) {
   return llvm::sys::fs::exists(path) ? path.str().str() : std::string();
 }
 
-Error Compilation::parse(StringRef path) {
-  Expected<OwningOpRef<ModuleOp>> module = parseFile(path, context.get());
+Error Compilation::parse(std::unique_ptr<llvm::MemoryBuffer> text) {
+  const std::string path = text->getBufferIdentifier().str();
+  Expected<OwningOpRef<ModuleOp>> module = parseText(std::move(text), context.get());
   if (!module)
     return module.takeError();
   source = std::move(*module);
@@ -135,7 +148,10 @@ Error Compilation::parse(StringRef path) {
   std::string scorePath = findScoreFile(opts.score, path);
   if (scorePath.empty())
     return makeError("error: unknown score '" + opts.score + "'; name one of patterns/scores or a file");
-  Expected<OwningOpRef<ModuleOp>> scores = parseFile(scorePath, context.get());
+  auto scoreText = readFile(scorePath);
+  if (!scoreText)
+    return scoreText.takeError();
+  Expected<OwningOpRef<ModuleOp>> scores = parseText(std::move(*scoreText), context.get());
   if (!scores)
     return scores.takeError();
   auto symbols = (*scores)->getOps<ScoreOp>();
@@ -186,18 +202,17 @@ func::FuncOp KernelSource::function() const {
 /// Refuses what no GPU kernel is written for.
 Error Compilation::checkForGpu() {
   const int64_t largest = 256;
+  SmallVector<int64_t> sizes;
   for (auto function : source->getOps<func::FuncOp>()) {
-    if (!function.getOps<LinearAttentionOp>().empty())
-      return makeError("error: kernel '" + function.getSymName() + "' is linear attention, which target " +
-                       opts.target + " does not have; use cpu");
-    for (AttentionOp attention : function.getOps<AttentionOp>()) {
-      auto query = attention.getQuery().getType(), value = attention.getValue().getType();
-      for (int64_t size : {query.getDimSize(3), value.getDimSize(3)})
-        if (size > largest)
-          return makeError("error: head size " + llvm::Twine(size) + " is too large for target " + opts.target +
-                           "; use at most " + llvm::Twine(largest));
-    }
+    for (AttentionOp attention : function.getOps<AttentionOp>())
+      sizes.append({attention.getQuery().getType().getDimSize(3), attention.getValue().getType().getDimSize(3)});
+    for (LinearAttentionOp linear : function.getOps<LinearAttentionOp>())
+      sizes.append({linear.getQuery().getType().getDimSize(3), linear.getValue().getType().getDimSize(3)});
   }
+  for (int64_t size : sizes)
+    if (size > largest)
+      return makeError("error: head size " + llvm::Twine(size) + " is too large for target " + opts.target +
+                       "; use at most " + llvm::Twine(largest));
   return Error::success();
 }
 
@@ -262,7 +277,7 @@ Error Compilation::describeKernels() {
     }
     Target target = *findTarget(opts.target, *attentions.begin());
     target.tile = layout->tileShape();
-    target.local.reset();
+    target.locals.clear();
     auto plan = planAttention(*attentions.begin(), target);
     if (failed(plan))
       return diagnostics.take("kernel '" + function.getSymName() + "' cannot be planned");

@@ -91,6 +91,9 @@ class Compilation {
 public:
   /// Parses, specializes and plans a file.
   static llvm::Expected<std::unique_ptr<Compilation>> create(llvm::StringRef path, const CompileOptions &options);
+  /// The same for text that need not be a file; the buffer's name stands for the path.
+  static llvm::Expected<std::unique_ptr<Compilation>> create(std::unique_ptr<llvm::MemoryBuffer> text,
+                                                             const CompileOptions &options);
   ~Compilation();
 
   const CompileOptions &options() const { return opts; }
@@ -120,7 +123,7 @@ public:
 
 private:
   Compilation();
-  llvm::Error parse(llvm::StringRef path);
+  llvm::Error parse(std::unique_ptr<llvm::MemoryBuffer> text);
   llvm::Error specialize();
   llvm::Error checkForGpu();
   llvm::Error describeKernels();

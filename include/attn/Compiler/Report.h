@@ -46,7 +46,7 @@ Report makeReport(const KernelSource &kernel, llvm::StringRef target, llvm::Arra
 /// Pairs that a head of linear attention covers, and its multiplications in pairs, each of head size + value head size
 /// of them: adding a key to the state and reading a row from it are head size * (value head size + 1) each, and in the
 /// causal form a row meets the earlier keys of its chunk as well. Query heads that share a key head share its state.
-PairCounts countLinearPairs(const KernelSource &kernel, const reference::Problem &call);
+PairCounts countLinearPairs(const KernelSource &kernel, llvm::StringRef target, const reference::Problem &call);
 /// The report of linear attention.
 Report makeLinearReport(const KernelSource &kernel, llvm::StringRef target, const reference::Problem &call);
 /// Bytes of the tables that the prologue makes of run-time data for one batch.

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The package as the build tree holds it, with a cache of its own."""
+
+import os
+import sys
+
+import attn
+import pytest
+
+PACKAGES = attn.BIN.parent / "python"
+sys.path.insert(0, str(PACKAGES))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def package_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["ATTN_MLIR_CACHE"] = str(folder)
+    os.environ["PYTHONPATH"] = str(PACKAGES)  # of processes that tests start
