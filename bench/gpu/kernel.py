@@ -20,7 +20,7 @@ import torch
 ELEMENTS = {torch.float32: abi.CONSTANTS["ATTN_F32"], torch.bfloat16: abi.CONSTANTS["ATTN_BF16"],
             torch.float16: abi.CONSTANTS["ATTN_F16"], torch.int32: abi.CONSTANTS["ATTN_I32"]}
 DTYPES = {element: dtype for dtype, element in ELEMENTS.items()}
-LSE, ARRAY = abi.CONSTANTS["ATTN_LSE"], abi.CONSTANTS["ATTN_ARRAY"]
+LSE, ARRAY = abi.CONSTANTS["ATTN_LSE"], abi.CONSTANTS["ATTN_ARRAY"]  # arrays and what follows them are float32
 
 WORKSPACE_ALIGNMENT = 64
 
@@ -171,7 +171,7 @@ class Kernel:
     def take_data(info: abi.TensorInfo, given: dict[str, Any], device: torch.device) -> torch.Tensor | None:
         """The tensor of some run-time data; None leaves it to its default."""
         value = given.pop(info.name.decode(), None)
-        dtype = torch.float32 if info.role == ARRAY else torch.int32
+        dtype = torch.float32 if info.role >= ARRAY else torch.int32
         return value if value is None else torch.as_tensor(value, dtype=dtype, device=device)
 
     @staticmethod

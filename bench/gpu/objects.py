@@ -15,7 +15,8 @@ from typing import NamedTuple
 SOURCE = Path(__file__).parents[2]
 PATTERNS = sorted(path.stem for path in (SOURCE / "patterns").glob("*.mlir") if "attn.linear" not in path.read_text())
 INPUTS = SOURCE / "test" / "Integration" / "GPU" / "Inputs"
-TEST_PATTERNS = ["listed_window", "thirds", "two_lists", "window_or_segment"]  # of Inputs
+TEST_PATTERNS = ["columns_beside", "listed_window", "summaries", "thirds", "three_dilations", "two_lists",
+                 "window_or_segment"]  # of Inputs
 
 
 def find(name: str, *folders: Path) -> Path:
@@ -33,11 +34,12 @@ class Object(NamedTuple):
     score: str | None = None
     value_head_size: int | None = None
     tile: tuple[int, int] | None = None  # query rows and keys; None: the planner's choice
+    kernel: str | None = None  # of linear attention, whose files hold several
 
     @property
     def name(self) -> str:
         """What its file is called: causal_alibi_d64_bf16, full_d64v128_f16, full_d64_t128x96_f16."""
-        kernel = f"{self.pattern}_{self.score}" if self.score else self.pattern
+        kernel = f"{self.pattern}_{self.score}" if self.score else self.kernel or self.pattern
         values = f"v{self.value_head_size}" if self.value_head_size else ""
         tile = "_t{}x{}".format(*self.tile) if self.tile else ""
         return f"{kernel}_d{self.head_size}{values}{tile}_{self.element}"
@@ -51,6 +53,8 @@ class Object(NamedTuple):
             flags.append(f"--value-head-size={self.value_head_size}")
         if self.score:
             flags.append(f"--score={find(self.score, SOURCE / 'patterns' / 'scores', INPUTS)}")
+        if self.kernel:
+            flags.append(f"--kernel={self.kernel}")
         if self.tile:
             flags += [f"--tile-rows={self.tile[0]}", f"--tile-keys={self.tile[1]}"]
         return flags
@@ -75,6 +79,29 @@ CHOSEN_TILES = [
         (128, "bf16", (64, 64)), (64, "f16", (128, 96)), (64, "bf16", (192, 64)), (64, "f32", (128, 32)))
     for pattern in ("full", "causal")]
 
+LINEAR = [
+    Object("linear", head_size, element, value_head_size=value_head_size, kernel=kernel)
+    for kernel in ("linear", "linear_causal", "linear_step")
+    for head_size, value_head_size, elements in (
+        (64, None, ELEMENTS), (128, None, ["bf16"]), (1, None, ["f32"]), (40, 144, ["f16", "f32"]),
+        (256, None, ["bf16", "f32"]), (200, 13, ["f32"]))
+    for element in elements]
+
+# Patterns whose periods the planner makes dense, and what their stages go on from.
+PERIODIC = ["dilated_window", "sparse_strided", "sparse_strided_heads", "sparse_fixed", "sparse_fixed_heads", "axial",
+            "axial_columns", "columns_beside", "summaries", "three_dilations"]
+STAGED = [
+    *(Object(pattern, 40) for pattern in ("dilated_window", "sparse_strided", "sparse_fixed", "axial")),
+    *(Object(pattern, 13, element) for pattern in ("sparse_strided", "axial") for element in ("bf16", "f32")),
+    *(Object(pattern, 64, "bf16", score) for pattern in ("sparse_strided", "axial", "summaries")
+      for score in ("alibi", "sink", "shaw")),
+]
+ORDERS = [
+    *(Object(pattern, head_size, element)
+      for head_size in (64, 128) for element in ELEMENTS for pattern in [*PERIODIC, "longformer"]),
+    *STAGED,
+]
+
 TESTED = [
     *(Object(pattern, head_size, element)
       for head_size in (64, 128) for element in ELEMENTS for pattern in PATTERNS + TEST_PATTERNS),
@@ -98,6 +125,8 @@ TESTED = [
     Object("document", 40, "f32", value_head_size=72),
     Object("full", 64, "f32", value_head_size=256),
     *CHOSEN_TILES,
+    *STAGED,
+    *LINEAR,
 ]
 
 
@@ -111,7 +140,7 @@ def compile_object(compiler: Path, target: str, made: Object, folder: Path) -> s
 
 def objects_for(target: str, which: str) -> list[Object]:
     """Each once. Kernels for the CPU are written for f32: there the tests are for that."""
-    listed = {"bench": BENCHMARK, "check": TESTED, "all": BENCHMARK + TESTED}[which]
+    listed = {"bench": BENCHMARK, "check": TESTED, "orders": ORDERS, "all": BENCHMARK + TESTED}[which]
     return list(dict.fromkeys(made._replace(element="f32") if target == "cpu" else made for made in listed))
 
 
@@ -119,7 +148,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("compiler", type=Path, help="attn-compile")
     parser.add_argument("folder", type=Path, help="where the objects go")
-    parser.add_argument("--which", choices=["bench", "check", "all"], default="all", help="those of one use (all)")
+    parser.add_argument("--which", choices=["bench", "check", "orders", "all"], default="all", help="those of one use (all)")
     parser.add_argument("--target", default="sm_90a", help="target (sm_90a); cpu: to try the tests without a GPU")
     parser.add_argument("--select", default="", help="only objects whose name has this in it")
     parser.add_argument("--jobs", type=int, default=2, help="compilers at a time (2)")

@@ -73,7 +73,7 @@ public:
 
   llvm::GlobalVariable *describeForGpu(StringRef target, const GpuCode &code) {
     llvm::GlobalVariable *info = declareInfo();
-    llvm::GlobalVariable *kernel = global("kernel", kernelConstant(info, null(), gpuCode(code), null()));
+    llvm::GlobalVariable *kernel = global("kernel", kernelConstant(info, null(), gpuCode(code), linearCode({})));
     llvm::Type *i32 = llvm::Type::getInt32Ty(context), *pointer = llvm::PointerType::get(context, 0);
     llvm::Function *load = entry("_load", "attn_gpu_load", i32, {pointer, i32}, kernel);
     llvm::Function *unload = entry("_unload", "attn_gpu_unload", i32, {pointer}, kernel);
@@ -181,12 +181,23 @@ private:
     return arrayOf("symbols", all);
   }
 
+  static bool hasModulus(const Order &order) {
+    return order.kind == OrderKind::Classes || order.kind == OrderKind::Blocks;
+  }
+
+  static bool hasCount(const Order &order) {
+    return order.kind == OrderKind::Remainders || order.kind == OrderKind::Patches;
+  }
+
   Constant *orders() {
     std::vector<Constant *> all;
     for (const OrderLayout &order : layout.orders)
-      all.push_back(structOf({int32(static_cast<int>(order.kind)), int32(static_cast<int>(order.side)),
-                              int32(order.tensor), int32(order.rowsView), int32(order.flagsView),
-                              int32(order.countSymbol), int32(order.keyView), int32(order.valueView)}));
+      all.push_back(
+          structOf({int32(static_cast<int>(order.order.kind)), int32(static_cast<int>(order.order.side)),
+                    int32(order.tensor), int32(order.rowsView), int32(order.flagsView), int32(order.countSymbol),
+                    int32(order.keyView), int32(order.valueView), int32(order.ofHead), int32(0),
+                    hasModulus(order.order) ? program(order.order.modulus) : null(),
+                    hasCount(order.order) ? program(order.order.count()) : null()}));
     return arrayOf("orders", all);
   }
 
@@ -201,7 +212,7 @@ private:
   Constant *phases() {
     std::vector<Constant *> all;
     for (const PhaseLayout &phase : layout.phases)
-      all.push_back(structOf({int32(phase.queries), int32(layout.tile[0])}));
+      all.push_back(structOf({int32(phase.queries), int32(layout.tile[0]), int32(phase.stage), int32(0)}));
     return arrayOf("phases", all);
   }
 
@@ -281,13 +292,28 @@ private:
                      int32(function.storeRows), int32(function.isPersistent)});
   }
 
+  Constant *gpuRuns(const GpuPhaseInfo &phase) {
+    if (!phase.runs)
+      return null();
+    const GpuRuns &runs = *phase.runs;
+    return global("gpu_runs", structOf({program(runs.modulus), program(runs.first), program(runs.width)}));
+  }
+
+  Constant *gpuLinear(const GpuCode &code) {
+    if (!code.linear)
+      return null();
+    const GpuLinearInfo &linear = *code.linear;
+    return global("gpu_linear",
+                  structOf({gpuFunction(linear.absorb), gpuFunction(linear.sum), gpuFunction(linear.rows)}));
+  }
+
   Constant *gpuCode(const GpuCode &code) {
     std::vector<Constant *> all;
     for (const GpuPhaseInfo &phase : code.phases)
       all.push_back(structOf({gpuFunction(phase.tiled), gpuFunction(phase.strided), gpuFunction(phase.compact),
-                              int64(phase.compactKeys)}));
-    return global(
-        "gpu", structOf({code.cubin.empty() ? null() : image(code.cubin), text(code.ptx), arrayOf("gpu_phases", all)}));
+                              int64(phase.compactKeys), gpuRuns(phase)}));
+    return global("gpu", structOf({code.cubin.empty() ? null() : image(code.cubin), text(code.ptx),
+                                   arrayOf("gpu_phases", all), gpuLinear(code)}));
   }
 
   /// The bytes of an ELF file, aligned as such.
@@ -370,7 +396,7 @@ llvm::GlobalVariable *attn::describeGpuKernel(llvm::Module &module, const Kernel
 
 llvm::SmallVector<StringRef> attn::prologueFunctions(const KernelLayout &layout) {
   llvm::SmallVector<StringRef> names;
-  if (layout.tensors.size() > FirstDataTensor)
+  if (layout.tensors.size() > FirstDataTensor && !layout.linear)
     names.push_back(ATTN_PROLOGUE_RUN_JOBS);
   if (!layout.matches.empty())
     names.push_back(ATTN_PROLOGUE_MATCH);

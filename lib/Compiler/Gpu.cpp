@@ -3,6 +3,7 @@
 // From a gpu.module in the llvm and nvvm dialects to PTX and a cubin. The kernels that sort run-time data, written in
 // C, join as bitcode.
 
+#include "../Codegen/GPU/Linear.h"
 #include "CodeGeneration.h"
 #include "Describe.h"
 #include "Ptxas.h"
@@ -109,6 +110,15 @@ static GpuFunctionInfo describeFunction(const KernelLayout &layout, unsigned pha
   return info;
 }
 
+/// The keys of a phase that are read run by run, if there are some.
+static std::optional<GpuRuns> describeRuns(const KernelLayout &layout, unsigned phase) {
+  int runs = layout.phases[phase].runs;
+  if (runs < 0)
+    return std::nullopt;
+  const Order &order = layout.orders[runs].order;
+  return GpuRuns{order.modulus, Expr::mod(order.from - order.shift, order.modulus), order.below - order.from};
+}
+
 Expected<GpuCode> Compilation::compileForGpu(const KernelSource &kernel) {
   Expected<std::string> ptx = compileToPtx(kernel);
   if (!ptx)
@@ -118,7 +128,10 @@ Expected<GpuCode> Compilation::compileForGpu(const KernelSource &kernel) {
   for (unsigned phase = 0; phase < kernel.layout.phases.size(); ++phase)
     code.phases.push_back({describeFunction(kernel.layout, phase, GpuVersion::Tiled),
                            describeFunction(kernel.layout, phase, GpuVersion::Strided),
-                           describeFunction(kernel.layout, phase, GpuVersion::Compact), kernel.layout.compactKeys});
+                           describeFunction(kernel.layout, phase, GpuVersion::Compact), kernel.layout.compactKeys,
+                           describeRuns(kernel.layout, phase)});
+  if (kernel.layout.linear)
+    code.linear = hopper::describeLinear(kernel.layout);
   std::string path = findPtxas();
   if (path.empty())
     return code;

@@ -19,15 +19,18 @@ static int64_t coveredPairs(LinearForm form, const reference::Problem &call) {
   return pairs;
 }
 
-/// Pairs that are multiplied as such: a row of a chunk with the keys of the chunk up to its own.
-static int64_t chunkPairs(LinearForm form, int64_t length) {
-  if (form != LinearForm::Causal)
+/// Pairs that are multiplied as such: a row of a chunk with the keys of the chunk up to its own. On a GPU chunks have a
+/// state of their own only where a split begins (lib/Runtime/gpu_linear.h), and keys come no other way.
+static int64_t chunkPairs(const KernelLayout &layout, bool isForGpu, int64_t length) {
+  LinearForm form = layout.linear->form;
+  if (form == LinearForm::Full || (form == LinearForm::Step && !isForGpu))
     return 0;
-  int64_t whole = length / ATTN_LINEAR_CHUNK, rest = length % ATTN_LINEAR_CHUNK;
-  return whole * ATTN_LINEAR_CHUNK * (ATTN_LINEAR_CHUNK + 1) / 2 + rest * (rest + 1) / 2;
+  int64_t chunk = isForGpu ? llvm::alignTo(layout.headSize, ATTN_LINEAR_CHUNK) : ATTN_LINEAR_CHUNK;
+  int64_t whole = length / chunk, rest = length % chunk;
+  return whole * chunk * (chunk + 1) / 2 + rest * (rest + 1) / 2;
 }
 
-PairCounts attn::countLinearPairs(const KernelSource &kernel, const reference::Problem &call) {
+PairCounts attn::countLinearPairs(const KernelSource &kernel, llvm::StringRef target, const reference::Problem &call) {
   const KernelLayout &layout = kernel.layout;
   auto state = static_cast<double>(layout.headSize * (layout.valueHeadSize + 1));
   auto pair = static_cast<double>(layout.headSize + layout.valueHeadSize);
@@ -35,14 +38,15 @@ PairCounts attn::countLinearPairs(const KernelSource &kernel, const reference::P
   double rowsAndKeys = static_cast<double>(call.length) + keys;
   PairCounts counts;
   counts.admitted = coveredPairs(layout.linear->form, call);
-  counts.computed = std::llround(rowsAndKeys * state / pair) + chunkPairs(layout.linear->form, call.length);
+  counts.computed = std::llround(rowsAndKeys * state / pair) + chunkPairs(layout, target != "cpu", call.length);
   return counts;
 }
 
 Report attn::makeLinearReport(const KernelSource &kernel, llvm::StringRef target, const reference::Problem &call) {
   const KernelLayout &layout = kernel.layout;
-  const Target machine = Target::cpu();
-  PairCounts pairs = countLinearPairs(kernel, call);
+  // A GPU's threads multiply by themselves, whatever the element is.
+  const Target machine = target == "cpu" ? Target::cpu() : Target::sm90aF32(layout.headSize, layout.valueHeadSize);
+  PairCounts pairs = countLinearPairs(kernel, target, call);
   double columns = static_cast<double>(layout.headSize + layout.valueHeadSize);
   double elementBytes = layout.element.getIntOrFloatBitWidth() / 8.0;
   Report report;

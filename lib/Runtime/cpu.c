@@ -97,15 +97,18 @@ typedef struct work {
   const attn_problem *problem;
   const attn_version *version;
   const attn_workspace *workspace;
+  int32_t stage; /* whose phases run */
 } work;
 
-/* Pack items: (key order, batch, key head, block), the last runs fastest. */
+/* Pack items: (key order, batch, head, block), the last runs fastest. */
 static int64_t blocks_of(const attn_problem *p, int32_t index) {
   const attn_order *order = &p->kernel->orders[index];
   return order->key_view < 0 ? 0 : attn_ceil_div(attn_capacity_of(p, order), p->kernel->cpu->pack_keys);
 }
 
-static int64_t pack_items(const attn_problem *p, int32_t order) { return p->batch * p->kv_heads * blocks_of(p, order); }
+static int64_t pack_items(const attn_problem *p, int32_t order) {
+  return p->batch * attn_packed_heads(p, &p->kernel->orders[order]) * blocks_of(p, order);
+}
 
 static void pack_item(void *argument, int64_t item, int32_t worker) {
   (void)worker;
@@ -114,8 +117,8 @@ static void pack_item(void *argument, int64_t item, int32_t worker) {
   int32_t order = 0;
   for (; item >= pack_items(p, order); ++order)
     item -= pack_items(p, order);
-  int64_t blocks = blocks_of(p, order);
-  int64_t head = item / blocks % p->kv_heads, batch = item / blocks / p->kv_heads;
+  int64_t blocks = blocks_of(p, order), heads = attn_packed_heads(p, &p->kernel->orders[order]);
+  int64_t head = item / blocks % heads, batch = item / blocks / heads;
   all->version->packs[order](all->workspace->views, attn_symbols_of(p, all->workspace, batch), batch, head,
                              item % blocks);
 }
@@ -128,19 +131,24 @@ static void run_packs(work *all) {
     attn_for_each(all->problem->call->executor, count, pack_item, all);
 }
 
-/* Tile items: (phase, batch, head, tile), the last runs fastest. Phases over listed queries come first: each of their
- * few tiles looks at many keys, and a long item handed out last would leave the other workers idle. */
+/* Tile items of a stage: (phase, batch, head, tile), the last runs fastest. Phases over listed queries come first: each
+ * of their few tiles looks at many keys, and a long item handed out last would leave the other workers idle. */
 static int64_t tiles_of(const attn_problem *p, int32_t phase) {
   return attn_tiles_of(p, phase, p->kernel->phases[phase].tile_rows);
+}
+
+static int is_of_stage(const work *all, int32_t phase) {
+  return all->problem->kernel->phases[phase].stage == all->stage;
 }
 
 static int64_t tile_items(const attn_problem *p, int32_t phase) { return p->batch * p->heads * tiles_of(p, phase); }
 
 /* Finds the phase of an item and makes the item one of that phase. */
-static int32_t find_phase(const attn_problem *p, int64_t *item) {
+static int32_t find_phase(const work *all, int64_t *item) {
+  const attn_problem *p = all->problem;
   for (int32_t listed = 1; listed >= 0; --listed)
     for (int32_t phase = 0; phase < p->kernel->phase_count; ++phase) {
-      if (attn_is_listed_phase(p, phase) != listed)
+      if (!is_of_stage(all, phase) || attn_is_listed_phase(p, phase) != listed)
         continue;
       if (*item < tile_items(p, phase))
         return phase;
@@ -153,7 +161,7 @@ static void tile_item(void *argument, int64_t item, int32_t worker) {
   const work *all = argument;
   const attn_problem *p = all->problem;
   const attn_workspace *w = all->workspace;
-  int32_t phase = find_phase(p, &item);
+  int32_t phase = find_phase(all, &item);
   int64_t tiles = tiles_of(p, phase);
   int64_t head = item / tiles % p->heads, batch = item / tiles / p->heads;
   all->version->tiles[phase](w->views, attn_symbols_of(p, w, batch), batch, head, item % tiles,
@@ -161,11 +169,13 @@ static void tile_item(void *argument, int64_t item, int32_t worker) {
 }
 
 static void run_tiles(work *all) {
-  int64_t count = 0;
-  for (int32_t phase = 0; phase < all->problem->kernel->phase_count; ++phase)
-    count += tile_items(all->problem, phase);
-  if (count > 0)
-    attn_for_each(all->problem->call->executor, count, tile_item, all);
+  for (all->stage = 0; all->stage < attn_stages_of(all->problem->kernel); ++all->stage) {
+    int64_t count = 0;
+    for (int32_t phase = 0; phase < all->problem->kernel->phase_count; ++phase)
+      count += is_of_stage(all, phase) ? tile_items(all->problem, phase) : 0;
+    if (count > 0)
+      attn_for_each(all->problem->call->executor, count, tile_item, all);
+  }
 }
 
 /*===---- Entry points ------------------------------------------------------------------------------------------===*/
@@ -175,9 +185,6 @@ static int has_workspace(const attn_problem *p, const attn_version *version) {
   return call->workspace && (uintptr_t)call->workspace % ATTN_SECTION_ALIGNMENT == 0 &&
          call->workspace_bytes >= attn_lay_out(p, version, NULL).used;
 }
-
-/* Whether there is anything to write. A call that writes nothing reads no data and runs no version. */
-static int has_work(const attn_problem *p) { return attn_has_rows(p) || attn_wants_state(p); }
 
 static int check_rest(const attn_problem *p, const attn_version *version) {
   int status = attn_check_data(p);
@@ -191,7 +198,7 @@ static int check_rest(const attn_problem *p, const attn_version *version) {
 int attn_cpu_run(const attn_kernel *kernel, const attn_call *call) {
   attn_problem problem;
   int status = attn_check_call(kernel, call, &problem);
-  if (status != ATTN_OK || !has_work(&problem))
+  if (status != ATTN_OK || !attn_has_work(&problem))
     return status;
   const attn_version *version = choose_version(kernel, call->max_isa);
   status = check_rest(&problem, version);
@@ -200,7 +207,7 @@ int attn_cpu_run(const attn_kernel *kernel, const attn_call *call) {
 
   attn_workspace workspace = attn_lay_out(&problem, version, call->workspace);
   run_prologue(&problem, &workspace);
-  work all = {&problem, version, &workspace};
+  work all = {&problem, version, &workspace, 0};
   if (kernel->linear) {
     attn_run_linear(&problem, version, &workspace);
     return ATTN_OK;
@@ -212,7 +219,7 @@ int attn_cpu_run(const attn_kernel *kernel, const attn_call *call) {
 
 size_t attn_cpu_workspace_bytes(const attn_kernel *kernel, const attn_call *call) {
   attn_problem problem;
-  if (attn_check_layout(kernel, call, &problem) != ATTN_OK || !has_work(&problem))
+  if (attn_check_layout(kernel, call, &problem) != ATTN_OK || !attn_has_work(&problem))
     return 0;
   const attn_version *version = choose_version(kernel, call->max_isa);
   return version ? attn_lay_out(&problem, version, NULL).used : 0;

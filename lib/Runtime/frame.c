@@ -3,6 +3,7 @@
  * Lays out the workspace of a GPU call and writes down, section by section, who is to find it.
  */
 #include "frame.h"
+#include "gpu_linear.h"
 #include "program.h"
 
 #include <string.h>
@@ -22,8 +23,13 @@ static void *take(attn_frame *f, int64_t count, int64_t element_size) {
 
 /*===---- Words -------------------------------------------------------------------------------------------------===*/
 
-static int64_t word_count(const attn_kernel *kernel) {
+/* Behind all views. */
+static int64_t linear_words(const attn_kernel *kernel) {
   return (int64_t)kernel->symbol_count + ATTN_GPU_WORDS + ATTN_GPU_VIEW_WORDS * (int64_t)kernel->view_count;
+}
+
+static int64_t word_count(const attn_kernel *kernel) {
+  return linear_words(kernel) + (kernel->linear ? ATTN_GPU_LINEAR_WORDS : 0);
 }
 
 static int64_t *word(const attn_problem *p, attn_frame *f, enum attn_gpu_word index) {
@@ -178,11 +184,32 @@ static void take_match(const attn_problem *p, attn_frame *f, const attn_match *m
   take_table(p, f, match->end_view, is_shared, p->length);
 }
 
+static void take_states(const attn_problem *p, attn_frame *f) {
+  int64_t *words = f->words + linear_words(p->kernel);
+  attn_key_splits splits = attn_split_keys(p);
+  words[ATTN_GPU_STATES] = (int64_t)(intptr_t)take(f, p->batch * p->kv_heads * (splits.count + 1),
+                                                   attn_linear_state_size(p->kernel) * (int64_t)sizeof(float));
+  words[ATTN_GPU_SPLITS] = splits.count;
+  words[ATTN_GPU_SPLIT_KEYS] = splits.keys;
+  words[ATTN_GPU_LEAD] = splits.lead;
+}
+
+static void take_lse(const attn_problem *p, attn_frame *f) {
+  int64_t rows = p->heads * p->length;
+  set_view(p, f, ATTN_LSE,
+           (attn_view){.data = take(f, p->batch * rows, sizeof(float)),
+                       .shape = {p->batch, p->heads, p->length, 1},
+                       .strides = {rows, p->length, 1, 1}});
+}
+
+static void take_status(const attn_problem *p, attn_frame *f) {
+  f->jobs.status = take(f, 1, sizeof(int32_t));
+  *word(p, f, ATTN_GPU_STATUS) = (int64_t)(intptr_t)f->jobs.status;
+}
+
 static void take_sections(const attn_problem *p, attn_device_address defaults, attn_frame *f) {
   const attn_kernel *kernel = p->kernel;
-  f->jobs.status = take(f, 1, sizeof(int32_t));
   f->jobs.batch = p->batch;
-  *word(p, f, ATTN_GPU_STATUS) = (int64_t)(intptr_t)f->jobs.status;
   *word(p, f, ATTN_GPU_ORDERS) = (int64_t)(intptr_t)take(f, p->batch * kernel->order_count, sizeof(attn_gpu_order));
   for (int32_t i = 0; i < kernel->order_count; ++i)
     if (attn_is_tabled(&kernel->orders[i]))
@@ -217,13 +244,21 @@ attn_match_job attn_match_job_of(const attn_problem *p, const attn_frame *f, con
 
 /*===---- The frame ---------------------------------------------------------------------------------------------===*/
 
+static int has_computed_orders(const attn_kernel *kernel) {
+  int has = 0;
+  for (int32_t i = 0; i < kernel->order_count; ++i)
+    has |= kernel->orders[i].kind == ATTN_ORDER_CLASSES || kernel->orders[i].kind == ATTN_ORDER_REMAINDERS;
+  return has;
+}
+
 int attn_fits_launch(const attn_kernel *kernel) {
+  int64_t most_words = has_computed_orders(kernel) ? ATTN_GPU_MAX_WORDS_COMPUTED : ATTN_GPU_MAX_WORDS;
   int32_t jobs = kernel->offsets_count;
   for (int32_t i = 0; i < kernel->order_count; ++i)
     jobs += attn_is_tabled(&kernel->orders[i]);
   for (int32_t i = 0; i < kernel->info->tensor_count; ++i)
     jobs += has_check(&kernel->info->tensors[i]);
-  return jobs <= ATTN_MAX_JOBS && word_count(kernel) <= ATTN_GPU_MAX_WORDS;
+  return jobs <= ATTN_MAX_JOBS && word_count(kernel) <= most_words;
 }
 
 void attn_fill_frame(const attn_problem *p, uintptr_t base, attn_device_address defaults, attn_frame *f) {
@@ -236,6 +271,12 @@ void attn_fill_frame(const attn_problem *p, uintptr_t base, attn_device_address 
   *word(p, f, ATTN_GPU_BATCH) = p->batch;
   *word(p, f, ATTN_GPU_HEADS) = p->heads;
   *word(p, f, ATTN_GPU_KV_HEADS) = p->kv_heads;
+  if (attn_has_workspace(p))
+    take_status(p, f);
+  if (attn_keeps_lse(p))
+    take_lse(p, f);
   if (attn_has_run_time_data(p->kernel))
     take_sections(p, defaults, f);
+  if (p->kernel->linear)
+    take_states(p, f);
 }

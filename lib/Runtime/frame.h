@@ -3,13 +3,15 @@
  * The frame of one GPU call: what its launches are handed, made from the call and from the layout of its workspace.
  *
  *   status                   an int32
+ *   lse                      of a kernel of several stages, where the call has none
  *   orders                   attn_gpu_order [batch][order_count]
  *   tables of each order     rows, flags (a bitmap), and scratch for sorting
  *   tables of offsets        and scratch for sorting
  *   tables of each match     begin and end
+ *   states                   of linear attention
  *
- * Every section is 64-byte aligned. Kernels without run-time data have none. The frame lies on the host's stack;
- * nothing here touches the GPU's memory.
+ * Every section is 64-byte aligned. A call that needs none of them has no workspace. The frame lies on the
+ * host's stack; nothing here touches the GPU's memory.
  */
 #ifndef ATTN_LIB_RUNTIME_FRAME_H
 #define ATTN_LIB_RUNTIME_FRAME_H
@@ -32,9 +34,19 @@ typedef struct attn_frame {
   size_t used; /* bytes that the workspace has to have; SIZE_MAX where no memory is large enough */
 } attn_frame;
 
-/* Whether the kernel has a prologue, and its calls a workspace. */
+/* Whether the kernel has a prologue. */
 static inline int attn_has_run_time_data(const attn_kernel *kernel) {
-  return kernel->info->tensor_count > ATTN_LSE + 1;
+  return kernel->info->tensor_count > ATTN_LSE + 1 && !kernel->linear;
+}
+
+/* Whether the workspace has to hold what stages go on from: the call does not ask for it. */
+static inline int attn_keeps_lse(const attn_problem *p) {
+  return attn_stages_of(p->kernel) > 1 && !attn_is_given(p, ATTN_LSE);
+}
+
+/* Whether the call has a workspace. Each begins with the status. */
+static inline int attn_has_workspace(const attn_problem *p) {
+  return attn_has_run_time_data(p->kernel) || p->kernel->linear || attn_keeps_lse(p);
 }
 
 /* Whether the kernel's words and jobs fit into a launch's parameters. */

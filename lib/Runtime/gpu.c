@@ -2,9 +2,11 @@
  *
  * Runs one call of a GPU kernel: check, prologue, phases. gpu.h says what the compiler promises and what a launch is
  * handed, attn.h what the caller does. This file and those it calls (problem.c, views.c, program.c, driver.c, handle.c,
- * frame.c, maps.c) become part of every emitted GPU object; they need libc of their surroundings, nothing else.
+ * frame.c, maps.c, gpu_linear.c) become part of every emitted GPU object; they need libc of their surroundings, nothing
+ * else.
  */
 #include "frame.h"
+#include "gpu_linear.h"
 #include "maps.h"
 #include "program.h"
 
@@ -59,19 +61,28 @@ static int check_memory(const gpu_call *c) {
  * bits, and a step beyond the last. */
 enum { MAX_BLOCKS_YZ = 65535, MAX_ITEMS = 1 << 30 };
 
+/* The query tiles of a phase. None spans classes, and all classes have as many as the longest. */
+static int64_t tiles_of(const attn_problem *p, int32_t phase, int32_t tile_rows) {
+  if (!attn_is_by_class(p, phase))
+    return attn_tiles_of(p, phase, tile_rows);
+  attn_classes classes = attn_classes_of(p, phase);
+  return classes.count * attn_ceil_div(classes.longest, tile_rows);
+}
+
 static int check_items(const attn_problem *p, int32_t phase, const attn_gpu_function *function) {
   if (!function->name)
     return ATTN_OK;
-  int64_t tiles = attn_tiles_of(p, phase, function->tile_rows), items;
+  int64_t tiles = tiles_of(p, phase, function->tile_rows), items;
   int is_right = p->heads <= MAX_BLOCKS_YZ && !__builtin_mul_overflow(p->batch, p->heads, &items) &&
                  !__builtin_mul_overflow(items, tiles > 0 ? tiles : 1, &items) && items <= MAX_ITEMS;
   return is_right ? ATTN_OK : ATTN_ERROR_SHAPE;
 }
 
 /* A phase that has a strided version runs whatever the strides are. */
-static int check_strides(const gpu_call *c, const attn_gpu_phase *phase) {
-  attn_tensor_map maps[4];
-  return phase->strided.name || attn_encode_maps(c->problem, c->handle->driver, &phase->tiled, maps)
+static int check_strides(const gpu_call *c, int32_t index) {
+  const attn_gpu_phase *phase = &c->problem->kernel->gpu->phases[index];
+  attn_tensor_map maps[ATTN_GPU_MAX_MAPS];
+  return phase->strided.name || attn_encode_maps(c->problem, c->handle->driver, index, &phase->tiled, maps)
              ? ATTN_OK
              : ATTN_ERROR_STRIDE;
 }
@@ -86,7 +97,7 @@ static int check_phases(const gpu_call *c) {
     if (status == ATTN_OK)
       status = check_items(c->problem, i, &phase->compact);
     if (status == ATTN_OK)
-      status = check_strides(c, phase);
+      status = check_strides(c, i);
   }
   return status;
 }
@@ -125,7 +136,7 @@ static int launch_match(const gpu_call *c, const attn_match *match) {
 }
 
 static int launch_prologue(const gpu_call *c) {
-  int status = attn_has_run_time_data(c->problem->kernel) ? clear_status(c) : ATTN_OK;
+  int status = attn_has_workspace(c->problem) ? clear_status(c) : ATTN_OK;
   if (status == ATTN_OK && c->frame->job_count > 0)
     status = launch_jobs(c);
   for (int32_t i = 0; i < c->problem->kernel->match_count && status == ATTN_OK; ++i)
@@ -150,14 +161,19 @@ static int goes_tile_by_tile(const gpu_call *c, int64_t tiles) {
 typedef struct phase_launch {
   const attn_gpu_function *function;
   const attn_loaded_function *loaded;
-  attn_tensor_map maps[4];
+  attn_tensor_map maps[ATTN_GPU_MAX_MAPS];
+  int32_t map_count;
   int overlaps; /* the phase before this one */
 } phase_launch;
 
-/* Phases write different rows, and may run side by side. One that overlaps begins as soon as all blocks of the one
- * before have begun; its first block ends after that one, so that what follows in the stream finds all rows written. */
+/* Phases of a stage write different rows, and may run side by side. One that overlaps begins as soon as all blocks of
+ * the one before have begun; its first block ends after that one, so that what follows in the stream finds all rows
+ * written. */
 static int launch_grid(const gpu_call *c, phase_launch *l, int64_t x, int64_t y, int64_t z) {
-  void *parameters[] = {&l->maps[0], &l->maps[1], &l->maps[2], &l->maps[3], c->frame->words};
+  void *parameters[ATTN_GPU_MAX_MAPS + 1];
+  for (int32_t i = 0; i < l->map_count; ++i)
+    parameters[i] = &l->maps[i];
+  parameters[l->map_count] = c->frame->words;
   const attn_launch_attribute overlap = {.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION, .value = 1};
   return launch(c, l->loaded->function,
                 (attn_launch){.grid = {(unsigned)x, (unsigned)y, (unsigned)z},
@@ -171,7 +187,7 @@ static int launch_grid(const gpu_call *c, phase_launch *l, int64_t x, int64_t y,
 static int launch_items(const gpu_call *c, int32_t phase, phase_launch *l) {
   const attn_problem *p = c->problem;
   int64_t *words = c->frame->words + p->kernel->symbol_count;
-  int64_t tiles = attn_tiles_of(p, phase, l->function->tile_rows), items = p->batch * p->heads * tiles; /* some */
+  int64_t tiles = tiles_of(p, phase, l->function->tile_rows), items = p->batch * p->heads * tiles; /* some */
   int by_tile = !l->function->persistent && goes_tile_by_tile(c, tiles), status = ATTN_OK;
   words[ATTN_GPU_TILES] = tiles;
   words[ATTN_GPU_TILE_MAJOR] = by_tile;
@@ -186,32 +202,41 @@ static int launch_items(const gpu_call *c, int32_t phase, phase_launch *l) {
   return status;
 }
 
-/* The first phase that is launched waits for the prologue. */
+/* The first phase of a stage that is launched waits for all before it, the prologue or another stage. */
 static int launch_phase(const gpu_call *c, int32_t index, int *is_first) {
   const attn_gpu_phase *phase = &c->problem->kernel->gpu->phases[index];
   const attn_loaded_phase *loaded = &c->handle->phases[index];
   int is_short = phase->compact.name && c->problem->kv_length <= phase->compact_keys;
   phase_launch l = {.overlaps = !*is_first};
+  l.map_count = attn_map_count(c->problem, index);
   l.function = is_short ? &phase->compact : &phase->tiled;
   l.loaded = is_short ? &loaded->compact : &loaded->tiled;
-  if (!l.function->name || !attn_encode_maps(c->problem, c->handle->driver, l.function, l.maps)) {
+  if (!l.function->name || !attn_encode_maps(c->problem, c->handle->driver, index, l.function, l.maps)) {
     memset(l.maps, 0, sizeof(l.maps));
     l.function = &phase->strided;
     l.loaded = &loaded->strided;
   }
-  if (attn_tiles_of(c->problem, index, l.function->tile_rows) == 0)
+  if (tiles_of(c->problem, index, l.function->tile_rows) == 0)
     return ATTN_OK;
   *is_first = 0;
   return launch_items(c, index, &l);
 }
 
 /* Phases over listed queries come first: each of their few tiles looks at many keys. */
-static int launch_phases(const gpu_call *c) {
+static int launch_stage(const gpu_call *c, int32_t stage) {
+  const attn_kernel *kernel = c->problem->kernel;
   int status = ATTN_OK, is_first = 1;
   for (int32_t listed = 1; listed >= 0; --listed)
-    for (int32_t i = 0; i < c->problem->kernel->phase_count && status == ATTN_OK; ++i)
-      if (attn_is_listed_phase(c->problem, i) == listed)
+    for (int32_t i = 0; i < kernel->phase_count && status == ATTN_OK; ++i)
+      if (kernel->phases[i].stage == stage && attn_is_listed_phase(c->problem, i) == listed)
         status = launch_phase(c, i, &is_first);
+  return status;
+}
+
+static int launch_phases(const gpu_call *c) {
+  int status = ATTN_OK;
+  for (int32_t stage = 0; stage < attn_stages_of(c->problem->kernel) && status == ATTN_OK; ++stage)
+    status = launch_stage(c, stage);
   return status;
 }
 
@@ -219,12 +244,15 @@ static int launch_phases(const gpu_call *c) {
 
 /* In the handle's context, which is current. */
 static int check_and_launch(const gpu_call *c) {
+  int is_linear = c->problem->kernel->linear != NULL;
   int status = check_memory(c);
   if (status == ATTN_OK)
-    status = check_phases(c);
+    status = is_linear ? attn_check_linear_blocks(c->problem) : check_phases(c);
   if (status == ATTN_OK)
     status = launch_prologue(c);
-  return status == ATTN_OK ? launch_phases(c) : status;
+  if (status != ATTN_OK)
+    return status;
+  return is_linear ? attn_launch_linear(c->problem, c->handle, c->frame) : launch_phases(c);
 }
 
 static int run_in_context(const gpu_call *c) {
@@ -243,7 +271,7 @@ int attn_gpu_run(const attn_kernel *kernel, const attn_call *call) {
   int status = attn_check_call(kernel, call, &problem);
   if (status == ATTN_OK)
     status = check_handle(&problem);
-  if (status != ATTN_OK || !attn_has_rows(&problem))
+  if (status != ATTN_OK || !attn_has_work(&problem))
     return status;
   gpu_call c = {&problem, call->handle, &frame};
   attn_fill_frame(&problem, (uintptr_t)call->workspace, c.handle->defaults, &frame);
@@ -254,7 +282,7 @@ int attn_gpu_run(const attn_kernel *kernel, const attn_call *call) {
 size_t attn_gpu_workspace_bytes(const attn_kernel *kernel, const attn_call *call) {
   attn_problem problem;
   attn_frame frame;
-  if (!attn_fits_launch(kernel) || attn_check_layout(kernel, call, &problem) != ATTN_OK || !attn_has_rows(&problem))
+  if (!attn_fits_launch(kernel) || attn_check_layout(kernel, call, &problem) != ATTN_OK || !attn_has_work(&problem))
     return 0;
   attn_fill_frame(&problem, 0, 0, &frame);
   return frame.used;

@@ -91,6 +91,16 @@ static int load_phases(attn_handle *h) {
   return status;
 }
 
+static int load_linear(attn_handle *h) {
+  const attn_gpu_linear *linear = h->kernel->gpu->linear;
+  int status = linear ? load_version(h, &linear->absorb, &h->linear.absorb) : ATTN_OK;
+  if (linear && status == ATTN_OK)
+    status = load_version(h, &linear->sum, &h->linear.sum);
+  if (linear && status == ATTN_OK)
+    status = load_version(h, &linear->rows, &h->linear.rows);
+  return status;
+}
+
 static int load_prologue(attn_handle *h) {
   int status = ATTN_OK;
   if (attn_has_run_time_data(h->kernel))
@@ -121,6 +131,8 @@ static int load_all(attn_handle *h) {
   int status = load_module(h);
   if (status == ATTN_OK)
     status = load_phases(h);
+  if (status == ATTN_OK)
+    status = load_linear(h);
   if (status == ATTN_OK)
     status = load_prologue(h);
   return status == ATTN_OK ? load_defaults(h) : status;

@@ -21,6 +21,10 @@ typedef struct attn_loaded_phase {
   attn_loaded_function tiled, strided, compact;
 } attn_loaded_phase;
 
+typedef struct attn_loaded_linear {
+  attn_loaded_function absorb, sum, rows;
+} attn_loaded_linear;
+
 typedef struct attn_handle {
   const attn_kernel *kernel; /* that this is a handle of */
   const attn_driver *driver;
@@ -29,6 +33,7 @@ typedef struct attn_handle {
   void *context;       /* the device's primary one */
   void *module;
   void *run_jobs, *match;       /* the prologue; NULL where nothing needs it */
+  attn_loaded_linear linear;    /* of linear attention */
   attn_device_address defaults; /* the default values of all run-time data, one after the other */
   attn_loaded_phase phases[];   /* [phase_count] */
 } attn_handle;

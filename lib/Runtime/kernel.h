@@ -59,35 +59,6 @@ typedef struct attn_symbol {
   int32_t source;
 } attn_symbol;
 
-typedef enum attn_side { ATTN_QUERIES = 0, ATTN_KEYS = 1 } attn_side;
-
-typedef enum attn_order_kind {
-  ATTN_ORDER_ALL = 0,    /* rows 0, 1, 2, ...: no table */
-  ATTN_ORDER_LISTED = 1, /* the rows of tokens `tensor`, ascending, without duplicates */
-  ATTN_ORDER_SORTED = 2  /* rows that have a segment id, by (id of `tensor`, row); then the queries that have none */
-} attn_order_kind;
-
-/* A renumbering of rows: rank r stands for row rows[r]. View indices are -1 where nothing asks for the table. The
- * capacity of an order is the most ranks it can have in this call: the rows of its side, and for a listed order no more
- * than its tensor has tokens. Entries at and past an order's count are undefined. Where all batches share the tensor,
- * they share the table too and the view's batch stride is 0. */
-typedef struct attn_order {
-  int32_t kind;
-  int32_t side;
-  int32_t tensor;       /* the call's tensor that it is made of, or -1 */
-  int32_t rows_view;    /* int32 [batch, 1, 1, capacity]: the order itself */
-  int32_t flags_view;   /* int32 [batch, 1, 1, rows of its side]: 1 where the row is in the order */
-  int32_t count_symbol; /* how many ranks it has in this batch; every order has this symbol */
-  int32_t key_view;     /* packed keys of this order, see attn_cpu_code.panel_keys; -1 for a query order */
-  int32_t value_view;
-} attn_order;
-
-/* How many earlier positions are in a position's segment. int32 [batch, 1, 1, positions the tensor has]. */
-typedef struct attn_offsets {
-  int32_t tensor; /* of segments */
-  int32_t view;
-} attn_offsets;
-
 /* A *program* is an expression over a call's symbols in prefix notation: ATTN_CONSTANT c, ATTN_SYMBOL s, or an
  * operation followed by its two operands. Sums and products stay at the ends of 64 bits, division rounds down, and a
  * divisor below 1 counts as 1. */
@@ -101,6 +72,43 @@ typedef enum attn_operation {
   ATTN_LEAST = 6,
   ATTN_GREATEST = 7
 } attn_operation;
+
+typedef enum attn_side { ATTN_QUERIES = 0, ATTN_KEYS = 1 } attn_side;
+
+typedef enum attn_order_kind {
+  ATTN_ORDER_ALL = 0,    /* rows 0, 1, 2, ...: no table */
+  ATTN_ORDER_LISTED = 1, /* the rows of tokens `tensor`, ascending, without duplicates */
+  ATTN_ORDER_SORTED = 2, /* rows that have a segment id, by (id of `tensor`, row); then the queries that have none */
+  ATTN_ORDER_CLASSES = 3,   /* rows by (row % modulus, row): no table, emitted code computes the row of a rank */
+  ATTN_ORDER_REMAINDERS = 4, /* rows with some remainders, ascending: no table either */
+  ATTN_ORDER_BLOCKS = 5, /* rows 0, 1, 2, ..., in tiles that end where blocks of `modulus` positions do */
+  ATTN_ORDER_PATCHES = 6 /* rows as points of a grid, patch by patch; some ranks stand for no row */
+} attn_order_kind;
+
+/* A renumbering of rows: rank r stands for row rows[r]. View indices are -1 where nothing asks for the table. The
+ * capacity of an order is the most ranks it can have in this call: the rows of its side, and for a listed order no more
+ * than its tensor has tokens. Entries at and past an order's count are undefined. Where all batches share the tensor,
+ * they share the table too and the view's batch stride is 0. */
+typedef struct attn_order {
+  int32_t kind;
+  int32_t side;
+  int32_t tensor;       /* the call's tensor that it is made of, or -1 */
+  int32_t rows_view;    /* int32 [batch, 1, 1, capacity]: the order itself */
+  int32_t flags_view;   /* int32 [batch, 1, 1, rows of its side]: 1 where the row is in the order */
+  int32_t count_symbol; /* how many ranks it has in this batch, unless it is computed; every order has this symbol */
+  int32_t key_view;     /* packed keys of this order, see attn_cpu_code.panel_keys; -1 for a query order */
+  int32_t value_view;
+  int32_t of_head;  /* 1: query heads differ in it, and keys are packed for each of them, not for each key head */
+  int32_t reserved;
+  const int64_t *modulus; /* program, of classes and blocks; NULL for others */
+  const int64_t *count;   /* program: its ranks, where they are not as many as rows; NULL for others */
+} attn_order;
+
+/* How many earlier positions are in a position's segment. int32 [batch, 1, 1, positions the tensor has]. */
+typedef struct attn_offsets {
+  int32_t tensor; /* of segments */
+  int32_t view;
+} attn_offsets;
 
 /* What has to hold in a call, for every batch and head: value >= least. */
 typedef struct attn_requirement {
@@ -143,6 +151,9 @@ typedef struct attn_version {
 typedef struct attn_phase {
   int32_t query_order;
   int32_t tile_rows; /* on the CPU; a GPU phase has its own */
+  int32_t stage;     /* phases of one stage run side by side, after all of the stages before: they go on from their
+                        output and lse, for which the workspace has a place where the call has none */
+  int32_t reserved;
 } attn_phase;
 
 /* How a kernel runs on the CPU. */
@@ -157,8 +168,9 @@ typedef struct attn_cpu_code {
 } attn_cpu_code;
 
 /* Linear attention has no orders and no tiles. It keeps a *state*: float [state_rows][state_columns], entry (c, e) the
- * sum over keys of f(k)[c] v[e], column value_head_size the sum of f(k) itself, and zeros elsewhere. linear.c walks
- * over the keys, chunk by chunk, with the three parts below; what a chunk's keys become lies in `scratch`. */
+ * sum over keys of f(k)[c] v[e], column value_head_size the sum of f(k) itself, and zeros elsewhere. On the CPU
+ * linear.c walks over the keys, chunk by chunk, with the three parts below; what a chunk's keys become lies in
+ * `scratch`. */
 typedef enum attn_linear_form { ATTN_LINEAR_FULL = 0, ATTN_LINEAR_CAUSAL = 1, ATTN_LINEAR_STEP = 2 } attn_linear_form;
 
 enum { ATTN_LINEAR_CHUNK = 64 }; /* the most keys, or rows, that a part takes */
@@ -181,7 +193,7 @@ typedef struct attn_linear_code {
   int32_t state_rows;    /* head_size, rounded up */
   int32_t state_columns; /* value_head_size + 1, rounded up to a multiple of 64 bytes */
   int32_t reserved;
-  const attn_linear_parts *parts; /* [version_count] of the CPU's code, whose packs and tiles are NULL */
+  const attn_linear_parts *parts; /* [version_count] of the CPU's code, whose packs and tiles are NULL; no GPU's */
 } attn_linear_code;
 
 struct attn_gpu_code; /* gpu.h */
@@ -211,7 +223,7 @@ typedef struct attn_kernel {
   const attn_requirement *requirements; /* [info->requirement_count] */
   const attn_cpu_code *cpu;             /* exactly one of the two is set */
   const struct attn_gpu_code *gpu;
-  const attn_linear_code *linear; /* of linear attention, beside `cpu`; else NULL */
+  const attn_linear_code *linear; /* of linear attention, beside `cpu` or `gpu`; else NULL */
 } attn_kernel;
 
 /* The entry points of a CPU kernel; the emitted NAME, NAME_workspace_bytes, NAME_isa and NAME_requirement pass their

@@ -23,10 +23,6 @@ int64_t attn_linear_state_count(const attn_problem *p) {
   return p->kernel->linear ? p->batch * p->kv_heads * split_count(p) : 0;
 }
 
-int64_t attn_linear_state_size(const attn_kernel *kernel) {
-  return kernel->linear ? (int64_t)kernel->linear->state_rows * kernel->linear->state_columns : 0;
-}
-
 /* What one worker needs to know of its batch and key head. */
 typedef struct walk {
   const attn_problem *problem;

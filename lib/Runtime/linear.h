@@ -22,15 +22,8 @@
 extern "C" {
 #endif
 
-/* Whether the caller asks for the state after the last key, which exists without rows, too. */
-static inline int attn_wants_state(const attn_problem *p) {
-  const attn_linear_code *linear = p->kernel->linear;
-  return linear && linear->state_out >= 0 && attn_is_given(p, linear->state_out) && p->batch > 0 && p->kv_heads > 0;
-}
-
-/* How many states the workspace holds, and the floats of each; none where the kernel is not linear attention. */
+/* How many states the workspace holds; none where the kernel is not linear attention. */
 int64_t attn_linear_state_count(const attn_problem *problem);
-int64_t attn_linear_state_size(const attn_kernel *kernel);
 
 /* Runs a call whose workspace has been laid out. */
 void attn_run_linear(const attn_problem *problem, const attn_version *version, const attn_workspace *workspace);

@@ -47,6 +47,20 @@ static inline int attn_is_run_time_data(const attn_problem *p, int32_t tensor) {
 /* Whether the call brings this tensor: the first four always, lse unless its data is NULL, run-time data of a rank. */
 int attn_is_given(const attn_problem *p, int32_t tensor);
 
+/* Whether the caller asks for the state after the last key, which exists without rows, too. */
+static inline int attn_wants_state(const attn_problem *p) {
+  const attn_linear_code *linear = p->kernel->linear;
+  return linear && linear->state_out >= 0 && attn_is_given(p, linear->state_out) && p->batch > 0 && p->kv_heads > 0;
+}
+
+/* Whether there is anything to write. A call that writes nothing reads no data and runs nothing. */
+static inline int attn_has_work(const attn_problem *p) { return attn_has_rows(p) || attn_wants_state(p); }
+
+/* The floats of a state; none where the kernel is not linear attention. */
+static inline int64_t attn_linear_state_size(const attn_kernel *kernel) {
+  return kernel->linear ? (int64_t)kernel->linear->state_rows * kernel->linear->state_columns : 0;
+}
+
 /* Whether the tensor is f32 of the extents that its info says: an array, or a state, which may be left out. */
 static inline int attn_is_array(const attn_tensor_info *info) { return info->role >= ATTN_ARRAY; }
 
@@ -111,11 +125,23 @@ static inline int attn_is_shared(const attn_problem *p, const attn_order *order)
   return attn_values_of(p, order->tensor).batch_stride == 0;
 }
 
-/* Whether the order is held in tables; otherwise rank r is row r. */
-static inline int attn_is_tabled(const attn_order *order) { return order->kind != ATTN_ORDER_ALL; }
+/* Whether the order is held in tables. */
+static inline int attn_is_tabled(const attn_order *order) {
+  return order->kind == ATTN_ORDER_LISTED || order->kind == ATTN_ORDER_SORTED;
+}
+
+/* How many stages the phases run in. */
+static inline int32_t attn_stages_of(const attn_kernel *kernel) {
+  return kernel->phase_count > 0 ? kernel->phases[kernel->phase_count - 1].stage + 1 : 1;
+}
 
 /* The most ranks that the order can have in this call. */
 int64_t attn_capacity_of(const attn_problem *p, const attn_order *order);
+
+/* For how many heads keys are packed in this order. */
+static inline int64_t attn_packed_heads(const attn_problem *p, const attn_order *order) {
+  return order->of_head ? p->heads : p->kv_heads;
+}
 
 static inline int64_t attn_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static inline int64_t attn_round_up(int64_t a, int64_t b) { return attn_ceil_div(a, b) * b; }
@@ -130,9 +156,7 @@ static inline int attn_is_listed_phase(const attn_problem *p, int32_t phase) {
 }
 
 /* How many tiles of so many query rows a phase has at most. */
-static inline int64_t attn_tiles_of(const attn_problem *p, int32_t phase, int32_t tile_rows) {
-  return attn_ceil_div(attn_capacity_of(p, attn_queries_of(p, phase)), tile_rows);
-}
+int64_t attn_tiles_of(const attn_problem *p, int32_t phase, int32_t tile_rows);
 
 #ifdef __cplusplus
 }

@@ -2,7 +2,7 @@
  *
  * What a call says, with defaults filled in: run-time data, scalars, sides, symbols, and each tensor as a view.
  */
-#include "problem.h"
+#include "program.h"
 
 #include <string.h>
 
@@ -44,7 +44,23 @@ attn_rows attn_side_of(const attn_problem *p, int32_t side) {
 
 int64_t attn_capacity_of(const attn_problem *p, const attn_order *order) {
   int64_t rows = attn_side_of(p, order->side).count;
-  return order->kind == ATTN_ORDER_LISTED ? least(rows, attn_values_of(p, order->tensor).size) : rows;
+  if (order->kind == ATTN_ORDER_LISTED)
+    return least(rows, attn_values_of(p, order->tensor).size);
+  if (order->kind == ATTN_ORDER_PATCHES)
+    return attn_evaluate(p, order->count, 0, 0);
+  int is_known = order->count && !order->of_head && !attn_reads_data(p->kernel, order->count);
+  return is_known ? least(rows, attn_evaluate(p, order->count, 0, 0)) : rows;
+}
+
+static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
+
+int64_t attn_tiles_of(const attn_problem *p, int32_t phase, int32_t tile_rows) {
+  const attn_order *order = attn_queries_of(p, phase);
+  int64_t rows = attn_capacity_of(p, order);
+  if (order->kind != ATTN_ORDER_BLOCKS || rows == 0)
+    return attn_ceil_div(rows, tile_rows);
+  int64_t size = attn_evaluate(p, order->modulus, 0, 0), offset = attn_side_of(p, order->side).offset;
+  return (floor_div(offset + rows - 1, size) - floor_div(offset, size) + 1) * attn_ceil_div(size, tile_rows);
 }
 
 /*===---- Views -------------------------------------------------------------------------------------------------===*/

@@ -58,13 +58,14 @@ static void take_offsets(const attn_problem *p, attn_workspace *w, int32_t index
     w->offsets[index] = table;
 }
 
-/* float [batch, kv_heads, rows, row_size] */
-static void take_packed(const attn_problem *p, attn_workspace *w, int32_t view, int64_t rows, int64_t row_size) {
-  void *data = take(w, p->batch * p->kv_heads * rows, row_size * (int64_t)sizeof(float));
+/* float [batch, heads, rows, row_size] */
+static void take_floats(const attn_problem *p, attn_workspace *w, int32_t view, const int64_t shape[3]) {
+  int64_t heads = shape[0], rows = shape[1], row_size = shape[2];
+  void *data = take(w, p->batch * heads * rows, row_size * (int64_t)sizeof(float));
   set_view(w, view,
            (attn_view){.data = data,
-                       .shape = {p->batch, p->kv_heads, rows, row_size},
-                       .strides = {p->kv_heads * rows * row_size, rows * row_size, row_size, 1}});
+                       .shape = {p->batch, heads, rows, row_size},
+                       .strides = {heads * rows * row_size, rows * row_size, row_size, 1}});
 }
 
 static void take_order(const attn_problem *p, attn_workspace *w, int32_t index) {
@@ -74,9 +75,15 @@ static void take_order(const attn_problem *p, attn_workspace *w, int32_t index) 
     take_order_tables(p, w, index);
   if (order->key_view < 0)
     return;
-  int64_t keys = attn_round_up(attn_capacity_of(p, order), cpu->key_granule);
-  take_packed(p, w, order->key_view, attn_ceil_div(keys, cpu->panel_keys), cpu->panel_stride);
-  take_packed(p, w, order->value_view, keys, cpu->value_stride);
+  int64_t keys = attn_round_up(attn_capacity_of(p, order), cpu->key_granule), heads = attn_packed_heads(p, order);
+  take_floats(p, w, order->key_view, (int64_t[]){heads, attn_ceil_div(keys, cpu->panel_keys), cpu->panel_stride});
+  take_floats(p, w, order->value_view, (int64_t[]){heads, keys, cpu->value_stride});
+}
+
+/* What stages go on from, where the call does not ask for it. */
+static void take_lse(const attn_problem *p, attn_workspace *w) {
+  if (attn_stages_of(p->kernel) > 1 && !attn_is_given(p, ATTN_LSE))
+    take_floats(p, w, ATTN_LSE, (int64_t[]){p->heads, p->length, 1});
 }
 
 static int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -105,6 +112,7 @@ attn_workspace attn_lay_out(const attn_problem *p, const attn_version *version, 
   w.offsets = take(&w, kernel->offsets_count, sizeof(attn_table));
   for (int32_t i = 0; i < p->info->tensor_count; ++i)
     set_view(&w, i, attn_view_of(p, i));
+  take_lse(p, &w);
   for (int32_t i = 0; i < kernel->order_count; ++i)
     take_order(p, &w, i);
   for (int32_t i = 0; i < kernel->match_count; ++i)

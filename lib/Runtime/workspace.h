@@ -3,6 +3,7 @@
  * The workspace of one CPU call: its sections, and the views that emitted functions read them through.
  *
  *   views, symbols           what emitted functions are handed
+ *   lse                      of a kernel of several stages, where the call has none
  *   orders, matches, offsets where the prologue finds its tables
  *   tables of each order     rows and flags; then packed keys and values
  *   tables of each match     begin and end

@@ -126,7 +126,8 @@ attn.score @mixed(%weights: !attn.array<[heads, heads]>) (%s, %b, %h, %i, %j) {
 // SINK: %[[TOP:.*]] = attn_tile.map %[[SINK]] (%[[LOGIT:.*]]: f32) {
 // SINK-NEXT: arith.divf %[[LOGIT]], %{{.*}} : f32
 // SINK: %[[ONE:.*]] = arith.select %{{.*}}, %{{.*}}, %{{.*}} : f32
-// SINK: attn_tile.splat %[[ONE]] : f32 -> !attn_tile.row<f32>
+// SINK: attn_tile.map %[[SINK]] (%[[LOGIT:.*]]: f32) {
+// SINK: arith.select %{{.*}}, %{{.*}}, %[[ONE]] : f32
 // SINK: attn_tile.multiply
 // SINK-NOT: arith.mulf %{{.*}} fastmath<arcp,contract,afn>
 // SINK: attn_tile.accumulate

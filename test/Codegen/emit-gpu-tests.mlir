@@ -13,13 +13,15 @@
 // RUN: attn-opt %s --attn-specialize="kernel=even_heads element=bf16" \
 // RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=EVEN
 
-// A remainder is asked for at every place of the tiles that the window reaches.
+// A remainder by the head's own number is asked for at every place of the tiles that the window reaches: tensor maps,
+// which classes need, serve all heads.
 // DILATED: } consumer(
 // DILATED: attn_tile.multiply
 // DILATED: attn_tile.ask
 // DILATED: arith.floordivsi
 // DILATED: attn_tile.yield %{{.*}} : i1
-attn.pattern @dilated(%dilation: index = 4) {
+attn.pattern @dilated(%dilations: !attn.per_head = [4]) {
+  %dilation = attn.of_head %dilations
   %taps = attn.window left(64) right(64) dilation(%dilation)
   attn.yield %taps
 }

@@ -161,6 +161,57 @@ llvm.func @write(%x: f32, %map: !llvm.ptr, %row: i32) {
   llvm.return
 }
 
+// A part of the rows, a class or a run, is a further coordinate.
+// CHECK-LABEL: llvm.func @parts
+// CHECK-SAME: %[[MAP:.*]]: !llvm.ptr, %[[ROW:.*]]: i32, %[[PART:.*]]: i32, %[[HEAD:.*]]: i32
+// CHECK: nvvm.cp.async.bulk.tensor.shared.cluster.global %{{.*}}, %[[MAP]], %{{.*}}, box[%{{.*}}, %[[ROW]], %[[PART]], %[[HEAD]], %[[HEAD]]]
+// CHECK: nvvm.cp.async.bulk.tensor.global.shared.cta %[[MAP]], %{{.*}}, box[%{{.*}}, %[[ROW]], %[[PART]], %[[HEAD]], %[[HEAD]]]
+llvm.func @parts(%map: !llvm.ptr, %row: i32, %part: i32, %head: i32) {
+  %ring = attn_tile.ring tiles(0) barriers(8192) : !attn_tile.ring<1 x 64x64xf16>
+  %slot = attn_tile.start
+  attn_tile.fill %ring[%slot] from %map[%row of %part, %head, %head] : !attn_tile.ring<1 x 64x64xf16>, !llvm.ptr
+  %tile = attn_tile.shared at 0 : !attn_tile.shared<64x64xf16>
+  attn_tile.store %tile to %map[%row of %part, %head, %head] : !attn_tile.shared<64x64xf16>, !llvm.ptr
+  llvm.return
+}
+
+// 11 columns of 24: of aligned rows the first eight two at a time, of the next ones those that there are, and none
+// further on. No column past the last is read: the last one is, in its place.
+// CHECK-LABEL: llvm.func @load
+// CHECK-SAME: %[[FIRST:.*]]: !llvm.ptr<1>, %[[SECOND:.*]]: !llvm.ptr<1>
+// CHECK: %[[LAST:.*]] = arith.constant 10 : i32
+// CHECK: %[[P:.*]] = llvm.getelementptr %[[FIRST]][%{{.*}}] : (!llvm.ptr<1>, i32) -> !llvm.ptr<1>, bf16
+// CHECK: llvm.load %[[P]] {alignment = 4 : i64} : !llvm.ptr<1> -> vector<2xbf16>
+// CHECK-COUNT-2: arith.extf %{{.*}} : bf16 to f32
+// CHECK: %[[Q:.*]] = llvm.getelementptr %[[SECOND]]
+// CHECK: llvm.load %[[Q]] {alignment = 4 : i64} : !llvm.ptr<1> -> vector<2xbf16>
+// CHECK: %[[INSIDE:.*]] = arith.minsi %[[COLUMN:.*]], %[[LAST]] : i32
+// CHECK: llvm.getelementptr %[[FIRST]][%[[INSIDE]]]
+// CHECK: llvm.load %{{.*}} : !llvm.ptr<1> -> bf16
+// CHECK: %[[IS_THERE:.*]] = arith.cmpi sle, %[[COLUMN]], %[[LAST]] : i32
+// CHECK: arith.select %[[IS_THERE]]
+// CHECK-COUNT-3: llvm.load %{{.*}} : !llvm.ptr<1> -> bf16
+// CHECK-NOT: llvm.load
+// CHECK: llvm.call @use
+// CHECK-LABEL: llvm.func @load_anywhere
+// CHECK-COUNT-4: llvm.load %{{.*}} : !llvm.ptr<1> -> f16
+// CHECK-NOT: llvm.load
+llvm.func @load(%first: !llvm.ptr<1>, %second: !llvm.ptr<1>) {
+  %acc = attn_tile.load aligned %first, %second columns(11) of bf16
+      : !llvm.ptr<1>, !llvm.ptr<1> -> !attn_tile.acc<64x24xf32>
+  %max = attn_tile.fold max %acc : !attn_tile.acc<64x24xf32>
+  %z:2 = attn_tile.unpack %max : !attn_tile.row<f32>
+  llvm.call @use(%z#0, %z#1) : (f32, f32) -> ()
+  llvm.return
+}
+llvm.func @load_anywhere(%first: !llvm.ptr<1>, %second: !llvm.ptr<1>) {
+  %acc = attn_tile.load %first, %second columns(8) of f16 : !llvm.ptr<1>, !llvm.ptr<1> -> !attn_tile.acc<64x8xf32>
+  %max = attn_tile.fold max %acc : !attn_tile.acc<64x8xf32>
+  %z:2 = attn_tile.unpack %max : !attn_tile.row<f32>
+  llvm.call @use(%z#0, %z#1) : (f32, f32) -> ()
+  llvm.return
+}
+
 // The region once for every place, columns 0, 1, 8 and 9 of either row; then the places of each row folded, and the
 // four threads that have them.
 // CHECK-LABEL: llvm.func @map

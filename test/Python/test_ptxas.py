@@ -26,16 +26,19 @@ class Kernel(NamedTuple):
     score: str | None
     head_size: int
     element: str
+    name: str | None = None  # where the file holds several
 
     def __str__(self):
         return "-".join(str(part) for part in self if part is not None)
 
 
 def all_kernels() -> list[Kernel]:
-    """Every pattern as it is, and, with every score, the one that scores are used with most."""
+    """Every pattern as it is, with every score the one that scores are used with most, and linear attention."""
     scores = sorted(path.stem for path in (attn.SOURCE / "patterns" / "scores").glob("*.mlir"))
     kinds = [(pattern, None) for pattern in attn.PATTERNS] + [("causal", score) for score in scores]
-    return [Kernel(*kind, *types) for kind, *types in itertools.product(kinds, HEAD_SIZES, ELEMENTS)]
+    forms = ["linear", "linear_causal", "linear_step"]
+    return [Kernel(*kind, *types) for kind, *types in itertools.product(kinds, HEAD_SIZES, ELEMENTS)] + [
+        Kernel("linear", None, *types) for types in itertools.product([*HEAD_SIZES, 256], ELEMENTS, forms)]
 
 
 KERNELS = all_kernels()
@@ -49,6 +52,8 @@ def assemble_all() -> dict[Kernel, subprocess.CompletedProcess[str]]:
         flags = [f"--head-size={kernel.head_size}", f"--element={kernel.element}"]
         if kernel.score:
             flags.append(f"--score={kernel.score}")
+        if kernel.name:
+            flags.append(f"--kernel={kernel.name}")
         return attn.execute("attn-compile", attn.pattern_file(kernel.pattern), "--target=sm_90a", "--emit=cubin",
                             "--ptxas-info", *flags, "-o", Path(folder) / str(kernel))
 

@@ -130,7 +130,7 @@ llvm::Error compile(const Flags &flags, const CallFlags &call, Run &run) {
 void count(Run &run) {
   const reference::Problem call = attn_tools::problemOf(run.source(), *run.arguments);
   if (run.source().layout.linear) {
-    attn::PairCounts pairs = attn::countLinearPairs(run.source(), call);
+    attn::PairCounts pairs = attn::countLinearPairs(run.source(), run.compilation->options().target, call);
     int64_t heads = call.batch * call.heads;
     run.pairs = {pairs.admitted * heads, pairs.computed * heads, pairs.estimated};
     return;

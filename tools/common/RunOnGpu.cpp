@@ -62,8 +62,8 @@ static Result<std::vector<attn_tensor>> copyTensors(Cuda &cuda, const CallArgume
 
 static Outcome copyOutputs(Cuda &cuda, const CallArguments &arguments, const std::vector<attn_tensor> &copies) {
   Outcome outcome = Success();
-  for (int32_t i : {ATTN_OUTPUT, ATTN_LSE})
-    if (outcome)
+  for (int32_t i : {int32_t(ATTN_OUTPUT), int32_t(ATTN_LSE), arguments.stateOut()})
+    if (outcome && i >= 0)
       outcome = cuda.copyFromGpu(arguments.tensors[i].data, copies[i].data, bytesOf(copies[i]));
   return outcome;
 }

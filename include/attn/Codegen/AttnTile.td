@@ -188,12 +188,15 @@ def AttnTile_AcquireOp : AttnTile_Op<"acquire"> {
 def AttnTile_FillOp : AttnTile_Op<"fill"> {
   let summary = "copy rows into a stage through a tensor map; for one thread";
   let description = [{
-    The map has the axes {columns, rows, heads, batch} and a box of a panel's columns and the tile's rows. Rows and
-    columns outside of the tensor, also before its first row, become zeros.
+    The map has the axes {columns, rows, heads, batch}, or {columns, rows of a part, parts, heads, batch} where rows are
+    cut into classes or runs, and a box of a panel's columns and the tile's rows. Rows and columns outside of the tensor,
+    also before its first row, become zeros.
   }];
-  let arguments = (ins AttnTile_RingType:$ring, AttnTile_SlotType:$slot, AnyType:$map, I32:$row, I32:$head, I32:$batch);
+  let arguments = (ins AttnTile_RingType:$ring, AttnTile_SlotType:$slot, AnyType:$map, I32:$row,
+                       Optional<I32>:$part, I32:$head, I32:$batch);
   let assemblyFormat = [{
-    $ring `[` $slot `]` `from` $map `[` $row `,` $head `,` $batch `]` attr-dict `:` type($ring) `,` type($map)
+    $ring `[` $slot `]` `from` $map `[` $row (`of` $part^)? `,` $head `,` $batch `]`
+    attr-dict `:` type($ring) `,` type($map)
   }];
 }
 def AttnTile_PublishOp : AttnTile_Op<"publish"> {
@@ -251,11 +254,13 @@ def AttnTile_WriteOp : AttnTile_Op<"write"> {
 def AttnTile_StoreOp : AttnTile_Op<"store"> {
   let summary = "begin to copy a shared tile to memory through a tensor map; for one thread";
   let description = [{
-    Rows and columns outside of the tensor are dropped. The thread commits its copies as a bulk group, and waits for it.
+    The map is as for `fill`. Rows and columns outside of the tensor are dropped. The thread commits its copies as a bulk
+    group, and waits for it.
   }];
-  let arguments = (ins AttnTile_SharedType:$tile, AnyType:$map, I32:$row, I32:$head, I32:$batch);
+  let arguments = (ins AttnTile_SharedType:$tile, AnyType:$map, I32:$row, Optional<I32>:$part, I32:$head,
+                       I32:$batch);
   let assemblyFormat = [{
-    $tile `to` $map `[` $row `,` $head `,` $batch `]` attr-dict `:` type($tile) `,` type($map)
+    $tile `to` $map `[` $row (`of` $part^)? `,` $head `,` $batch `]` attr-dict `:` type($tile) `,` type($map)
   }];
 }
 
@@ -324,6 +329,20 @@ def AttnTile_UnpackOp : AttnTile_Op<"unpack", [
   let arguments = (ins AttnTile_RowType:$row);
   let results = (outs AnyType:$first, AnyType:$second);
   let assemblyFormat = "$row attr-dict `:` type($row)";
+}
+def AttnTile_LoadOp : AttnTile_Op<"load"> {
+  let summary = "read rows of memory into an accumulator";
+  let description = [{
+    Each thread says where its two rows begin; they have `columns` elements, one after the other. Columns past these are
+    zeros. Of `aligned` rows, which begin at multiples of 16 bytes, two elements are read at a time.
+  }];
+  let arguments = (ins AnyType:$first, AnyType:$second, I32Attr:$columns, TypeAttr:$element, UnitAttr:$aligned);
+  let results = (outs AttnTile_AccType:$result);
+  let assemblyFormat = [{
+    (`aligned` $aligned^)? $first `,` $second `columns` `(` $columns `)` `of` $element attr-dict
+    `:` type($first) `,` type($second) `->` type($result)
+  }];
+  let hasVerifier = 1; // columns: of the accumulator; element f32, bf16 or f16
 }
 def AttnTile_FirstRowOp : AttnTile_Op<"first_row", [Pure]> {
   let summary = "the first of the thread's two rows, 0 to 55; the other is 8 more";

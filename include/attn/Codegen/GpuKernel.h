@@ -21,16 +21,28 @@ struct GpuFunctionInfo {
   bool isPersistent = false;
 };
 
+/// Runs of rows, over the symbols of a call; attn_gpu_runs's.
+struct GpuRuns {
+  Expr modulus, first, width;
+};
+
 /// The versions of one phase: through tensor maps, for strides that these cannot hold, and for few keys.
 struct GpuPhaseInfo {
   GpuFunctionInfo tiled, strided, compact;
-  int64_t compactKeys = 0; // the most for which `compact` is taken
+  int64_t compactKeys = 0;     // the most for which `compact` is taken
+  std::optional<GpuRuns> runs; // of keys that are read run by run
+};
+
+/// The launches of linear attention; attn_gpu_linear's.
+struct GpuLinearInfo {
+  GpuFunctionInfo absorb, sum, rows;
 };
 
 struct GpuCode {
   std::string cubin; // empty where there is no ptxas
   std::string ptx;
   std::vector<GpuPhaseInfo> phases;
+  std::optional<GpuLinearInfo> linear; // of linear attention, which has no phases
 };
 
 } // namespace attn

@@ -37,7 +37,7 @@ def AttnEmitCPU : Pass<"attn-emit-cpu", "::mlir::ModuleOp"> {
 }
 
 def AttnEmitGPU : Pass<"attn-emit-gpu", "::mlir::ModuleOp"> {
-  let summary = "write a plan as tiles of a Hopper GPU";
+  let summary = "write a plan as tiles of a Hopper GPU, or linear attention as loops of its threads";
   let description = [{
     Replaces every function that holds an `attn.plan` by a `gpu.module` of its name with functions for each phase:
 
@@ -47,6 +47,12 @@ def AttnEmitGPU : Pass<"attn-emit-gpu", "::mlir::ModuleOp"> {
 
     Their bodies are attn_tile, scf and arith: a producer warpgroup that brings tiles, consumer warpgroups that multiply
     them. lib/Runtime/gpu.h says what they are handed.
+
+    A function that holds `attn.linear_attention` has other functions, which follow each other:
+
+    - `NAME_absorb` makes a state of the keys of each split,
+    - `NAME_sum` adds the states up, one split after the other,
+    - `NAME_rows` computes rows of the output, of the state before their split and, but in the full form, of its keys.
   }];
   let statistics = [
     Statistic<"numFunctions", "functions", "Functions written">

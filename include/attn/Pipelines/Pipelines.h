@@ -7,7 +7,8 @@
 //   emit-cpu     attn.plan                 ==> pack and tile functions of scf, memref, vector, arith and math, one set
 //                attn.linear_attention         for each instruction set; of linear attention keys, absorb and rows
 //   lower-cpu    scf, memref, vector, ...  ==> the llvm dialect only
-//   emit-gpu     attn.plan                 ==> gpu.module of llvm.func of attn_tile, scf, arith, math, llvm and nvvm
+//   emit-gpu     attn.plan                 ==> gpu.module of llvm.func of attn_tile, scf, arith, math, llvm and nvvm;
+//                attn.linear_attention         of linear attention absorb, sum and rows, without attn_tile
 //   lower-gpu    attn_tile, scf, math, ... ==> gpu.module that holds the llvm and nvvm dialects only
 
 #ifndef ATTN_PIPELINES_PIPELINES_H

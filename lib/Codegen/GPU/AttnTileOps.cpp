@@ -219,6 +219,15 @@ LogicalResult WriteOp::verify() {
   return verify64Rows(*this, getTile().getType());
 }
 
+LogicalResult LoadOp::verify() {
+  int64_t columns = getColumns(), room = getResult().getType().getColumns();
+  if (columns < 1 || columns > room)
+    return emitOpError() << "reads " << columns << " columns into an accumulator of " << room;
+  if (!getElement().isF32() && !getElement().isBF16() && !getElement().isF16())
+    return emitOpError() << "reads elements of " << getElement() << "; use f32, bf16 or f16";
+  return success();
+}
+
 LogicalResult SplatOp::verify() {
   Type result = getResult().getType(), needed = Float32Type::get(getContext());
   if (auto row = dyn_cast<RowType>(result))

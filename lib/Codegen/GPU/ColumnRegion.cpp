@@ -11,13 +11,7 @@ using namespace attn;
 using namespace attn::hopper;
 
 Value TileColumns::row(Value column) const {
-  Value rank = f.add(first, f.add(tile::FirstColumnOp::create(f.b, f.b.getI32Type()), column));
-  if (!rows)
-    return rank;
-  // Columns beside the order are masked; they read one of its entries.
-  Value inside = f.clamp(rank, f.i32(0), f.sub(count, 1));
-  Value row = f.load32(rows, arith::ExtUIOp::create(f.b, f.b.getI64Type(), inside));
-  return isIdentity ? f.select(isIdentity, rank, row) : row;
+  return keys.someRowOf(f.add(first, f.add(tile::FirstColumnOp::create(f.b, f.b.getI32Type()), column)));
 }
 
 //===-- Columns ---------------------------------------------------------------------------------------------------===//

@@ -6,6 +6,7 @@
 #ifndef ATTN_LIB_CODEGEN_GPU_COLUMNREGION_H
 #define ATTN_LIB_CODEGEN_GPU_COLUMNREGION_H
 
+#include "OrderInBatch.h"
 #include "RegionOps.h"
 #include "attn/Codegen/RegionInliner.h"
 
@@ -14,10 +15,8 @@ namespace attn::hopper {
 /// The key rows of a tile's columns.
 struct TileColumns {
   Frame &f;
-  Value first;      // rank of column 0, i32
-  Value count;      // of the key order's ranks, i32
-  Value rows;       // address of its table; null: ranks are rows
-  Value isIdentity; // whether they are in spite of it; null: they are not
+  const OrderInBatch &keys;
+  Value first; // rank of column 0, i32
 
   /// The row of column `column`, an i32 that counts from the thread's first one.
   Value row(Value column) const;

@@ -38,13 +38,14 @@ struct BoundBox {
   bool upperMoves;  // or across upper bounds
   OrderInBatch keys;
   KeyTiles tiles;
-  Value begin, end; // row<i32>: the rows' intervals
+  Value begin, end;         // row<i32>: the rows' intervals
+  Value holeBegin, holeEnd; // the same of their holes; null where the box has none
 };
 
 /// Whether a bound has to be looked at: never, where a tile lies across it, or for all tiles of a loop.
 enum class Need { No, Maybe, Yes };
 struct Masks {
-  Need upper, lower;
+  Need upper, lower, hole = Need::No;
 };
 
 class Consumer {
@@ -70,15 +71,15 @@ private:
   //===-- Items -------------------------------------------------------------------------------------------------===//
 
   Value runItem(const Item &item, Value querySlot, Value slot) {
-    OrderInBatch queries = p.bind(p.queryOrder());
+    OrderInBatch queries = p.bindQueries(item);
     bindRows(item, queries);
+    State state = start();
     tile::AwaitOp::create(f.b, p.queryRing, querySlot);
     Value whole = tile::StageOp::create(f.b, p.queryRing, querySlot);
     auto wholeType = cast<tile::SharedType>(whole.getType());
     query = tile::SubtileOp::create(f.b, wholeType.subtile(), whole, warpgroup);
     if (!p.hasScore())
       f.when(isNegative, [&] { negateQueries(); });
-    State state = start();
     for (BoxOp box : p.boxes()) {
       BoundBox bound = bindBox(box, item, queries);
       auto valuesOf = [](const State &state, Value slot) {
@@ -100,15 +101,41 @@ private:
     return slot;
   }
 
-  /// No key has been seen, but a sink may have: one of value 0. One of a row's four threads counts it.
+  /// No key has been seen, but a sink may have: one of value 0. Or other phases have seen some.
   State start() {
+    isEmpty = !p.hasSink() && !p.op.getContinues();
+    if (p.op.getContinues())
+      return stateOf(lseBefore(), outputBefore());
     Value output = splat(f.f32(0), outputs);
-    isEmpty = !p.hasSink();
-    if (isEmpty)
-      return {output, splat(f.f32(-INFINITY), f.rowOf(f32)), splat(f.f32(0), f.rowOf(f32))};
-    Value maximum = f.map(f.rowOf(f32), regions->sinks(),
+    if (p.hasSink())
+      return stateOf(regions->sinks(), output);
+    return {output, splat(f.f32(-INFINITY), f.rowOf(f32)), splat(f.f32(0), f.rowOf(f32))};
+  }
+
+  /// That of rows whose weights add up to exp(lse). One of a row's four threads counts them.
+  State stateOf(Value lse, Value output) {
+    Value maximum = f.map(f.rowOf(f32), lse,
                           [&](ValueRange row) -> Value { return arith::DivFOp::create(f.b, row[0], magnitude); });
-    return {output, maximum, splat(f.select(isFirstOfRow(), f.f32(1), f.f32(0)), f.rowOf(f32))};
+    Value one = f.select(isFirstOfRow(), f.f32(1), f.f32(0));
+    Value sum = f.map(f.rowOf(f32), lse, [&](ValueRange row) -> Value {
+      Value isNone = arith::CmpFOp::create(f.b, CmpFPredicate::OEQ, row[0], f.f32(-INFINITY));
+      return f.select(isNone, f.f32(0), one);
+    });
+    return {output, maximum, sum};
+  }
+
+  // What the phases before have written. Ranks without a row read another row's, which changes nothing: rows of a tile
+  // know nothing of each other, and these are not written.
+  Value lseBefore() {
+    auto ofRow = [&](Value row) { return LLVM::LoadOp::create(f.b, f32, f.rowPointer(LseTensor, f.head, row, f32)); };
+    Value first = ofRow(rows[0]), second = ofRow(rows[1]);
+    return pack(first, second);
+  }
+  Value outputBefore() {
+    auto ofRow = [&](Value row) { return f.rowPointer(OutputTensor, f.head, row, p.element()); };
+    Value first = ofRow(rows[0]), second = ofRow(rows[1]);
+    return tile::LoadOp::create(f.b, outputs, first, second, f.b.getI32IntegerAttr(p.layout.valueHeadSize),
+                                TypeAttr::get(p.element()), p.isTiled ? f.b.getUnitAttr() : UnitAttr());
   }
 
   Value isFirstOfRow() { return f.isZero(f.remainder(f.lane(), 4)); }
@@ -120,20 +147,26 @@ private:
     Value first = f.add(f.add(item.firstRank, f.mul(warpgroup, 64)), tile::FirstRowOp::create(f.b, f.b.getI32Type()));
     ranks[0] = first, ranks[1] = f.add(first, 8);
     for (int h : {0, 1})
-      rows[h] = p.rowOr(queries, ranks[h], f.i32(0));
+      rows[h] = queries.rowOr(ranks[h], f.i32(0));
     regions->turnTo(rows[0], rows[1]);
   }
 
   BoundBox bindBox(BoxOp box, const Item &item, const OrderInBatch &queries) {
     BoundBox bound;
     bound.op = box, bound.isTested = !box.getTest().empty();
-    bound.lowerMoves = !startsAtFirstKey(box.getSameSegment(), box.getLower().getExpr());
+    // A hole at the first keys makes rows begin behind them.
+    bound.lowerMoves =
+        box.getHoleLowerAttr() || !startsAtFirstKey(box.getSameSegment(), box.getLower().getExpr());
     bound.upperMoves = upperMoves(box);
-    bound.keys = p.bind(p.keyOrder(box));
+    bound.keys = p.bindKeys(box, item);
     bound.tiles = p.keyTilesOf(box, queries, bound.keys, item);
     Interval first = p.intervalOf(box, queries, bound.keys, ranks[0]);
     Interval second = p.intervalOf(box, queries, bound.keys, ranks[1]);
-    bound.begin = pack(first.begin, second.begin), bound.end = pack(first.end, second.end);
+    bound.begin = pack(first.keys.begin, second.keys.begin), bound.end = pack(first.keys.end, second.keys.end);
+    if (first.hole) {
+      bound.holeBegin = pack(first.hole->begin, second.hole->begin);
+      bound.holeEnd = pack(first.hole->end, second.hole->end);
+    }
     return bound;
   }
 
@@ -214,9 +247,9 @@ private:
   std::pair<State, Value> runBox(const BoundBox &box, const State &state, Value slot) {
     Step step = runFirstTile(box, state, slot);
     Value one = f.i32(1);
-    if (!p.isTiled || isTight()) {
-      // Where other things cost more, or registers are few, one loop is enough.
-      step = runTiles(box, step, one, box.tiles.count, {Need::Maybe, box.lowerMoves ? Need::Maybe : Need::No});
+    if (!p.isTiled || isTight() || box.holeBegin) {
+      // Where other things cost more, registers are few, or holes may be anywhere, one loop is enough.
+      step = runTiles(box, step, one, box.tiles.count, anyMasks(box));
     } else {
       Value full = one, low = box.tiles.count;
       if (box.upperMoves) {
@@ -233,11 +266,17 @@ private:
     return {step.state, advance(step.slot)};
   }
 
+  /// What the tiles of a box may need, wherever they are.
+  static Masks anyMasks(const BoundBox &box) {
+    return {Need::Maybe, box.lowerMoves ? Need::Maybe : Need::No, box.holeBegin ? Need::Maybe : Need::No};
+  }
+
   /// Whether little is gained where a tile is multiplied while another one's scores are computed: there are few tiles,
   /// scores and tests take so long that nothing else matters, or so many boxes share the time and the registers. They
   /// get those of the weights that would wait.
   bool goesSingly(const BoundBox &box) {
-    return p.isListed(box.op) || box.isTested || shape.rollsScores || shape.hasManyBoxes;
+    bool isListed = p.keys(box.op).kind == OrderKind::Listed;
+    return isListed || box.isTested || shape.rollsScores || shape.hasManyBoxes;
   }
 
   /// Whether what is known of several boxes crowds the registers.
@@ -252,8 +291,7 @@ private:
           State before = State::of(carried);
           Value now = carried[3];
           Value first = f.sub(box.tiles.last, f.mul(f.add(t, 1), shape.keys));
-          Masks masks{Need::Maybe, box.lowerMoves ? Need::Maybe : Need::No};
-          Softmax softmax = weigh(maskAndScore(box, multiplyAlone(now), first, masks), before);
+          Softmax softmax = weigh(maskAndScore(box, multiplyAlone(now), first, anyMasks(box)), before);
           Step step{{rescale(before.output, softmax), softmax.maximum, softmax.sum},
                     tile::ConvertOp::create(f.b, weights, softmax.weights),
                     now};
@@ -285,11 +323,12 @@ private:
 
   /// Whether other tiles than tile 0 may lie across upper bounds. Where rows follow each other and tile 0 ends at the
   /// highest bound, it holds all that lie within its width; where tiles start at the first key, it may hold a single
-  /// key.
+  /// key. From rank to rank, bounds in ranks rise in an order by classes as those in rows do elsewhere.
   bool upperMoves(BoxOp box) {
     std::optional<int64_t> rise = box.getUpper().getExpr().rise(shape.rows - 1);
-    bool isScattered = p.hasTable(p.queryOrder()) && box.getUpper().getExpr().dependsOnRow();
-    if (box.getSameSegment() || p.hasTable(box) || isScattered || !rise)
+    bool mayLeap = p.queries().isTabled() || p.queries().kind == OrderKind::Remainders;
+    bool leaps = mayLeap && box.getUpper().getExpr().dependsOnRow();
+    if (box.getSameSegment() || p.keys(box).isTabled() || leaps || !rise)
       return true;
     bool fromFirst = startsAtFirstKey(box.getSameSegment(), box.getLower().getExpr());
     return *rise > (fromFirst ? 0 : shape.keys);
@@ -310,8 +349,7 @@ private:
   Step runFirstTile(const BoundBox &box, State state, Value slot) {
     Value s = multiplyAlone(slot);
     Value first = f.sub(box.tiles.last, shape.keys);
-    Masks masks{Need::Maybe, box.lowerMoves ? Need::Maybe : Need::No};
-    Softmax softmax = weigh(maskAndScore(box, s, first, masks), state);
+    Softmax softmax = weigh(maskAndScore(box, s, first, anyMasks(box)), state);
     State next{isEmpty ? state.output : rescale(state.output, softmax), softmax.maximum, softmax.sum};
     isEmpty = false;
     Value operand = tile::ConvertOp::create(f.b, weights, softmax.weights);
@@ -374,32 +412,49 @@ private:
 
   /// S with the score region applied, and -inf where a pair is not admitted.
   Value maskAndScore(const BoundBox &box, Value s, Value first, Masks masks) {
-    TileColumns columns{f, first, box.keys.count, box.keys.rows, box.keys.isIdentity};
+    TileColumns columns{f, box.keys, first};
     if (p.hasScore())
       s = regions->apply(s, columns);
     if (box.isTested)
       s = regions->test(box.op, s, columns);
     const Hull &hull = box.tiles.hull;
+    Value last = f.add(first, shape.keys);
     s = maskWhere(
-        masks.upper, [&] { return f.less(hull.fullEnd, f.add(first, shape.keys)); }, s, box.end, first,
-        CmpIPredicate::slt);
+        masks.upper, [&] { return f.less(hull.fullEnd, last); }, s,
+        [&] { return keep(s, first, box.end, CmpIPredicate::slt); });
+    s = maskWhere(
+        masks.lower, [&] { return f.less(first, hull.fullBegin); }, s,
+        [&] { return keep(s, first, box.begin, CmpIPredicate::sge); });
     return maskWhere(
-        masks.lower, [&] { return f.less(first, hull.fullBegin); }, s, box.begin, first, CmpIPredicate::sge);
+        masks.hole, [&] { return f.both(f.less(first, hull.holes->end), f.less(hull.holes->begin, last)); }, s,
+        [&] { return leaveOut(s, first, box.holeBegin, box.holeEnd); });
   }
 
-  /// Keeps the columns that compare so with the rows' bounds.
-  Value maskWhere(Need need, llvm::function_ref<Value()> condition, Value s, Value bounds, Value first,
-                  CmpIPredicate predicate) {
-    auto mask = [&] {
-      Value start = f.add(first, tile::FirstColumnOp::create(f.b, f.b.getI32Type()));
-      Value fromStart = f.map(bounds.getType(), bounds, [&](ValueRange row) { return f.sub(row[0], start); });
-      return f.map(scores, {s, fromStart}, [&](ValueRange place) -> Value {
-        return f.select(f.compare(predicate, place[2], place[1]), place[0], f.f32(-INFINITY));
-      });
-    };
+  Value maskWhere(Need need, llvm::function_ref<Value()> condition, Value s, llvm::function_ref<Value()> mask) {
     if (need != Need::Maybe)
       return need == Need::Yes ? mask() : s;
     return f.choose(condition(), mask, [&] { return s; });
+  }
+
+  /// Ranks of rows as columns that count from the thread's first one.
+  Value asColumns(Value ranks, Value first) {
+    Value start = f.add(first, tile::FirstColumnOp::create(f.b, f.b.getI32Type()));
+    return f.map(ranks.getType(), ranks, [&](ValueRange row) { return f.sub(row[0], start); });
+  }
+
+  /// Keeps the columns that compare so with the rows' bounds.
+  Value keep(Value s, Value first, Value bounds, CmpIPredicate predicate) {
+    return f.map(scores, {s, asColumns(bounds, first)}, [&](ValueRange place) -> Value {
+      return f.select(f.compare(predicate, place[2], place[1]), place[0], f.f32(-INFINITY));
+    });
+  }
+
+  /// Keeps those outside of the rows' holes.
+  Value leaveOut(Value s, Value first, Value begin, Value end) {
+    return f.map(scores, {s, asColumns(begin, first), asColumns(end, first)}, [&](ValueRange place) -> Value {
+      Value isBeside = f.either(f.less(place[3], place[1]), f.compare(CmpIPredicate::sge, place[3], place[2]));
+      return f.select(isBeside, place[0], f.f32(-INFINITY));
+    });
   }
 
   //===-- Softmax -----------------------------------------------------------------------------------------------===//
@@ -508,7 +563,8 @@ private:
     Value firstRank = f.add(item.firstRank, f.mul(warpgroup, 64));
     auto store = [&] {
       f.when(isFirstThread(), [&] {
-        tile::StoreOp::create(f.b, part, p.outputMap, firstRank, f.head, f.batch);
+        auto [row, number] = queries.placeInMap(firstRank);
+        tile::StoreOp::create(f.b, part, p.mapOf(OutputTensor, queries), row, number, f.head, f.batch);
         NVVM::CpAsyncBulkCommitGroupOp::create(f.b);
       });
       return SmallVector<Value>();
@@ -522,7 +578,7 @@ private:
       Value isOurs = f.negate(f.anyOfWarp(someRowIsForeign(queries, firstRank)));
       asTile = asTile ? f.both(asTile, isOurs) : isOurs;
     }
-    if (!p.isTiled || (queries.rows && !queries.isIdentity))
+    if (!p.isTiled || queries.isScattered())
       storeByRow();
     else if (asTile)
       f.choose(asTile, store, storeByRow);
@@ -536,8 +592,8 @@ private:
     for (int64_t half : {0, 32}) {
       Value rank = f.add(f.add(firstRank, f.lane()), half);
       Value foreign = f.choose(
-          f.compare(CmpIPredicate::ult, rank, queries.count),
-          [&] { return f.negate(p.isOwned(p.rowOf(queries, rank))); }, [&] { return f.truth(false); });
+          f.compare(CmpIPredicate::ult, rank, queries.count), [&] { return f.negate(p.isOwned(queries.rowOf(rank))); },
+          [&] { return f.truth(false); });
       some = arith::OrIOp::create(f.b, some, foreign);
     }
     return some;
@@ -550,7 +606,7 @@ private:
     f.loop(f.threadInGroup(), f.i32(64 * chunks), f.i32(128), [&](Value i) {
       Value r = f.divide(i, chunks), chunk = f.remainder(i, chunks), rank = f.add(firstRank, r);
       f.when(f.compare(CmpIPredicate::ult, rank, queries.count), [&] {
-        Value row = p.rowOf(queries, rank);
+        Value row = queries.rowOf(rank);
         f.when(p.isOwned(row), [&] {
           Value from = tile::ChunkOp::create(f.b, shared, part, r, chunk);
           Value to = f.rowPointer(OutputTensor, f.head, row, p.element());

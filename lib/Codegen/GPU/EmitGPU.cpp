@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Writes the functions of every kernel in the module for a Hopper GPU: the versions of each phase.
+// Writes the functions of every kernel in the module for a Hopper GPU: the versions of each phase, or the parts of
+// linear attention.
 
 #include "../../Runtime/device/prologue.h"
 #include "../../Runtime/gpu.h"
+#include "Linear.h"
 #include "PhaseKernel.h"
 #include "attn/Codegen/Passes.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -30,9 +32,8 @@ public:
     LLVM::LLVMFuncOp function = declare();
     Block *entry = function.addEntryBlock(b);
     b.setInsertionPointToStart(entry);
-    p.queryMap = entry->getArgument(0), p.keyMap = entry->getArgument(1);
-    p.valueMap = entry->getArgument(2), p.outputMap = entry->getArgument(3);
-    f.words = entry->getArgument(4);
+    p.maps = llvm::to_vector_of<Value>(entry->getArguments().drop_back());
+    f.words = entry->getArguments().back();
     if (overlapsOthers())
       NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::launch_dependents);
     writeRings();
@@ -41,30 +42,19 @@ public:
   }
 
 private:
-  static constexpr int64_t mapBytes = 128;
+  /// Where queries come by class, there are maps of the longer and of the other classes; where keys come in runs, maps
+  /// of these.
+  unsigned mapCount() const {
+    return ATTN_GPU_MAPS + (p.isByClass() ? ATTN_GPU_MAPS : p.layout.phases[p.number].runs >= 0 ? 2 : 0);
+  }
 
   LLVM::LLVMFuncOp declare() {
-    Type pointer = LLVM::LLVMPointerType::get(b.getContext());
-    auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), SmallVector<Type>(5, pointer));
-    auto function = LLVM::LLVMFuncOp::create(b, name, type);
-    for (unsigned map = 0; map < 4; ++map)
-      passByValue(function, map, LLVM::LLVMArrayType::get(b.getI8Type(), mapBytes), 64);
-    passByValue(function, 4, LLVM::LLVMArrayType::get(b.getI64Type(), Frame::wordCount(p.layout)), 8);
-    function->setAttr("gpu.kernel", b.getUnitAttr());
-    function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
-    function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
-                      b.getDenseI32ArrayAttr({static_cast<int32_t>(p.shape.threads()), 1, 1}));
-    function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(p.shape.blocksPerSm));
+    LLVM::LLVMFuncOp function =
+        declareKernel(b, name, mapCount(), Frame::wordCount(p.layout), p.shape.threads(), p.shape.blocksPerSm);
     // .ftz everywhere: exponentials of very low scores are 0 either way.
     function.setPassthroughAttr(
         b.getArrayAttr({b.getStrArrayAttr({"denormal-fp-math-f32", "preserve-sign,preserve-sign"})}));
     return function;
-  }
-
-  void passByValue(LLVM::LLVMFuncOp function, unsigned argument, Type type, int64_t alignment) {
-    function.setArgAttr(argument, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(type));
-    function.setArgAttr(argument, LLVM::LLVMDialect::getAlignAttrName(), b.getI64IntegerAttr(alignment));
-    function.setArgAttr(argument, NVVM::NVVMDialect::getGridConstantAttrName(), b.getUnitAttr());
   }
 
   void writeRings() {
@@ -86,7 +76,7 @@ private:
         tile::InitializeOp::create(b, each, warps);
       NVVM::FenceMbarrierInitOp::create(b);
       if (p.isTiled)
-        for (Value map : {p.queryMap, p.keyMap, p.valueMap, p.outputMap})
+        for (Value map : p.maps)
           NVVM::PrefetchOp::create(b, /*cacheLevel=*/nullptr, /*evictPriority=*/nullptr, map, /*predicate=*/Value(),
                                    /*tensormap=*/b.getUnitAttr());
     });
@@ -141,12 +131,7 @@ struct EmitGPUPass : attn::impl::AttnEmitGPUBase<EmitGPUPass> {
 
   void runOnOperation() override {
     for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
-      if (!function.getOps<LinearAttentionOp>().empty()) {
-        function.emitError() << "kernel '" << function.getSymName()
-                             << "' is linear attention, which sm_90a kernels are not written for; use the CPU";
-        return signalPassFailure();
-      }
-      if (function.getOps<PlanOp>().empty())
+      if (function.getOps<PlanOp>().empty() && function.getOps<LinearAttentionOp>().empty())
         continue;
       FailureOr<KernelLayout> layout = KernelLayout::of(function);
       if (failed(layout) || failed(check(function, *layout)) || failed(emitKernel(function, *layout)))
@@ -174,13 +159,18 @@ private:
       else if (size < 1 || size > 256)
         return function.emitError() << "kernel '" << layout.name << "' has head size " << size
                                     << "; sm_90a kernels are written for 1 to 256";
-    if (int64_t jobs = countJobs(layout); jobs > ATTN_MAX_JOBS || Frame::wordCount(layout) > ATTN_GPU_MAX_WORDS)
+    bool isComputed = llvm::any_of(layout.orders, [](const OrderLayout &o) { return o.order.isComputed(); });
+    int64_t mostWords = isComputed ? ATTN_GPU_MAX_WORDS_COMPUTED : ATTN_GPU_MAX_WORDS;
+    if (int64_t jobs = countJobs(layout); jobs > ATTN_MAX_JOBS || Frame::wordCount(layout) > mostWords)
       return function.emitError() << "kernel '" << layout.name << "' has " << jobs
                                   << " lists, sorted sides, tables and checked arguments, and "
                                   << layout.tensors.size() + layout.scalars.size() << " arguments; a launch takes "
-                                  << int(ATTN_MAX_JOBS) << " of the former, and " << int(ATTN_GPU_MAX_WORDS)
+                                  << int(ATTN_MAX_JOBS) << " of the former, and " << mostWords
                                   << " words in all: use fewer";
-    if (!layout.anchored)
+    bool isForOthers = llvm::any_of(layout.orders, [](const OrderLayout &o) {
+      return o.order.kind == OrderKind::Blocks || o.order.kind == OrderKind::Patches;
+    });
+    if (!layout.linear && (!layout.anchored || isForOthers))
       return function.emitError() << "kernel '" << layout.name
                                   << "' is planned for another target; plan it with target=sm_90a";
     return success();
@@ -191,6 +181,15 @@ private:
     b.setInsertionPoint(function);
     auto module = mlir::gpu::GPUModuleOp::create(b, layout.name);
     module->setAttr("attn.element", TypeAttr::get(layout.element));
+    if (!layout.linear)
+      return emitPhases(function, layout, b, module);
+    b.setInsertionPointToEnd(module.getBody());
+    numFunctions += emitLinear(b, *function.getOps<LinearAttentionOp>().begin(), layout);
+    return success();
+  }
+
+  LogicalResult emitPhases(func::FuncOp function, const KernelLayout &layout, ImplicitLocOpBuilder &b,
+                           mlir::gpu::GPUModuleOp module) {
     PlanOp plan = *function.getOps<PlanOp>().begin();
     for (auto [number, phase] : llvm::enumerate(plan.getPhases().getOps<PhaseOp>()))
       for (GpuVersion version : allGpuVersions) {

@@ -10,6 +10,33 @@ using namespace mlir;
 using namespace attn;
 using namespace attn::hopper;
 
+//===-- Functions -------------------------------------------------------------------------------------------------===//
+
+static void passByValue(LLVM::LLVMFuncOp function, unsigned argument, Type type, int64_t alignment) {
+  OpBuilder b(function.getContext());
+  function.setArgAttr(argument, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(type));
+  function.setArgAttr(argument, LLVM::LLVMDialect::getAlignAttrName(), b.getI64IntegerAttr(alignment));
+  function.setArgAttr(argument, NVVM::NVVMDialect::getGridConstantAttrName(), b.getUnitAttr());
+}
+
+LLVM::LLVMFuncOp attn::hopper::declareKernel(ImplicitLocOpBuilder &b, StringRef name, unsigned maps, unsigned words,
+                                             int64_t threads, int64_t blocksPerSm) {
+  constexpr int64_t mapBytes = 128;
+  Type pointer = LLVM::LLVMPointerType::get(b.getContext());
+  auto type =
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), SmallVector<Type>(maps + 1, pointer));
+  auto function = LLVM::LLVMFuncOp::create(b, name, type);
+  for (unsigned map = 0; map < maps; ++map)
+    passByValue(function, map, LLVM::LLVMArrayType::get(b.getI8Type(), mapBytes), 64);
+  passByValue(function, maps, LLVM::LLVMArrayType::get(b.getI64Type(), words), 8);
+  function->setAttr("gpu.kernel", b.getUnitAttr());
+  function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
+  function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
+                    b.getDenseI32ArrayAttr({static_cast<int32_t>(threads), 1, 1}));
+  function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(blocksPerSm));
+  return function;
+}
+
 //===-- Whole numbers ---------------------------------------------------------------------------------------------===//
 
 Value Frame::i32(int64_t value) { return arith::ConstantOp::create(b, b.getI32IntegerAttr(value)); }
@@ -72,8 +99,13 @@ Value Frame::anyOfWarp(Value condition) {
 
 //===-- Words -----------------------------------------------------------------------------------------------------===//
 
-unsigned Frame::wordCount(const KernelLayout &layout) {
+/// Of those that stand behind all views.
+static unsigned firstLinearWord(const KernelLayout &layout) {
   return layout.symbolCount() + ATTN_GPU_WORDS + ATTN_GPU_VIEW_WORDS * layout.viewCount;
+}
+
+unsigned Frame::wordCount(const KernelLayout &layout) {
+  return firstLinearWord(layout) + (layout.linear ? ATTN_GPU_LINEAR_WORDS : 0);
 }
 
 unsigned Frame::viewWord(unsigned view, unsigned field) const {
@@ -89,6 +121,8 @@ Value Frame::word(unsigned number) { return LLVM::LoadOp::create(b, b.getI64Type
 
 Value Frame::size(unsigned gpuWord) { return toI32(word(layout.symbolCount() + gpuWord)); }
 
+Value Frame::linearWord(unsigned number) { return word(firstLinearWord(layout) + number); }
+
 Value Frame::viewAddress(unsigned view) { return word(viewWord(view, ATTN_GPU_VIEW_ADDRESS)); }
 
 Value Frame::viewStride(unsigned view, unsigned axis) { return word(viewWord(view, ATTN_GPU_VIEW_STRIDES + axis)); }
@@ -101,8 +135,11 @@ Value Frame::orderState(unsigned order, unsigned field) {
   return load32(word(layout.symbolCount() + ATTN_GPU_ORDERS), at);
 }
 
-Value Frame::hasFlag(unsigned view, Value row) {
-  Value bits = load32(tableOfBatch(view), arith::ExtUIOp::create(b, b.getI64Type(), divide(row, 32)));
+Value Frame::holdsRow(unsigned order, Value row) {
+  const OrderLayout &which = layout.orders[order];
+  if (which.order.isComputed())
+    return negate(isZero(evaluate(which.order.holdsRow(), row)));
+  Value bits = load32(tableOfBatch(which.flagsView), arith::ExtUIOp::create(b, b.getI64Type(), divide(row, 32)));
   return negate(isZero(both(arith::ShRUIOp::create(b, bits, remainder(row, 32)), i32(1))));
 }
 
@@ -119,7 +156,7 @@ Value Frame::symbol(unsigned number) {
   if (number >= firstCount) {
     const OrderLayout &order = layout.orders[number - firstCount];
     if (order.rowsView < 0)
-      return symbol(order.side == Side::Queries ? Length : KvLength);
+      return symbol(order.order.side == Side::Queries ? Length : KvLength);
     return toIndex(orderState(number - firstCount, /*count*/ 0));
   }
   if (number == Head)

@@ -22,6 +22,11 @@ using mlir::ValueRange;
 using mlir::arith::CmpFPredicate;
 using mlir::arith::CmpIPredicate;
 
+/// Declares a kernel of so many threads, of which a multiprocessor runs so many blocks. Its parameters are passed by
+/// value: tensor maps, then words.
+mlir::LLVM::LLVMFuncOp declareKernel(ImplicitLocOpBuilder &b, llvm::StringRef name, unsigned maps, unsigned words,
+                                     int64_t threads, int64_t blocksPerSm);
+
 /// No rank reaches this: the start of an empty interval, [never, 0).
 constexpr int64_t neverRank = INT32_MAX - 2048;
 
@@ -96,6 +101,8 @@ public:
   Value size(unsigned gpuWord);
   /// The block turns to an item of this batch and head. What is known of them is read here, once.
   void turnTo(Value itemBatch, Value itemHead);
+  /// One of attn_gpu_linear_word.
+  Value linearWord(unsigned number);
   /// A whole-number symbol; where batches or heads differ, that of the item.
   Value symbol(unsigned number);
   /// The item's entry of run-time data with one number for each batch, or for each head.
@@ -121,8 +128,8 @@ public:
   Value tableOfBatch(unsigned view);
   /// What the prologue says of an order in the item's batch: field 0 its count, 1 whether it is the identity.
   Value orderState(unsigned order, unsigned field);
-  /// Bit `row` (i32) of a view of flags.
-  Value hasFlag(unsigned view, Value row);
+  /// Whether an order, of whose flags the plan asks, has a row (i32) of its side.
+  Value holdsRow(unsigned order, Value row);
   /// The number, i64, of the entry at `indices` along the first axes of a view.
   Value entryOf(unsigned view, ValueRange indices);
   /// Pointer to row `row` (i32 or index) of a tensor's head.

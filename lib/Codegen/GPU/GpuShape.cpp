@@ -59,11 +59,11 @@ static bool takesLong(const KernelLayout &layout) {
 }
 
 /// A warpgroup that only starts copies needs few registers; the consumers get the rest of what the launch gave.
-static void dealRegisters(GpuShape &s, bool isTested) {
+static void dealRegisters(GpuShape &s, const PhaseLayout &phase) {
   int64_t atLaunch = std::min(roundDown(registers / s.blocksPerSm / s.threads(), 8), mostRegistersAtLaunch);
   bool isTight = s.blocksPerSm > 2;
-  // Bounds of what is tested are long to compute, too.
-  bool isRich = s.threadsMultiply || isTested || (s.copiesRows && !isTight);
+  // Bounds of what is tested are long to compute, too, and so are ranks by closed forms.
+  bool isRich = s.threadsMultiply || phase.isTested || ((s.copiesRows || phase.isComputed) && !isTight);
   if (s.consumers() == 3)
     s.producerRegisters = s.copiesRows && s.hasManyBoxes ? 56 : 32;
   else
@@ -104,12 +104,13 @@ llvm::Expected<GpuShape> GpuShape::of(const KernelLayout &layout, unsigned phase
   s.queryColumns = roundUp(layout.headSize, panelColumns);
   s.valueColumns = roundUp(layout.valueHeadSize, panelColumns);
   s.threadsMultiply = layout.element.isF32();
-  s.copiesRows = version == GpuVersion::Strided || traits.hasTables;
+  s.copiesRows = version == GpuVersion::Strided || traits.isScattered;
   s.rollsScores = takesLong(layout);
   s.hasManyBoxes = traits.boxes > 4;
   // One warpgroup waits for itself: other blocks fill its pauses.
   bool isSmall = s.consumers() == 1;
-  bool needsRegisters = s.threadsMultiply || s.rollsScores || traits.isTested || version == GpuVersion::Strided;
+  bool needsRegisters =
+      s.threadsMultiply || s.rollsScores || traits.isTested || traits.hasCopiedRuns || version == GpuVersion::Strided;
   int64_t widest = std::max(s.queryColumns, s.valueColumns);
   s.blocksPerSm = !isSmall || widest > 128 ? 1 : widest <= 64 && !needsRegisters ? 3 : 2;
   s.persistent = !isSmall && !traits.movesWithRows;
@@ -128,7 +129,7 @@ llvm::Expected<GpuShape> GpuShape::of(const KernelLayout &layout, unsigned phase
         llvm::formatv("{0} takes {1} bytes of shared memory of {2}; use smaller --tile-rows or --tile-keys", tileText,
                       s.sharedBytes, sharedMemoryOfBlock)
             .str());
-  dealRegisters(s, traits.isTested);
+  dealRegisters(s, traits);
   // The accumulator, the scores, the weights of the tile before, and what keeps track of them or is being multiplied.
   int64_t needed = s.columns / 2 + s.keys / 2 + s.keys * elementBytes / 8 + (s.threadsMultiply ? 40 : 24);
   if (needed > s.consumerRegisters)

@@ -177,7 +177,77 @@ static Registers lowerWrite(WriteOp op, Operands<WriteOp> in, Code &code) {
   return {};
 }
 
+namespace {
+
+/// One of the thread's rows of a load.
+class MemoryRow {
+public:
+  MemoryRow(Code &code, LoadOp op, Value address) : code(code), op(op), address(address) {}
+
+  /// The two places of eight columns that begin at `first`; those past the last are zeros.
+  Registers pair(int64_t first) {
+    if (first >= op.getColumns())
+      return Registers(2, zero());
+    Value column = code.add(code.firstColumn(), first);
+    if (first + 8 <= op.getColumns())
+      return op.getAligned() ? atOnce(column) : Registers{element(column), element(code.add(column, 1))};
+    return {elementOrZero(column), elementOrZero(code.add(column, 1))};
+  }
+
+private:
+  Value zero() { return arith::ConstantOp::create(code.b, code.loc, code.b.getF32FloatAttr(0)); }
+
+  Value pointer(Value column) {
+    return LLVM::GEPOp::create(code.b, code.loc, address.getType(), op.getElement(), address,
+                               ArrayRef<LLVM::GEPArg>{column});
+  }
+
+  Value widen(Value number) {
+    if (op.getElement().isF32())
+      return number;
+    return arith::ExtFOp::create(code.b, code.loc, code.b.getF32Type(), number);
+  }
+
+  Registers atOnce(Value column) {
+    auto type = VectorType::get(2, op.getElement());
+    unsigned bytes = op.getElement().getIntOrFloatBitWidth() / 4;
+    Value both = LLVM::LoadOp::create(code.b, code.loc, type, pointer(column), /*alignment=*/bytes);
+    Registers numbers;
+    for (int64_t e : {0, 1})
+      numbers.push_back(widen(LLVM::ExtractElementOp::create(code.b, code.loc, both, code.i32(e))));
+    return numbers;
+  }
+
+  Value element(Value column) {
+    return widen(LLVM::LoadOp::create(code.b, code.loc, op.getElement(), pointer(column)));
+  }
+
+  /// No column past the last is read: the last one is, in its place.
+  Value elementOrZero(Value column) {
+    Value last = code.i32(op.getColumns() - 1);
+    Value number = element(code.compute<arith::MinSIOp>(column, last));
+    Value isThere = arith::CmpIOp::create(code.b, code.loc, arith::CmpIPredicate::sle, column, last);
+    return code.select(isThere, number, zero());
+  }
+
+  Code &code;
+  LoadOp op;
+  Value address;
+};
+
+} // namespace
+
+static Registers lowerLoad(LoadOp op, Operands<LoadOp> in, Code &code) {
+  MemoryRow rows[] = {{code, op, in.getFirst().front()}, {code, op, in.getSecond().front()}};
+  Registers places;
+  for (int64_t column = 0; column < op.getResult().getType().getColumns(); column += 8)
+    for (MemoryRow &row : rows)
+      places.append(row.pair(column));
+  return places;
+}
+
 void attn::tile::addProductRules(const TypeConverter &types, RewritePatternSet &rules) {
   rules.add<Lower<MultiplyOp, lowerMultiply>, Lower<AccumulateOp, lowerAccumulate>, Lower<WaitOp, lowerWait>,
-            Lower<ConvertOp, lowerConvert>, Lower<WriteOp, lowerWrite>>(types, rules.getContext());
+            Lower<ConvertOp, lowerConvert>, Lower<WriteOp, lowerWrite>, Lower<LoadOp, lowerLoad>>(types,
+                                                                                                  rules.getContext());
 }

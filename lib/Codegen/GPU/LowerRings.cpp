@@ -116,7 +116,10 @@ static Value panelPointer(Code &code, SharedType tile, Value address, int64_t in
 
 /// And in the tensor that a copy's operands name.
 template <typename Op> static Registers panelCoordinates(Operands<Op> in, Code &code, SharedType tile, int64_t index) {
-  return {code.i32(tile.panelColumns() * index), in.getRow().front(), in.getHead().front(), in.getBatch().front()};
+  Registers coordinates{code.i32(tile.panelColumns() * index), in.getRow().front()};
+  llvm::append_range(coordinates, in.getPart());
+  coordinates.append({in.getHead().front(), in.getBatch().front()});
+  return coordinates;
 }
 
 static Registers lowerFill(FillOp op, Operands<FillOp> in, Code &code) {

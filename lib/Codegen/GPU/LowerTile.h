@@ -122,7 +122,7 @@ void writeF32(WriteOp op, Operands<WriteOp> in, Code &code);
 
 /// Roles, rings and the tiles in shared memory.
 void addRingRules(const mlir::TypeConverter &types, mlir::RewritePatternSet &rules);
-/// wgmma, and tiles on their way out.
+/// wgmma, and tiles on their way in from memory and out.
 void addProductRules(const mlir::TypeConverter &types, mlir::RewritePatternSet &rules);
 /// What threads compute on registers.
 void addRegisterRules(const mlir::TypeConverter &types, mlir::RewritePatternSet &rules);

@@ -6,32 +6,33 @@
 #ifndef ATTN_LIB_CODEGEN_GPU_PHASEKERNEL_H
 #define ATTN_LIB_CODEGEN_GPU_PHASEKERNEL_H
 
-#include "Frame.h"
+#include "OrderInBatch.h"
 
 namespace attn::hopper {
 
 /// What a block works on at a time: a query tile of one head of one batch. The frame knows head and batch.
 struct Item {
-  Value firstRank; // i32, in the phase's query order
+  Value firstRank;   // i32, in the phase's query order
+  Value classNumber; // i32, where that is an order by classes; ranks are those of the class
 };
 
-/// An order with the values of one batch.
-struct OrderInBatch {
-  Value count;      // i32
-  Value rows;       // address of the table, i64; null: rank r is row r
-  Value isIdentity; // i1: so it is in spite of the table; null: it never is
-};
-
-/// What a query row looks at in one box: key ranks [begin, end).
-struct Interval {
-  Value exists; // i1: there is such a row
+/// Key ranks [begin, end).
+struct Ranks {
   Value begin, end;
 };
 
+/// What a query row looks at in one box; empty intervals and holes are [never, 0).
+struct Interval {
+  Value exists; // i1: there is such a row
+  Ranks keys;
+  std::optional<Ranks> hole; // that it leaves out, where the box has holes
+};
+
 /// Extremes of the intervals of a tile's rows: tiles of keys lie in [begin, end), and those in
-/// [fullBegin, fullEnd) are full.
+/// [fullBegin, fullEnd) that meet no hole are full.
 struct Hull {
   Value begin, end, fullBegin, fullEnd;
+  std::optional<Ranks> holes; // these lie here
 };
 
 /// The key tiles of a box, from the last to the first: tile t takes ranks [last - (t + 1) * keys, last - t * keys).
@@ -54,16 +55,17 @@ public:
   bool isTiled;
 
   // Set where the kernel begins.
-  Value queryMap, keyMap, valueMap, outputMap; // pointers to tensor maps
+  llvm::SmallVector<Value> maps; // pointers to tensor maps
   Value queryRing, keyRing, valueRing;
 
   llvm::SmallVector<BoxOp> boxes() { return llvm::to_vector(op.getBoxes().getOps<BoxOp>()); }
   unsigned queryOrder() const { return layout.phases[number].queries; }
   unsigned keyOrder(BoxOp box) const { return layout.orderIndex(box.getKeys(), Side::Keys); }
-  bool hasTable(unsigned order) const { return layout.orders[order].rowsView >= 0; }
-  /// Whether the box's keys may be rows that no tensor map names one after the other.
-  bool hasTable(BoxOp box) const { return hasTable(keyOrder(box)); }
-  bool isListed(BoxOp box) const { return layout.orders[keyOrder(box)].kind == OrderKindAttrValue::Listed; }
+  const Order &queries() const { return layout.orders[queryOrder()].order; }
+  const Order &keys(BoxOp box) const { return layout.orders[keyOrder(box)].order; }
+  bool isByClass() const { return queries().kind == OrderKind::Classes; }
+  /// The tensor map of query, key, value or output that has rows of the order.
+  Value mapOf(unsigned tensor, const OrderInBatch &order);
   /// Whether there is a score region that changes scores.
   bool hasScore() const;
   bool hasSink() { return !plan.getSink().empty(); }
@@ -72,13 +74,8 @@ public:
   /// Runs `body` for the items of this block, with slots carried from one to the next.
   void forEachItem(ValueRange carried, llvm::function_ref<llvm::SmallVector<Value>(const Item &, ValueRange)> body);
 
-  OrderInBatch bind(unsigned order);
-  /// Writes what is right where ranks are rows, and where a table says which rows they are.
-  Value byOrder(const OrderInBatch &order, llvm::function_ref<Value()> identity, llvm::function_ref<Value()> table);
-  /// The row of a rank in [0, count).
-  Value rowOf(const OrderInBatch &order, Value rank);
-  /// The row of a rank, or `otherwise` where there is none.
-  Value rowOr(const OrderInBatch &order, Value rank, Value otherwise);
+  OrderInBatch bindQueries(const Item &item);
+  OrderInBatch bindKeys(BoxOp box, const Item &item);
   /// Whether no earlier phase owns the row.
   Value isOwned(Value row);
   /// What query rank `rank` looks at. Rows of other phases are computed with the rest of their tile, and not written.
@@ -87,10 +84,13 @@ public:
   KeyTiles keyTilesOf(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
 
 private:
+  Item itemOf(Value tile);
   Hull closedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
   Hull foldedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
-  Value rankOf(const OrderInBatch &order, Value row, Value begin, Value end);
-  std::pair<Value, Value> ranksOf(BoxOp box, const OrderInBatch &keys, Value row, Value rank);
+  bool hasClosedHull(BoxOp box);
+  Ranks rangeOf(BoxOp box, const OrderInBatch &keys, Value rank);
+  Ranks ranksOf(ExprAttr lower, ExprAttr upper, const OrderInBatch &keys, Value row, const Ranks &range);
+  void leaveOut(Ranks &keys, Ranks &hole);
 };
 
 void emitProducer(PhaseKernel &phase);

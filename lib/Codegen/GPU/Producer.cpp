@@ -3,10 +3,10 @@
 // The producer warpgroup: brings query tiles and key and value tiles into shared memory, in the very order in which the
 // consumers take them.
 //
-// Rows that follow each other come through tensor maps: one thread starts the copy and goes on. Other rows (listed
-// tokens, unsorted segments, strides that no tensor map takes) are copied by the threads, 16 bytes at a time. Such a
-// copy is begun before the one before it is waited for, and published after a fence: products read shared memory
-// through another path than threads do.
+// Rows that follow each other, also with a stride, come through tensor maps: one thread starts the copy and goes on.
+// Other rows (listed tokens, remainders, unsorted segments, strides that no tensor map takes) are copied by the
+// threads, 16 bytes at a time. Such a copy is begun before the one before it is waited for, and published after a
+// fence: products read shared memory through another path than threads do.
 
 #include "../../Runtime/gpu.h"
 #include "PhaseKernel.h"
@@ -27,7 +27,7 @@ public:
   void emit() {
     SmallVector<Value> slots{start(), start()};
     p.forEachItem(slots, [&](const Item &item, ValueRange carried) -> SmallVector<Value> {
-      OrderInBatch queries = p.bind(p.queryOrder());
+      OrderInBatch queries = p.bindQueries(item);
       loadQueries(item, queries, carried[0]);
       Value slot = carried[1];
       for (BoxOp box : p.boxes())
@@ -41,21 +41,18 @@ private:
 
   /// Where rows of a tile come from.
   struct Source {
-    OrderInBatch order;
-    Value map;     // the tensor's
-    unsigned view; // the tensor
-    Value head;    // of the tensor
+    const OrderInBatch &order;
+    unsigned tensor;
+    Value head; // of the tensor
     int64_t columns;
   };
-  Source keySource(const OrderInBatch &order) { return {order, p.keyMap, KeyTensor, f.kvHead, p.layout.headSize}; }
-  Source valueSource(const OrderInBatch &order) {
-    return {order, p.valueMap, ValueTensor, f.kvHead, p.layout.valueHeadSize};
-  }
+  Source keySource(const OrderInBatch &order) { return {order, KeyTensor, f.kvHead, p.layout.headSize}; }
+  Source valueSource(const OrderInBatch &order) { return {order, ValueTensor, f.kvHead, p.layout.valueHeadSize}; }
 
   //===-- Queries -----------------------------------------------------------------------------------------------===//
 
   void loadQueries(const Item &item, const OrderInBatch &queries, Value slot) {
-    Source source{queries, p.queryMap, QueryTensor, f.head, p.layout.headSize};
+    Source source{queries, QueryTensor, f.head, p.layout.headSize};
     bySource(
         queries,
         [&] {
@@ -73,7 +70,7 @@ private:
   //===-- Keys and values ---------------------------------------------------------------------------------------===//
 
   Value loadBox(BoxOp box, const Item &item, const OrderInBatch &queries, Value slot) {
-    OrderInBatch keys = p.bind(p.keyOrder(box));
+    OrderInBatch keys = p.bindKeys(box, item);
     KeyTiles tiles = p.keyTilesOf(box, queries, keys, item);
     return bySource(keys, [&] { return fillTiles(keys, tiles, slot); }, [&] { return copyTiles(keys, tiles, slot); });
   }
@@ -110,9 +107,9 @@ private:
 
   //===-- Through tensor maps -----------------------------------------------------------------------------------===//
 
-  /// Writes `fills` where rows follow each other and maps can be used, `copies` elsewhere; both return the next slot.
+  /// Writes `fills` where tensor maps can be used, `copies` elsewhere; both return the next slot.
   Value bySource(const OrderInBatch &order, llvm::function_ref<Value()> fills, llvm::function_ref<Value()> copies) {
-    return p.isTiled ? p.byOrder(order, fills, copies) : copies();
+    return p.isTiled ? order.byLayout(fills, copies) : copies();
   }
 
   /// Where four warps produce, those that copy nothing must not fall behind: an empty barrier knows two rounds apart,
@@ -121,7 +118,10 @@ private:
     tile::AcquireOp::create(f.b, ring, slot);
     if (shape.copiesRows)
       f.meet(f.i32(producerBarrier), 128);
-    asOneThread([&] { tile::FillOp::create(f.b, ring, slot, source.map, firstRank, source.head, f.batch); });
+    asOneThread([&] {
+      auto [row, part] = source.order.placeInMap(firstRank);
+      tile::FillOp::create(f.b, ring, slot, p.mapOf(source.tensor, source.order), row, part, source.head, f.batch);
+    });
   }
 
   void asOneThread(llvm::function_ref<void()> body) { f.when(f.isZero(f.threadInBlock()), body); }
@@ -145,7 +145,7 @@ private:
     int64_t width = tileType.chunkColumns(), chunks = tileType.getColumns() / width;
     f.loop(f.threadInGroup(), f.i32(tileType.getRows() * chunks), f.i32(128), [&](Value i) {
       Value r = f.divide(i, chunks), chunk = f.remainder(i, chunks);
-      Value row = p.rowOr(source.order, f.add(firstRank, r), f.i32(-1));
+      Value row = source.order.rowOr(f.add(firstRank, r), f.i32(-1));
       Value target = tile::ChunkOp::create(f.b, LLVM::LLVMPointerType::get(f.b.getContext(), 3), tileOfStage, r, chunk);
       Value left = f.greatest(f.sub(f.i32(source.columns), f.mul(chunk, width)), f.i32(0));
       Value columns = f.select(f.less(row, f.i32(0)), f.i32(0), f.least(left, f.i32(width)));
@@ -164,7 +164,7 @@ private:
   }
 
   Value rowAddress(const Source &source, Value row, Value column) {
-    Value start = f.rowPointer(source.view, source.head, row, p.element());
+    Value start = f.rowPointer(source.tensor, source.head, row, p.element());
     return LLVM::GEPOp::create(f.b, start.getType(), p.element(), start, ArrayRef<LLVM::GEPArg>{column});
   }
 

@@ -41,13 +41,12 @@ static Value lists(Frame &f, ListsOp op, Value row, Value entry) {
   return f.choose(f.both(isRow, isEntry), search, [&] { return f.truth(false); });
 }
 
-/// Whether the order's bitmap has the row; no row of the other side has one.
+/// Whether the order has the row; none has a row beside those of its side.
 static Value isMember(Frame &f, MemberOp op, Value row) {
-  Side side = op.getKeys() ? Side::Keys : Side::Queries;
-  const OrderLayout &order = f.layout.orders[f.layout.orderIndex(op.getOrder(), side)];
+  unsigned order = f.layout.orderIndex(op.getOrder(), op.getKeys() ? Side::Keys : Side::Queries);
   Value rows = f.symbol(op.getKeys() ? KvLength : Length);
   return f.choose(
-      f.compare(CmpIPredicate::ult, row, rows), [&] { return f.hasFlag(order.flagsView, f.toI32(row)); },
+      f.compare(CmpIPredicate::ult, row, rows), [&] { return f.holdsRow(order, f.toI32(row)); },
       [&] { return f.truth(false); });
 }
 
@@ -134,11 +133,11 @@ static Value load(Frame &f, const RegionPlace &place, LoadOp op, ValueRange oper
 //===-- Products --------------------------------------------------------------------------------------------------===//
 
 /// The number in a column, i32.
-using Columns = llvm::function_ref<Value(Value column)>;
+using NumberAt = llvm::function_ref<Value(Value column)>;
 
 /// scale * sum_c x[c] y[c]. Why the number of columns is read: a loop of known length is unrolled by ptxas, and what is
 /// the same for all pairs, rows of arrays, then stays in registers that are not there.
-static Value dot(Frame &f, const RegionPlace &place, Columns x, Columns y) {
+static Value dot(Frame &f, const RegionPlace &place, NumberAt x, NumberAt y) {
   Value columns = f.toI32(f.viewExtent(QueryTensor, 3));
   Value sum = f.loop(f.i32(0), columns, f.i32(1), f.f32(0), [&](Value column, ValueRange sum) -> SmallVector<Value> {
     return {math::FmaOp::create(f.b, x(column), y(column), sum[0])};

@@ -149,6 +149,10 @@ ARGUMENTS: dict[str, list[dict]] = {
     "dilated_window": [
         {"left": 0, "right": 0}, {"left": 5, "right": 0, "dilation": 1}, {"left": 20, "right": 3, "dilation": 7},
         {"left": 2**20, "right": 2**20, "dilation": 64}, {"left": 3, "right": 3, "dilation": 1000}],
+    "summaries": [{"stride": 1}, {"stride": 7, "near": 0}, {"stride": 100, "near": 300}, {"stride": 2**40}],
+    "three_dilations": [{"near": 0, "middle": 1, "far": 300}, {"near": 50, "middle": 0, "far": 0},
+                        {"middle": 2**40, "far": 2**40}],
+    "columns_beside": [{"width": 1}, {"width": 37}, {"width": 2**40}],
     "sparse_strided": [{"stride": 1}, {"stride": 7}, {"stride": 64}, {"stride": 10000}],
     "sparse_strided_heads": [{"stride": 1}, {"stride": 33}],
     "sparse_fixed": [

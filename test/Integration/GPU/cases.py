@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""All cases of the GPU tests: fast and telling ones first."""
+"""The cases of the GPU tests: fast and telling ones first. Those of linear attention are in linear_cases.py."""
 
 import dataclasses
 import math
@@ -14,7 +14,7 @@ from attn import ONE_SEQUENCE
 from judge import Outputs
 from kernel import Kernel, PreparedCall
 from memory import LAYOUTS, Layout
-from objects import PATTERNS, TEST_PATTERNS, Object, objects_for
+from objects import PATTERNS, PERIODIC, STAGED, TEST_PATTERNS, Object, objects_for
 from problems import Problem, Trial, Wrong, same_bits, synchronize
 from refusals import (
     GPU_REFUSALS, REFUSALS, Change, expect_no_such_device, expect_other_handle_refused, expect_refusal, name_of,
@@ -140,6 +140,39 @@ def arguments(elements: list[str]) -> Iterator[Case]:
             for problem in (Problem(1000, arguments=chosen, **BOTH), Problem(190, 129, arguments=chosen, **BOTH)):
                 yield judged(made, problem)
                 yield pairwise(made._replace(head_size=128), problem)
+
+
+# Periods that divide the length and that do not, shorter and longer than it, and keys that begin inside of one.
+PERIODS = [
+    Problem(1003, **BOTH), Problem(1024, batch=2), Problem(130, 270, query_offset=100, key_offset=60),
+    Problem(513, 1300), Problem(700, key_offset=-11, query_offset=-13), Problem(40, **BOTH),
+    Problem(777, with_lse=False, **BOTH), Problem(600, scale=-0.25), Problem(600, scale=0.0),
+    Problem(300, layout=LAYOUTS[0], **BOTH), Problem(300, layout=LAYOUTS[4], **BOTH)]
+
+
+def periods(elements: list[str]) -> Iterator[Case]:
+    for pattern in PERIODIC:
+        for index, problem in enumerate(PERIODS):
+            made = with_element(Object(pattern, (64, 128)[index % 2]), elements, index // 2)
+            yield judged(made, problem)
+            yield pairwise(made, dataclasses.replace(problem, with_lse=True))
+    for stride in (3, 48, 96, 128):
+        for problem in (Problem(960), Problem(1000), Problem(500, 1003), Problem(64, 4000, key_offset=stride // 2)):
+            for pattern in ("sparse_strided", "sparse_fixed", "summaries"):
+                chosen = dataclasses.replace(problem, arguments={"stride": stride})
+                yield judged(with_element(Object(pattern), elements), chosen)
+                yield pairwise(with_element(Object(pattern), elements), chosen)
+
+
+# Rows of 13 elements in the memory of 16: tensor maps take them.
+PADDED_ROWS = Layout("rows-gap-3", column_gap=3)
+
+
+def stages(objects: list[Object]) -> Iterator[Case]:
+    for made in objects:
+        for problem in (Problem(1003, **BOTH), Problem(300, with_lse=False), Problem(150, nan_query=133),
+                        Problem(257, layout=PADDED_ROWS, **BOTH)):
+            yield judged(made, problem)
 
 
 def layouts(elements: list[str]) -> Iterator[Case]:
@@ -432,7 +465,7 @@ def all_cases(target: str, is_quick: bool) -> Iterator[Case]:
 
 
 def cases_of_any_size(target: str, is_quick: bool) -> Iterator[Case]:
-    objects = objects_for(target, "check")
+    objects = [made for made in objects_for(target, "check") if not made.kernel]
     is_gpu = target != "cpu"
     elements = list(dict.fromkeys(made.element for made in objects))
     plain = [made for made in objects if made == Object(made.pattern, made.head_size, made.element)]
@@ -441,6 +474,8 @@ def cases_of_any_size(target: str, is_quick: bool) -> Iterator[Case]:
     yield from refusals(elements, is_gpu)
     if is_quick:
         return
+    yield from periods(elements)
+    yield from stages([made for made in objects if made in STAGED])
     yield from arguments(elements)
     yield from layouts(elements)
     yield from scores([made for made in objects if made.score])

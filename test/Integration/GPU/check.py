@@ -78,7 +78,8 @@ class Tally:
 def run_worker(arguments: argparse.Namespace, tally: Tally, deadline: float) -> None:
     """Starts a process at the next case and reads its reports until it ends."""
     command = [sys.executable, str(Path(__file__).with_name("worker.py")), str(arguments.objects),
-               f"--target={arguments.target}", f"--first={tally.next_case}", f"--select={arguments.select}",
+               f"--target={arguments.target}", f"--which={arguments.which}", f"--first={tally.next_case}",
+               f"--select={arguments.select}",
                f"--seconds={deadline - time.monotonic():.0f}", *(f"--without={kernel}" for kernel in tally.dead)]
     command += ["--quick"] if arguments.quick else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
@@ -92,6 +93,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("objects", type=Path, help="the folder of objects")
     parser.add_argument("--quick", action="store_true", help="every kernel once or twice, and what is refused")
+    parser.add_argument("--which", choices=["check", "orders"], default="check", help="objects.py's --which (check)")
     parser.add_argument("--select", default="", help="only cases whose 'KERNEL: LABEL' has this in it")
     parser.add_argument("--minutes", type=float, default=9, help="no case starts later (9)")
     parser.add_argument("--target", default="sm_90a", help="what the objects are for (sm_90a); cpu needs no GPU")

@@ -29,5 +29,21 @@ def two_lists(
     return sliding_window(p, t, near, near) | np.isin(p, tokens) | np.isin(t, tokens)
 
 
+def summaries(p: np.ndarray, t: np.ndarray, stride: int = 16, near: int = 20) -> np.ndarray:
+    return sliding_window(p, t, near, near) | (p % stride == 0) | (t % stride == 0)
+
+
+def three_dilations(p: np.ndarray, t: np.ndarray, near: int = 5, middle: int = 20, far: int = 40) -> np.ndarray:
+    d = p - t
+    second, third = (d % 2 == 0) & (abs(d) <= 2 * middle), (d % 3 == 0) & (d >= 0) & (d <= 3 * far)
+    return sliding_window(p, t, near, 0) | second | third
+
+
+def columns_beside(p: np.ndarray, t: np.ndarray, width: int = 16) -> np.ndarray:
+    return abs(p % width - t % width) <= 1
+
+
 MASKS: dict[str, masks.Mask] = {
-    **masks.MASKS, **{mask.__name__: mask for mask in (listed_window, window_or_segment, thirds, two_lists)}}
+    **masks.MASKS,
+    **{mask.__name__: mask for mask in (listed_window, window_or_segment, thirds, two_lists, summaries,
+                                        three_dilations, columns_beside)}}

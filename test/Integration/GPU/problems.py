@@ -262,9 +262,11 @@ class Trial:
     def judged_rows(self) -> tuple[int, int]:
         return self.problem.judged or (0, self.rows.length)
 
+    def written(self) -> dict[str, Poisoned | None]:
+        return {"output": self.output, "lse": self.lse, "workspace": self.workspace}
+
     def check_surroundings(self) -> None:
-        written = {"output": self.output, "lse": self.lse, "workspace": self.workspace}
-        for name, tensor in written.items():
+        for name, tensor in self.written().items():
             if tensor and tensor.strays():
                 raise Wrong(f"{tensor.strays()} elements beside the {name} were written")
 

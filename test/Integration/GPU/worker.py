@@ -4,6 +4,7 @@ device or takes too long."""
 
 import argparse
 import faulthandler
+import itertools
 import json
 import os
 import sys
@@ -16,7 +17,8 @@ sys.path[:0] = [str(SOURCE / "bench" / "gpu"), str(SOURCE / "test" / "Python")]
 import torch  # noqa: E402
 from cases import Case, all_cases  # noqa: E402
 from kernel import Kernel, KernelError  # noqa: E402
-from objects import Object  # noqa: E402
+from linear_cases import linear_cases  # noqa: E402
+from objects import Object, objects_for  # noqa: E402
 from problems import Wrong  # noqa: E402
 
 
@@ -78,6 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("objects", type=Path)
     parser.add_argument("--target", required=True)
+    parser.add_argument("--which", default="check", help="the objects that there are")
     parser.add_argument("--first", type=int, default=0, help="the number of the first case")
     parser.add_argument("--select", default="")
     parser.add_argument("--without", action="append", default=[], help="a kernel whose cases are left out")
@@ -87,8 +90,11 @@ def main() -> None:
     arguments = parser.parse_args()
     end = time.monotonic() + arguments.seconds
     worker = Worker(arguments.objects, arguments.without, arguments.most_seconds)
-    for number, case in enumerate(all_cases(arguments.target, arguments.quick)):
-        if number < arguments.first or arguments.select not in f"{case.made.name}: {case.label}":
+    given = arguments.target, arguments.quick
+    there = set(objects_for(arguments.target, arguments.which))
+    for number, case in enumerate(itertools.chain(all_cases(*given), linear_cases(*given))):
+        is_chosen = case.made in there and arguments.select in f"{case.made.name}: {case.label}"
+        if number < arguments.first or not is_chosen:
             continue
         if time.monotonic() > end:
             return

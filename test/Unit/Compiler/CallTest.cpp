@@ -24,6 +24,13 @@ attn.pattern @document(%segments: !attn.segments) {
   %own = attn.segments %segments
   attn.yield %own
 })";
+const char *const strided = R"(
+attn.pattern @strided() {
+  %local = attn.window left(11) right(0)
+  %column = attn.congruent (query - key) mod(12)
+  %pairs = attn.union %local, %column
+  attn.yield %pairs
+})";
 const char *const causal = R"(
 attn.pattern @causal() {
   %past = attn.causal
@@ -61,7 +68,7 @@ static const TestKernel &kernelOf(const char *text) {
 //===-- Bits ------------------------------------------------------------------------------------------------------===//
 
 TEST(Call, BitsDoNotDependOnThreads) {
-  for (const char *text : {longformer, document, causal}) {
+  for (const char *text : {longformer, document, strided, causal}) {
     TestCall alone(kernelOf(text), shapeOf(300, 300), 5);
     ASSERT_EQ(alone.run(1), ATTN_OK);
     for (int32_t threads : {1, 2, 3}) {
@@ -74,16 +81,18 @@ TEST(Call, BitsDoNotDependOnThreads) {
 }
 
 TEST(Call, BitsDoNotDependOnWhatWasThereBefore) {
-  TestCall call(kernelOf(longformer), shapeOf(150, 150), 6);
-  ASSERT_EQ(call.run(), ATTN_OK);
-  std::vector<float> output = call.output(), lse = call.lse();
-  ASSERT_EQ(call.run(), ATTN_OK); // outputs hold the result now, the workspace is a fresh one
-  EXPECT_TRUE(areSameBits(call.output(), output));
-  EXPECT_TRUE(areSameBits(call.lse(), lse));
+  for (const char *text : {longformer, strided}) {
+    TestCall call(kernelOf(text), shapeOf(150, 150), 6);
+    ASSERT_EQ(call.run(), ATTN_OK);
+    std::vector<float> output = call.output(), lse = call.lse();
+    ASSERT_EQ(call.run(), ATTN_OK); // outputs hold the result now, the workspace is a fresh one
+    EXPECT_TRUE(areSameBits(call.output(), output));
+    EXPECT_TRUE(areSameBits(call.lse(), lse));
+  }
 }
 
 TEST(Call, BitsDoNotDependOnTheLayout) {
-  for (const char *text : {longformer, document}) {
+  for (const char *text : {longformer, document, strided}) {
     TestCall plain(kernelOf(text), shapeOf(100, 100), 8);
     expectRight(plain);
     for (Layout layout : {Layout::RowsFirst, Layout::Gaps}) {
@@ -134,20 +143,23 @@ TEST(Call, AnyMultipleOfFourIsAnAddress) {
 }
 
 TEST(Call, LseMayBeLeftOut) {
-  TestCall with(kernelOf(longformer), shapeOf(70, 70), 11), without(kernelOf(longformer), shapeOf(70, 70), 11);
-  without.leaveOutLse();
-  ASSERT_EQ(with.run(), ATTN_OK);
-  ASSERT_EQ(without.run(), ATTN_OK);
-  EXPECT_EQ(without.memoryFault(), "");
-  EXPECT_TRUE(areSameBits(with.output(), without.output()));
-  for (float number : without.lse())
-    ASSERT_TRUE(std::isnan(number));
+  // Phases that go on from others find it in the workspace.
+  for (const char *text : {longformer, strided}) {
+    TestCall with(kernelOf(text), shapeOf(70, 70), 11), without(kernelOf(text), shapeOf(70, 70), 11);
+    without.leaveOutLse();
+    ASSERT_EQ(with.run(), ATTN_OK);
+    ASSERT_EQ(without.run(), ATTN_OK);
+    EXPECT_EQ(without.memoryFault(), "");
+    EXPECT_TRUE(areSameBits(with.output(), without.output()));
+    for (float number : without.lse())
+      ASSERT_TRUE(std::isnan(number));
+  }
 }
 
 //===-- One kernel ------------------------------------------------------------------------------------------------===//
 
 TEST(Call, OneKernelServesAllLengths) {
-  for (const char *text : {longformer, document, causal})
+  for (const char *text : {longformer, document, strided, causal})
     for (auto [length, kvLength] :
          {std::pair<int64_t, int64_t>{8, 8}, {9, 33}, {31, 64}, {64, 64}, {65, 65}, {100, 7}, {129, 127}, {257, 300}}) {
       TestCall call(kernelOf(text), shapeOf(length, kvLength), length);

@@ -69,18 +69,33 @@ KernelLayout layoutOf(mlir::MLIRContext &context) {
   layout.tensors[8].extents = {HeadsExtent, 32};
   layout.scalars = {{"left", false, 0, 256, 0}, {"cap", true, {}, 0, 0.5}, {"width", false, 1, 8, 0}};
   layout.symbols = {{NamedSymbol::Index, 0}, {NamedSymbol::Number, 1}, {NamedSymbol::Index, 2}};
-  layout.orders = {{OrderKindAttrValue::All, Side::Queries, -1, -1, -1, -1, -1, 9},
-                   {OrderKindAttrValue::Listed, Side::Keys, 5, 6, 7, -1, -1, 10}};
+  Order every = Order::remainders(Side::Keys, width, 0, 1, Expr::min({left, width}));
+  layout.orders = {{Order::all(Side::Queries), -1, false, -1, -1, -1, -1, 9},
+                   {Order::listed(Side::Keys, 0), 5, false, 6, 7, -1, -1, 10},
+                   {Order::classes(Side::Keys, width + 1), -1, true, -1, -1, 4, 5, 11},
+                   {every, -1, false, -1, -1, -1, -1, 12}};
   layout.matches = {{0, 1, 8, 9}};
   layout.offsets = {{5, 3}};
   layout.blocks = {{7, Expr::symbol(FirstNamed + 2)}};
   for (const Expr &expr : exprs)
     layout.requirements.push_back(RequirementAttr::get(&context, "rows", expr, "least rows", -expr));
-  layout.phases = {{0, false, false}, {1, true, true}};
+  layout.phases = {{0}, {1, /*stage=*/1}};
   layout.tile = {128, 64, 64, 64};
   layout.viewCount = 10;
   return layout;
 }
+
+KernelLayout linearLayoutOf(mlir::MLIRContext &context) {
+  KernelLayout layout = layoutOf(context);
+  layout.name = "l";
+  layout.linear = LinearLayout{LinearForm::Causal, /*stateIn=*/5, /*stateOut=*/6, /*stateRows=*/128,
+                               /*stateColumns=*/80};
+  layout.phases.clear();
+  return layout;
+}
+
+const GpuCode linearCode = {
+    "", "PTX", {}, GpuLinearInfo{{"a", 128, 1000, 64}, {"s", 96, 0, 100}, {"r", 160, 2000, 32}}};
 
 class Describe : public ::testing::Test {
 protected:
@@ -92,8 +107,13 @@ protected:
     jit = llvm::cantFail(llvm::orc::LLJITBuilder().create());
     auto context = std::make_unique<llvm::LLVMContext>();
     auto module = std::make_unique<llvm::Module>("test", *context);
-    GpuCode code = {std::string("\0ELF", 4), "PTX", {{{"a", 384, 1000, 128, 96, 64, true}, {}}, {{}, {"b", 128}}}};
+    GpuCode code;
+    code.cubin = std::string("\0ELF", 4), code.ptx = "PTX";
+    code.phases.resize(2);
+    code.phases[0].tiled = {"a", 384, 1000, 128, 96, 64, true};
+    code.phases[1].strided = {"b", 128};
     describeGpuKernel(*module, layoutOf(mlirContext), "sm_90a", code);
+    describeGpuKernel(*module, linearLayoutOf(mlirContext), "sm_90a", linearCode);
     llvm::orc::SymbolMap entries;
     auto add = [&](llvm::StringRef name, auto *function) {
       entries[jit->mangleAndIntern(name)] = {llvm::orc::ExecutorAddr::fromPtr(function),
@@ -167,12 +187,18 @@ TEST_F(Describe, CodeOfAGpuKernel) {
   find<const attn_kernel_info>("k_info")->run(nullptr);
   const attn_kernel &kernel = *calledKernel;
   EXPECT_EQ(kernel.view_count, 10);
-  EXPECT_EQ(kernel.symbol_count, ATTN_FIXED_SYMBOLS + 5);
+  EXPECT_EQ(kernel.symbol_count, ATTN_FIXED_SYMBOLS + 7);
   EXPECT_EQ(kernel.symbols[1].kind, ATTN_SYMBOL_NUMBER);
-  ASSERT_EQ(kernel.order_count, 2);
+  ASSERT_EQ(kernel.order_count, 4);
   EXPECT_EQ(kernel.orders[1].kind, ATTN_ORDER_LISTED);
   EXPECT_EQ(kernel.orders[1].flags_view, 7);
   EXPECT_EQ(kernel.orders[1].count_symbol, 10);
+  EXPECT_EQ(kernel.orders[1].of_head, 0);
+  EXPECT_EQ(kernel.orders[2].kind, ATTN_ORDER_CLASSES);
+  EXPECT_EQ(kernel.orders[2].side, ATTN_KEYS);
+  EXPECT_EQ(kernel.orders[2].value_view, 5);
+  EXPECT_EQ(kernel.orders[2].of_head, 1);
+  EXPECT_EQ(kernel.orders[3].kind, ATTN_ORDER_REMAINDERS);
   EXPECT_EQ(kernel.matches[0].end_view, 9);
   ASSERT_EQ(kernel.offsets_count, 1);
   EXPECT_EQ(kernel.offsets[0].tensor, 5);
@@ -180,7 +206,9 @@ TEST_F(Describe, CodeOfAGpuKernel) {
   ASSERT_EQ(kernel.block_table_count, 1);
   EXPECT_EQ(kernel.block_tables[0].tensor, 7);
   ASSERT_EQ(kernel.phase_count, 2);
+  EXPECT_EQ(kernel.phases[0].stage, 0);
   EXPECT_EQ(kernel.phases[1].query_order, 1);
+  EXPECT_EQ(kernel.phases[1].stage, 1);
   EXPECT_EQ(kernel.cpu, nullptr);
   const attn_gpu_code &code = *kernel.gpu;
   EXPECT_EQ(std::memcmp(code.cubin, "\0ELF", 4), 0);
@@ -198,6 +226,27 @@ TEST_F(Describe, CodeOfAGpuKernel) {
   EXPECT_STREQ(code.phases[1].strided.name, "b");
 }
 
+TEST_F(Describe, CodeOfLinearAttentionOnAGpu) {
+  find<const attn_kernel_info>("k_info")->run(nullptr);
+  EXPECT_EQ(calledKernel->linear, nullptr);
+  EXPECT_EQ(calledKernel->gpu->linear, nullptr);
+  find<const attn_kernel_info>("l_info")->run(nullptr);
+  const attn_linear_code &linear = *calledKernel->linear;
+  EXPECT_EQ(linear.form, ATTN_LINEAR_CAUSAL);
+  EXPECT_EQ(linear.state_in, 5);
+  EXPECT_EQ(linear.state_out, 6);
+  EXPECT_EQ(linear.state_rows, 128);
+  EXPECT_EQ(linear.state_columns, 80);
+  EXPECT_EQ(linear.parts, nullptr);
+  EXPECT_EQ(calledKernel->phase_count, 0);
+  const attn_gpu_linear &launches = *calledKernel->gpu->linear;
+  EXPECT_STREQ(launches.absorb.name, "a");
+  EXPECT_EQ(launches.absorb.threads, 128);
+  EXPECT_EQ(launches.sum.tile_rows, 100);
+  EXPECT_STREQ(launches.rows.name, "r");
+  EXPECT_EQ(launches.rows.shared_bytes, 2000);
+}
+
 /// What the runtime makes of a program is what the expression is.
 TEST_F(Describe, ProgramsAreTheExpressions) {
   find<const attn_kernel_info>("k_info")->run(nullptr);
@@ -208,6 +257,11 @@ TEST_F(Describe, ProgramsAreTheExpressions) {
   attn_problem problem = {};
   problem.kernel = calledKernel, problem.info = calledKernel->info, problem.call = &call;
   std::vector<int64_t> symbols(FirstNamed + 3);
+  const attn_order *orders = calledKernel->orders;
+  for (int32_t plain : {0, 1})
+    EXPECT_TRUE(!orders[plain].modulus && !orders[plain].count);
+  EXPECT_FALSE(orders[2].count);   // every row is in a class
+  EXPECT_FALSE(orders[3].modulus); // how many they are is enough
   for (int64_t length : {0, 1, 30, 1000})
     for (int64_t left : {0, 3, 256})
       for (int64_t width : {1, 8, 13}) {
@@ -220,6 +274,11 @@ TEST_F(Describe, ProgramsAreTheExpressions) {
           EXPECT_EQ(attn_evaluate(&problem, requirement.least, 0, 0), -expr.evaluate(0, symbols)) << i;
         }
         EXPECT_EQ(attn_evaluate(&problem, calledKernel->block_tables[0].block, 0, 0), width);
+        EXPECT_EQ(attn_evaluate(&problem, orders[2].modulus, 0, 0), width + 1);
+        int64_t count = 0; // of the keys with a remainder in [1, left)
+        for (int64_t row = 0; row < length; ++row)
+          count += row % width >= 1 && row % width < left;
+        EXPECT_EQ(attn_evaluate(&problem, orders[3].count, 0, 0), count) << length << " " << left << " " << width;
       }
 }
 
@@ -246,6 +305,9 @@ TEST(PrologueFunctions, AreThoseThatTheKernelLaunches) {
   EXPECT_EQ(prologueFunctions(layout), llvm::SmallVector<llvm::StringRef>{"attn_run_jobs"});
   layout.tensors.truncate(FirstDataTensor);
   EXPECT_TRUE(prologueFunctions(layout).empty());
+  layout = linearLayoutOf(context);
+  layout.matches.clear();
+  EXPECT_TRUE(prologueFunctions(layout).empty()); // states are no data to look through
 }
 
 } // namespace

@@ -52,6 +52,23 @@ attn.pattern @dilated(%dilation: !attn.per_head = [3]) {
   %taps = attn.window left(10) right(5) dilation(%step)
   attn.yield %taps
 })";
+const char *const strided = R"(
+attn.pattern @strided() {
+  %local = attn.window left(11) right(0)
+  %column = attn.congruent (query - key) mod(12)
+  %past = attn.causal
+  %before = attn.intersect %column, %past
+  %pairs = attn.union %local, %before
+  attn.yield %pairs
+})";
+const char *const summaries = R"(
+attn.pattern @summaries() {
+  %hub = attn.congruent query mod(9) from(4) to(4)
+  %seen = attn.congruent key mod(9) from(4) to(5)
+  %near = attn.window left(6) right(3)
+  %pairs = attn.union %hub, %seen, %near
+  attn.yield %pairs
+})";
 const char *const scored = R"(
 attn.pattern @scored() {
   %past = attn.causal
@@ -185,8 +202,25 @@ static int dropExcept(mlir::ModuleOp module) {
   return changed;
 }
 
+/// Takes the state that a phase goes on from for none: what earlier phases have summed counts 0.
+static int dropState(mlir::ModuleOp module) {
+  int changed = 0;
+  module.walk([&](mlir::arith::CmpFOp op) {
+    auto function = op->getParentOfType<mlir::func::FuncOp>();
+    llvm::APFloat number(0.0f);
+    if (!function.getSymName().contains(".tile.1.") || op.getPredicate() != mlir::arith::CmpFPredicate::OEQ ||
+        !mlir::matchPattern(op.getRhs(), mlir::m_ConstantFloat(&number)) || !number.isInfinity())
+      return;
+    mlir::OpBuilder builder(op);
+    auto isNone = mlir::arith::ConstantOp::create(builder, op.getLoc(), builder.getBoolAttr(true));
+    op.replaceAllUsesWith(isNone.getResult());
+    ++changed;
+  });
+  return changed;
+}
+
 TEST(Mutation, UnchangedKernelsPass) {
-  for (const char *text : {window, longformer, document, padded, tested, dilated, scored}) {
+  for (const char *text : {window, longformer, document, padded, tested, dilated, strided, summaries, scored}) {
     reference::Verdict verdict = verdictOn(text);
     EXPECT_TRUE(verdict.ok) << text << "\nthe error ratio is " << verdict.errorRatio;
   }
@@ -201,19 +235,29 @@ TEST(Mutation, WindowOffByOne) {
 
 TEST(Mutation, PaddingOffByOne) { expectShiftCaught(padded, 0, 0, -1); }
 
-TEST(Mutation, GlobalKeysCountedTwice) {
-  // Boxes of the second phase: the window, then the global keys before and behind it.
-  expectShiftCaught(longformer, 2, 0, 2);
-  expectShiftCaught(longformer, 3, -2, 0);
+TEST(Mutation, HoleOffByOne) {
+  // The second box of longformer's other rows are the global keys outside of the window, that of strided's columns ends
+  // where the window begins, and summaries' are keys of some remainders outside of the window.
+  for (auto [text, box] : {std::pair(longformer, 2), {summaries, 2}})
+    for (int64_t by : {-1, 1}) {
+      SCOPED_TRACE(std::string(text) + ", by " + std::to_string(by));
+      expectCaught(text, Stage::Plan, [&, box = box](mlir::ModuleOp module) {
+        return changeBox(module, box, [&](BoxOp op) { op.setHoleLowerAttr(shifted(op.getHoleLowerAttr(), by)); });
+      });
+      expectCaught(text, Stage::Plan, [&, box = box](mlir::ModuleOp module) {
+        return changeBox(module, box, [&](BoxOp op) { op.setHoleUpperAttr(shifted(op.getHoleUpperAttr(), by)); });
+      });
+    }
 }
 
 TEST(Mutation, DroppedBox) {
-  for (int box = 0; box < 4; ++box) {
-    SCOPED_TRACE("box " + std::to_string(box));
-    expectCaught(longformer, Stage::Plan, [&](mlir::ModuleOp module) {
-      return changeBox(module, box, [](BoxOp op) { op.setUpperAttr(op.getLowerAttr()); });
-    });
-  }
+  for (auto [text, boxes] : {std::pair(longformer, 3), {strided, 2}, {summaries, 3}})
+    for (int box = 0; box < boxes; ++box) {
+      SCOPED_TRACE(std::string(text) + ", box " + std::to_string(box));
+      expectCaught(text, Stage::Plan, [box = box](mlir::ModuleOp module) {
+        return changeBox(module, box, [](BoxOp op) { op.setUpperAttr(op.getLowerAttr()); });
+      });
+    }
 }
 
 TEST(Mutation, DroppedSegments) {
@@ -227,6 +271,12 @@ TEST(Mutation, DroppedBoundaryTest) {
                  [](mlir::ModuleOp module) { return redirectCalls(module, ".group.bounds.", ".group.full."); });
 }
 
+TEST(Mutation, DroppedHole) {
+  for (const char *text : {longformer, summaries})
+    expectCaught(text, Stage::Loops,
+                 [](mlir::ModuleOp module) { return redirectCalls(module, ".group.holes.", ".group.bounds."); });
+}
+
 TEST(Mutation, DroppedResidualTest) {
   expectCaught(tested, Stage::Plan, [](mlir::ModuleOp module) {
     return changeBox(module, 0, [](BoxOp op) {
@@ -237,13 +287,55 @@ TEST(Mutation, DroppedResidualTest) {
   });
 }
 
-TEST(Mutation, RemainderOffByOne) {
-  // The test compares the remainder of the key's position, its first number, with that of the query's.
-  expectCaught(dilated, Stage::Plan, [](mlir::ModuleOp module) {
-    return changeBox(module, 0, [](BoxOp op) {
-      ApplyOp first = *op.getTest().getOps<ApplyOp>().begin();
-      first.setExprAttr(shifted(first.getExpr(), 1));
+TEST(Mutation, ClassOffByOne) {
+  for (auto [text, box] : {std::pair(dilated, 0), {strided, 1}})
+    expectCaught(text, Stage::Plan, [box = box](mlir::ModuleOp module) {
+      return changeBox(module, box, [](BoxOp op) {
+        Expr modulus = op.getKeys().getModulus();
+        op.setKeyClassAttr(ExprAttr::get(op.getContext(), Expr::mod(op.getKeyClassAttr().getExpr() + 1, modulus)));
+      });
     });
+}
+
+/// An order of remainders with its ends moved.
+static OrderAttr moved(OrderAttr attr, int64_t fromBy, int64_t belowBy) {
+  Order order = attr.of(Side::Keys);
+  order.from = order.from + fromBy, order.below = order.below + belowBy;
+  return OrderAttr::get(attr.getContext(), order);
+}
+
+TEST(Mutation, RemaindersOffByOne) {
+  for (auto [fromBy, belowBy] : {std::pair(-1, 0), {1, 0}, {0, -1}, {0, 1}}) {
+    SCOPED_TRACE("ends moved by " + std::to_string(fromBy) + " and " + std::to_string(belowBy));
+    expectCaught(summaries, Stage::Plan, [fromBy = fromBy, belowBy = belowBy](mlir::ModuleOp module) {
+      return changeBox(module, 2, [&](BoxOp op) { op.setKeysAttr(moved(op.getKeysAttr(), fromBy, belowBy)); });
+    });
+    // Of queries, for the phase that owns them and for the one that does not.
+    expectCaught(summaries, Stage::Plan, [fromBy = fromBy, belowBy = belowBy](mlir::ModuleOp module) {
+      int changed = 0;
+      module.walk([&](PhaseOp phase) {
+        OrderAttr owned = phase.getExceptAttr() ? llvm::cast<OrderAttr>(phase.getExceptAttr()[0]) : phase.getQueries();
+        OrderAttr wrong = moved(owned, fromBy, belowBy);
+        if (phase.getExceptAttr())
+          phase.setExceptAttr(mlir::ArrayAttr::get(module.getContext(), wrong));
+        else
+          phase.setQueriesAttr(wrong);
+        ++changed;
+      });
+      return changed;
+    });
+  }
+}
+
+TEST(Mutation, StateIsNotGoneOnFrom) {
+  expectCaught(strided, Stage::Loops, dropState);
+  expectCaught(strided, Stage::Plan, [](mlir::ModuleOp module) {
+    int changed = 0;
+    module.walk([&](PhaseOp phase) {
+      changed += phase.getContinues();
+      phase.setContinues(false);
+    });
+    return changed;
   });
 }
 
@@ -272,7 +364,10 @@ TEST(Mutation, DroppedSink) {
   });
 }
 
-TEST(Mutation, DroppedExcept) { expectCaught(longformer, Stage::Loops, dropExcept); }
+TEST(Mutation, DroppedExcept) {
+  for (const char *text : {longformer, summaries})
+    expectCaught(text, Stage::Loops, dropExcept);
+}
 
 TEST(Mutation, WrongLse) {
   const double ln2 = 0.6931471805599453;

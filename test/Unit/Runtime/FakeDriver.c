@@ -183,6 +183,7 @@ int cuTensorMapEncodeTiled(attn_tensor_map *map, int element, uint32_t rank, voi
   ++driver.encodings;
   fake_map *fake = (fake_map *)map;
   fake->address = (uintptr_t)address;
+  fake->rank = rank;
   memcpy(fake->extents, extents, rank * sizeof(*extents));
   memcpy(fake->strides, strides, (rank - 1) * sizeof(*strides));
   memcpy(fake->box, box, rank * sizeof(*box));

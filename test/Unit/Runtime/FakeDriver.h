@@ -23,9 +23,9 @@ typedef struct fake_launch {
 
 /* What a tensor map says, held in its 128 bytes. */
 typedef struct fake_map {
-  uint64_t extents[4], strides[3]; /* strides in bytes */
+  uint64_t extents[5], strides[4]; /* strides in bytes */
   uint64_t address;
-  uint32_t box[4];
+  uint32_t rank, box[5];
   int32_t element, swizzle, promotion, fill;
 } fake_map;
 

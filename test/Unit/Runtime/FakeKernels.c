@@ -181,12 +181,14 @@ static const attn_scalar_info longformer_scalars[] = {{"left", 0, 0, {256}}, {"r
 static const attn_symbol longformer_symbols[] = {{ATTN_SYMBOL_INDEX, LONGFORMER_LEFT},
                                                  {ATTN_SYMBOL_INDEX, LONGFORMER_RIGHT}};
 static const attn_order longformer_orders[] = {
-    {ATTN_ORDER_ALL, ATTN_QUERIES, -1, -1, -1, L_QUERY_COUNT, -1, -1},
-    {ATTN_ORDER_ALL, ATTN_KEYS, -1, -1, -1, L_KEY_COUNT, L_KEYS, L_VALUES},
-    {ATTN_ORDER_LISTED, ATTN_QUERIES, LONGFORMER_GLOBAL, L_HUB_ROWS, L_HUB_ROW_FLAGS, L_HUB_COUNT, -1, -1},
-    {ATTN_ORDER_LISTED, ATTN_KEYS, LONGFORMER_GLOBAL, L_HUB_KEY_ROWS, L_HUB_KEY_FLAGS, L_HUB_KEY_COUNT, L_HUB_KEYS,
-     L_HUB_VALUES}};
-static const attn_phase longformer_phases[] = {{0, NEAR_TILE_ROWS}, {2, HUB_TILE_ROWS}};
+    {FAKE_ORDER(ATTN_ORDER_ALL, ATTN_QUERIES, L_QUERY_COUNT), FAKE_NO_TABLES, FAKE_NO_KEYS},
+    {FAKE_ORDER(ATTN_ORDER_ALL, ATTN_KEYS, L_KEY_COUNT), FAKE_NO_TABLES, FAKE_KEYS(L_KEYS, L_VALUES)},
+    {FAKE_ORDER(ATTN_ORDER_LISTED, ATTN_QUERIES, L_HUB_COUNT),
+     FAKE_TABLES(LONGFORMER_GLOBAL, L_HUB_ROWS, L_HUB_ROW_FLAGS), FAKE_NO_KEYS},
+    {FAKE_ORDER(ATTN_ORDER_LISTED, ATTN_KEYS, L_HUB_KEY_COUNT),
+     FAKE_TABLES(LONGFORMER_GLOBAL, L_HUB_KEY_ROWS, L_HUB_KEY_FLAGS), FAKE_KEYS(L_HUB_KEYS, L_HUB_VALUES)}};
+static const attn_phase longformer_phases[] = {{.query_order = 0, .tile_rows = NEAR_TILE_ROWS},
+                                               {.query_order = 2, .tile_rows = HUB_TILE_ROWS}};
 static const attn_pack_fn longformer_packs[] = {NULL, pack_all, NULL, pack_hub};
 static const attn_tile_fn longformer_tiles[] = {near_tile, hub_tile};
 static const attn_version longformer_versions[] = {
@@ -275,11 +277,13 @@ static void document_tile(const attn_view *views, const int64_t *symbols, int64_
 static const attn_tensor_info document_tensors[] = {ROWS, PLAIN("segments", ATTN_SEGMENTS),
                                                     PLAIN("lengths", ATTN_LENGTHS)};
 static const attn_symbol document_symbols[] = {{ATTN_SYMBOL_ENTRY, DOCUMENT_LENGTHS}};
-static const attn_order document_orders[] = {
-    {ATTN_ORDER_SORTED, ATTN_QUERIES, DOCUMENT_SEGMENTS, D_QUERY_ROWS, -1, D_QUERY_COUNT, -1, -1},
-    {ATTN_ORDER_SORTED, ATTN_KEYS, DOCUMENT_SEGMENTS, D_KEY_ROWS, -1, D_KEY_COUNT, D_KEYS, D_VALUES}};
+static const attn_order document_orders[] = {{FAKE_ORDER(ATTN_ORDER_SORTED, ATTN_QUERIES, D_QUERY_COUNT),
+                                              FAKE_TABLES(DOCUMENT_SEGMENTS, D_QUERY_ROWS, -1), FAKE_NO_KEYS},
+                                             {FAKE_ORDER(ATTN_ORDER_SORTED, ATTN_KEYS, D_KEY_COUNT),
+                                              FAKE_TABLES(DOCUMENT_SEGMENTS, D_KEY_ROWS, -1),
+                                              FAKE_KEYS(D_KEYS, D_VALUES)}};
 static const attn_match document_matches[] = {{0, 1, D_BEGIN, D_END}};
-static const attn_phase document_phases[] = {{0, DOCUMENT_TILE_ROWS}};
+static const attn_phase document_phases[] = {{.query_order = 0, .tile_rows = DOCUMENT_TILE_ROWS}};
 static const attn_pack_fn document_packs[] = {NULL, pack_document};
 static const attn_tile_fn document_tiles[] = {document_tile};
 static const attn_version document_versions[] = {{ATTN_ISA_GENERIC, 0, sizeof(state), document_packs, document_tiles}};
@@ -364,10 +368,10 @@ static const attn_scalar_info medley_scalars[] = {{"block", 0, 1, {4}}, {"width"
 static const attn_symbol medley_symbols[] = {
     {ATTN_SYMBOL_INDEX, MEDLEY_BLOCK}, {ATTN_SYMBOL_INDEX, MEDLEY_WIDTH}, {ATTN_SYMBOL_HEAD_ENTRY, MEDLEY_STEP}};
 static const attn_order medley_orders[] = {
-    {ATTN_ORDER_ALL, ATTN_QUERIES, -1, -1, -1, M_QUERY_COUNT, -1, -1},
-    {ATTN_ORDER_ALL, ATTN_KEYS, -1, -1, -1, M_KEY_COUNT, M_KEYS, M_VALUES},
+    {FAKE_ORDER(ATTN_ORDER_ALL, ATTN_QUERIES, M_QUERY_COUNT), FAKE_NO_TABLES, FAKE_NO_KEYS},
+    {FAKE_ORDER(ATTN_ORDER_ALL, ATTN_KEYS, M_KEY_COUNT), FAKE_NO_TABLES, FAKE_KEYS(M_KEYS, M_VALUES)},
 };
-static const attn_phase medley_phases[] = {{0, DOCUMENT_TILE_ROWS}};
+static const attn_phase medley_phases[] = {{.query_order = 0, .tile_rows = DOCUMENT_TILE_ROWS}};
 static const attn_offsets medley_offsets[] = {{MEDLEY_IDS, M_OFFSETS}};
 
 static const int64_t block_program[] = {ATTN_SYMBOL, M_BLOCK};

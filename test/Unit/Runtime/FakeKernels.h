@@ -24,6 +24,13 @@ extern "C" {
 
 enum { FAKE_HEAD_SIZE = 6, FAKE_VALUE_HEAD_SIZE = 3 };
 
+/* The parts of an attn_order. */
+#define FAKE_ORDER(what, whose, count) .kind = what, .side = whose, .count_symbol = count
+#define FAKE_TABLES(its_tensor, rows, flags) .tensor = its_tensor, .rows_view = rows, .flags_view = flags
+#define FAKE_NO_TABLES FAKE_TABLES(-1, -1, -1)
+#define FAKE_KEYS(keys, values) .key_view = keys, .value_view = values
+#define FAKE_NO_KEYS FAKE_KEYS(-1, -1)
+
 enum { LONGFORMER_GLOBAL = ATTN_LSE + 1, LONGFORMER_TENSOR_COUNT };
 enum { LONGFORMER_LEFT, LONGFORMER_RIGHT, LONGFORMER_SCALAR_COUNT };
 extern const attn_kernel fake_longformer;

@@ -20,9 +20,9 @@ const attn_gpu_phase hubPhase = {
 const attn_gpu_phase longformerPhases[] = {{nearTiled, nearStrided, {}, 0}, hubPhase};
 const attn_gpu_phase compactPhases[] = {{nearTiled, nearStrided, nearCompact, 7}, hubPhase};
 const attn_gpu_phase documentPhases[] = {{{"document_tiled", 384, 200000, 128, 128, 64, 1}, {}, {}, 0}};
-const attn_gpu_code longformerCode = {"a cubin", "some PTX", longformerPhases};
-const attn_gpu_code compactCode = {"a cubin", "some PTX", compactPhases};
-const attn_gpu_code documentCode = {nullptr, "other PTX", documentPhases};
+const attn_gpu_code longformerCode = {"a cubin", "some PTX", longformerPhases, nullptr};
+const attn_gpu_code compactCode = {"a cubin", "some PTX", compactPhases, nullptr};
+const attn_gpu_code documentCode = {nullptr, "other PTX", documentPhases, nullptr};
 
 const attn_kernel_info longformerInfo = gpuInfo(fake_longformer_info), documentInfo = gpuInfo(fake_document_info);
 

@@ -34,13 +34,30 @@ struct PhaseLaunch {
   unsigned blocks = 0, threads = 0, sharedBytes = 0;
   void *stream = nullptr;
   bool overlaps = false;
-  fake_map maps[4] = {};
+  std::vector<fake_map> maps = {};
   std::vector<int64_t> words = {};
 };
 
 inline std::vector<PhaseLaunch> phaseLaunches;
 inline std::vector<std::string> launchOrder;
 inline int64_t wordCount;
+inline const attn_kernel *kernelAtHand;
+
+inline int mapCountOf(int phase) {
+  if (kernelAtHand->orders[kernelAtHand->phases[phase].query_order].kind == ATTN_ORDER_CLASSES)
+    return 8;
+  return kernelAtHand->gpu->phases[phase].runs ? 6 : 4;
+}
+/// How many tensor maps a function takes; those of linear attention take none.
+inline int mapCountOf(const std::string &function) {
+  for (int i = 0; !kernelAtHand->linear && i < kernelAtHand->phase_count; ++i) {
+    const attn_gpu_phase &phase = kernelAtHand->gpu->phases[i];
+    for (const attn_gpu_function *version : {&phase.tiled, &phase.strided, &phase.compact})
+      if (version->name && version->name == function)
+        return mapCountOf(i);
+  }
+  return 0;
+}
 
 /// Does what the GPU would: runs the prologue, and writes down the phases.
 inline void runOnHost(const fake_launch *launch) {
@@ -70,9 +87,10 @@ inline void runOnHost(const fake_launch *launch) {
     phase.sharedBytes = launch->shared_bytes;
     phase.stream = launch->stream;
     phase.overlaps = launch->overlaps;
-    for (int i = 0; i < 4; ++i)
+    phase.maps.resize(mapCountOf(function));
+    for (size_t i = 0; i < phase.maps.size(); ++i)
       std::memcpy(&phase.maps[i], launch->parameters[i], sizeof(fake_map));
-    const auto *words = static_cast<const int64_t *>(launch->parameters[4]);
+    const auto *words = static_cast<const int64_t *>(launch->parameters[phase.maps.size()]);
     phase.words.assign(words, words + wordCount);
     phaseLaunches.push_back(phase);
   }
@@ -87,7 +105,9 @@ public:
     tensors = {rowsOf(0, {batch, heads, length, dk}, rowStride), rowsOf(1, {batch, kvHeads, kvLength, dk}, rowStride),
                rowsOf(2, {batch, kvHeads, kvLength, dv}, rowStride), rowsOf(3, {batch, heads, length, dv}, rowStride),
                tensorOf(memory[4], ATTN_F32, {batch, heads, length})};
-    wordCount = kernel.symbol_count + ATTN_GPU_WORDS + ATTN_GPU_VIEW_WORDS * kernel.view_count;
+    wordCount = kernel.symbol_count + ATTN_GPU_WORDS + ATTN_GPU_VIEW_WORDS * kernel.view_count +
+                (kernel.linear ? ATTN_GPU_LINEAR_WORDS : 0);
+    kernelAtHand = &kernel;
   }
   GpuCall(const GpuCall &) = delete;
   ~GpuCall() { unload(); }

@@ -11,13 +11,14 @@
 
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <unistd.h>
 
 using namespace attn_tools;
 
 namespace {
 
-enum { kSegments = ATTN_LSE + 1, kBias, kTensors };
+enum { kSegments = ATTN_LSE + 1, kBias, kTensors, kState = kTensors };
 constexpr int32_t kHeadSize = 4;
 
 /// What the kernel was called with and what it should answer.
@@ -44,7 +45,7 @@ int unload(void *handle) {
   return ATTN_OK;
 }
 
-/// Output is query, lse the row's segment id.
+/// Output is query, lse the row's segment id, and a state, where there is one, counts up.
 int run(const attn_call *call) {
   if (call->handle != &machine || !call->stream || call->workspace_bytes < 4)
     return ATTN_ERROR_HANDLE;
@@ -64,6 +65,8 @@ int run(const attn_call *call) {
   for (int64_t i = 0; i < countOf(bias); ++i)
     machine.bias.push_back(static_cast<const float *>(
         bias.data)[i / bias.shape[1] * bias.strides[0] + i % bias.shape[1] * bias.strides[1]]);
+  for (int64_t i = 0; call->tensor_count > kState && i < countOf(tensors[kState]); ++i)
+    static_cast<float *>(tensors[kState].data)[i] = static_cast<float>(i);
   std::memcpy(call->workspace, &machine.statusWord, sizeof(int32_t));
   return ATTN_OK;
 }
@@ -79,7 +82,15 @@ const attn_tensor_info tensorInfos[] = {
     required("output", ATTN_OUTPUT),
     required("lse", ATTN_LSE),
     required("segments", ATTN_SEGMENTS),
-    {"bias", ATTN_ARRAY, 2, {ATTN_EXTENT_HEADS, ATTN_EXTENT_KEYS}, 0, 0, -1, nullptr}};
+    {"bias", ATTN_ARRAY, 2, {ATTN_EXTENT_HEADS, ATTN_EXTENT_KEYS}, 0, 0, -1, nullptr},
+    {"state_out",
+     ATTN_STATE_OUT,
+     4,
+     {ATTN_EXTENT_BATCH, ATTN_EXTENT_KV_HEADS, ATTN_EXTENT_HEAD_SIZE, kHeadSize + 1},
+     0,
+     0,
+     0,
+     nullptr}};
 
 attn_kernel_info makeInfo() {
   attn_kernel_info info = {};
@@ -147,6 +158,17 @@ TEST_F(RunOnGpu, OutputsComeBack) {
     EXPECT_STREQ(nameOfIsa(report->isa), "sm_90a");
     EXPECT_EQ(report->milliseconds(), 1);
   }
+}
+
+TEST_F(RunOnGpu, StatesComeBack) {
+  info.tensor_count = kTensors + 1;
+  Result<CallArguments> arguments = CallArguments::create(info, flags);
+  ASSERT_TRUE(arguments) << arguments.message();
+  Result<RunReport> report = runCall(*arguments, flags);
+  ASSERT_TRUE(report) << report.message();
+  std::vector<float> expected(2 * kHeadSize * (kHeadSize + 1));
+  std::iota(expected.begin(), expected.end(), 0.0f);
+  EXPECT_EQ(floatsOf(arguments->tensors[kState]), expected);
 }
 
 TEST_F(RunOnGpu, RepeatsAreTimedOneByOne) {

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Computed orders: what copies and stores name, and what later stages begin with.
+//
+// RUN: attn-opt %s --attn-specialize="kernel=dilated element=bf16" \
+// RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=CLASSES
+// RUN: attn-opt %s --attn-specialize="kernel=strided element=bf16" \
+// RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=STAGES
+// RUN: attn-opt %s --attn-specialize="kernel=last_keys element=bf16" \
+// RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=RUNS
+// RUN: attn-opt %s --attn-specialize="kernel=summaries element=bf16" \
+// RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=COPIES
+
+// Tensor maps of the longer classes, then those of the others; rows of a class have two coordinates. All rows come and
+// go through maps.
+// CLASSES: llvm.func @dilated_phase0_tiled(%[[QLONG:[a-z0-9]+]]: !llvm.ptr {llvm.align = 64 : i64, llvm.byval = !llvm.array<128 x i8>,
+// CLASSES-SAME: %[[KLONG:[a-z0-9]+]]: !llvm.ptr
+// CLASSES-SAME: %[[VLONG:[a-z0-9]+]]: !llvm.ptr
+// CLASSES-SAME: %[[OLONG:[a-z0-9]+]]: !llvm.ptr
+// CLASSES-SAME: %[[QSHORT:[a-z0-9]+]]: !llvm.ptr
+// CLASSES-SAME: %[[KSHORT:[a-z0-9]+]]: !llvm.ptr
+// CLASSES-SAME: %[[VSHORT:[a-z0-9]+]]: !llvm.ptr
+// CLASSES-SAME: %[[OSHORT:[a-z0-9]+]]: !llvm.ptr
+// CLASSES: producer(
+// CLASSES: %[[QMAP:.*]] = llvm.select %[[QUERY_IS_LONG:.*]], %[[QLONG]], %[[QSHORT]]
+// CLASSES: attn_tile.fill %{{.*}} from %[[QMAP]][%{{.*}} of %[[CLASS:.*]], %{{.*}}, %{{.*}}]
+// CLASSES: %[[KMAP:.*]] = llvm.select %[[KEY_IS_LONG:.*]], %[[KLONG]], %[[KSHORT]]
+// CLASSES: attn_tile.fill %{{.*}} from %[[KMAP]][%{{.*}} of %[[KEY_CLASS:.*]], %{{.*}}, %{{.*}}]
+// CLASSES: %[[VMAP:.*]] = llvm.select %[[KEY_IS_LONG]], %[[VLONG]], %[[VSHORT]]
+// CLASSES: attn_tile.fill %{{.*}} from %[[VMAP]][%{{.*}} of %[[KEY_CLASS]], %{{.*}}, %{{.*}}]
+// CLASSES-NOT: nvvm.cp.async.shared
+// CLASSES: } consumer(
+// CLASSES-NOT: attn_tile.ask
+// CLASSES: %[[OMAP:.*]] = llvm.select %{{.*}}, %[[OLONG]], %[[OSHORT]]
+// CLASSES: attn_tile.store %{{.*}} to %[[OMAP]][%{{.*}} of %{{.*}}, %{{.*}}, %{{.*}}]
+// CLASSES: llvm.func @dilated_phase0_strided(
+// CLASSES-NOT: attn_tile.{{fill|store}}
+attn.pattern @dilated(%dilation: index = 4) {
+  %taps = attn.window left(64) right(64) dilation(%dilation)
+  attn.yield %taps
+}
+
+// The first stage begins with nothing, the next one with what stands in lse and output.
+// STAGES: llvm.func @strided_phase0_tiled(
+// STAGES-NOT: attn_tile.load
+// STAGES: llvm.func @strided_phase0_strided(
+// STAGES-NOT: attn_tile.load
+// STAGES: llvm.func @strided_phase1_tiled(
+// STAGES: } consumer(
+// STAGES: %[[FIRST:.*]] = llvm.load %{{.*}} : !llvm.ptr<1> -> f32
+// STAGES: %[[SECOND:.*]] = llvm.load %{{.*}} : !llvm.ptr<1> -> f32
+// STAGES: %[[LSE:.*]] = attn_tile.pack %[[FIRST]], %[[SECOND]] : f32
+// STAGES: attn_tile.load aligned %{{.*}}, %{{.*}} columns(64) of bf16 : !llvm.ptr<1>, !llvm.ptr<1> -> <64x64xf32>
+// STAGES: attn_tile.map %[[LSE]] (%[[NUMBER:.*]]: f32) {
+// STAGES-NEXT: arith.divf %[[NUMBER]]
+// STAGES: %[[ONE:.*]] = arith.select
+// STAGES: attn_tile.map %[[LSE]] (%[[NUMBER:.*]]: f32) {
+// STAGES: arith.cmpf oeq, %[[NUMBER]]
+// STAGES: arith.select %{{.*}}, %{{.*}}, %[[ONE]] : f32
+// STAGES: attn_tile.await
+// STAGES: attn_tile.multiply
+// STAGES: llvm.func @strided_phase1_strided(
+// STAGES: attn_tile.load %{{.*}}, %{{.*}} columns(64) of bf16
+attn.pattern @strided(%stride: index = 128) {
+  %one = arith.constant 1 : index
+  %previous = arith.subi %stride, %one : index
+  %local = attn.window left(%previous) right(0)
+  %column = attn.congruent (query - key) mod(%stride)
+  %past = attn.causal
+  %summaries = attn.intersect %column, %past
+  %pairs = attn.union %local, %summaries
+  attn.yield %pairs
+}
+
+// Runs of keys from the first one on come through two further maps, where a tile begins with a run. Where no map can be
+// used, threads copy row by row.
+// RUNS: llvm.func @last_keys_phase0_tiled({{.*}}%[[KMAP:arg4]]: !llvm.ptr {{.*}}%[[VMAP:arg5]]: !llvm.ptr
+// RUNS-SAME: %{{.*}}: !llvm.ptr {{.*}}!llvm.array<{{[0-9]+}} x i64>
+// RUNS: producer(
+// RUNS: attn_tile.fill %{{.*}} from %[[KMAP]][%[[ZERO:.*]] of %{{.*}}, %{{.*}}, %{{.*}}]
+// RUNS: attn_tile.fill %{{.*}} from %[[VMAP]][%{{.*}} of %{{.*}}, %{{.*}}, %{{.*}}]
+// RUNS-NOT: nvvm.cp.async.shared
+// RUNS: llvm.func @last_keys_phase0_strided(
+// RUNS-NOT: attn_tile.fill
+attn.pattern @last_keys(%stride: index = 128) {
+  %last = attn.congruent key mod(%stride) from(120) to(127)
+  %past = attn.causal
+  %pairs = attn.intersect %last, %past
+  attn.yield %pairs
+}
+
+// Queries by remainders are copied and stored row by row; keys are where a hole may move the first one. What a hole may
+// meet is masked beside it.
+// COPIES: llvm.func @summaries_phase0_tiled(
+// COPIES: producer(
+// COPIES: nvvm.cp.async.shared
+// COPIES: attn_tile.publish
+// COPIES: attn_tile.fill
+// COPIES: } consumer(
+// COPIES-NOT: attn_tile.store
+// COPIES: llvm.func @summaries_phase1_tiled(
+// COPIES: producer(
+// COPIES: attn_tile.fill
+// COPIES: nvvm.cp.async.shared
+// COPIES: } consumer(
+// COPIES: attn_tile.map {{.*}} (%{{.*}}: f32, %[[BEGIN:.*]]: i32, %[[END:.*]]: i32, %[[COLUMN:.*]]: i32) {
+// COPIES-NEXT: %[[IS_BEFORE:.*]] = arith.cmpi slt, %[[COLUMN]], %[[BEGIN]] : i32
+// COPIES-NEXT: %[[IS_AFTER:.*]] = arith.cmpi sge, %[[COLUMN]], %[[END]] : i32
+// COPIES-NEXT: arith.ori %[[IS_BEFORE]], %[[IS_AFTER]] : i1
+// COPIES: llvm.func @summaries_phase1_strided(
+attn.pattern @summaries(%stride: index = 16) {
+  %near = attn.window left(8) right(8)
+  %rows = attn.congruent query mod(%stride)
+  %columns = attn.congruent key mod(%stride)
+  %pairs = attn.union %near, %rows, %columns
+  attn.yield %pairs
+}
