@@ -58,6 +58,10 @@ def flex_mods(row: Row) -> tuple[flex.Mod, flex.Mod | None]:
         "causal": lambda: flex.is_causal,
         "sliding_window": lambda: flex.window(a["left"], a["right"]),
         "longformer": lambda: flex.longformer(len(a["global_"]), a["left"], a["right"]),
+        "dilated_window": lambda: flex.dilated_window(**a),
+        "sparse_strided": lambda: flex.sparse_strided(**a),
+        "sparse_fixed": lambda: flex.sparse_fixed(**a),
+        "axial": lambda: flex.axial(**a),
         "document_causal": lambda: flex.document_causal(torch.from_numpy(a["segments"]).cuda()),
     }[row.made.pattern]()
     return mask, {None: lambda: None, "alibi": lambda: flex.alibi(row.heads),

@@ -38,6 +38,23 @@ def longformer(tokens: int, left: int, right: int) -> Mod:
     return lambda b, h, i, j: ((i - j <= left) & (j - i <= right)) | (i < tokens) | (j < tokens)
 
 
+def dilated_window(left: int, right: int, dilation: int) -> Mod:
+    near = window(left * dilation, right * dilation)
+    return lambda b, h, i, j: near(b, h, i, j) & ((i - j) % dilation == 0)
+
+
+def sparse_strided(stride: int) -> Mod:
+    return lambda b, h, i, j: (i >= j) & ((i - j < stride) | ((i - j) % stride == 0))
+
+
+def sparse_fixed(stride: int, summary: int) -> Mod:
+    return lambda b, h, i, j: (i >= j) & ((i // stride == j // stride) | (j % stride >= stride - summary))
+
+
+def axial(width: int) -> Mod:
+    return lambda b, h, i, j: (i // width == j // width) | (i % width == j % width)
+
+
 def document_causal(segments: torch.Tensor) -> Mod:
     return lambda b, h, i, j: (segments[i] == segments[j]) & (i >= j)
 

@@ -77,9 +77,35 @@ def document_causal_pairs(n: int, segments: np.ndarray) -> int:
     return sum(causal_pairs(int(count)) for count in np.bincount(segments))
 
 
+def dilated_pairs(n: int, left: int, right: int, dilation: int) -> int:
+    """A window in each class."""
+    return sum(window_pairs(len(range(first, n, dilation)), left, right) for first in range(min(dilation, n)))
+
+
+def strided_pairs(n: int, stride: int) -> int:
+    """The last `stride` keys, and one of each period before them."""
+    i = np.arange(n)
+    return int(np.minimum(i + 1, stride).sum() + (np.maximum(i // stride - 1, 0) + (i >= stride)).sum())
+
+
+def fixed_pairs(n: int, stride: int, summary: int) -> int:
+    """The own block up to the query, and the last keys of each block before it."""
+    i = np.arange(n)
+    return int((i % stride + 1 + i // stride * min(summary, stride)).sum())
+
+
+def axial_pairs(n: int, width: int) -> int:
+    """The row, the column, and the query's own place but once."""
+    i = np.arange(n)
+    row = np.minimum((i // width + 1) * width, n) - i // width * width
+    column = (n - 1 - i % width) // width + 1
+    return int((row + column - 1).sum())
+
+
 PAIRS: dict[str, Callable[..., int]] = {
     "full": lambda n: n * n, "causal": causal_pairs, "sliding_window": window_pairs, "longformer": longformer_pairs,
-    "document_causal": document_causal_pairs}
+    "document_causal": document_causal_pairs, "dilated_window": dilated_pairs, "sparse_strided": strided_pairs,
+    "sparse_fixed": fixed_pairs, "axial": axial_pairs}
 
 
 def admitted_pairs(row: Row) -> int:
@@ -106,6 +132,10 @@ def sparse_group(rows: list[Row], least: float) -> Group:
     return Group(rows, ("flex",), least, least)
 
 
+def periodic_group(pattern: str, length: int, least: float, **arguments: Any) -> Group:
+    return sparse_group([Row(Object(pattern), length, arguments=arguments)], least)
+
+
 GROUPS: dict[str, Group] = {
     "d128": Group(dense_rows(128), ("cudnn", "flash"), 1.06, 1.0),
     "d64": Group(dense_rows(64), ("cudnn", "flash"), 1.12, 1.0),
@@ -117,6 +147,13 @@ GROUPS: dict[str, Group] = {
         sparse_rows(Object("document_causal"), lambda n: {"segments": document_segments(n)}), 1.35),
     "alibi": sparse_group(sparse_rows(Object("causal", score="alibi"), lambda n: {}), 1.35),
     "softcap": sparse_group(sparse_rows(Object("causal", score="softcap"), lambda n: {}, cap=50.0), 2.2),
+    "dilation-2": periodic_group("dilated_window", 16384, 3, left=256, right=256, dilation=2),
+    "dilation-4": periodic_group("dilated_window", 16384, 5, left=256, right=256, dilation=4),
+    "dilation-8": periodic_group("dilated_window", 16384, 9, left=256, right=256, dilation=8),
+    "strided-96": periodic_group("sparse_strided", 16384, 20, stride=96),
+    "strided-128": periodic_group("sparse_strided", 65536, 60, stride=128),
+    "fixed": periodic_group("sparse_fixed", 65536, 12, stride=128, summary=8),
+    "axial": periodic_group("axial", 65536, 50, width=256),
 }
 
 # Where PTX, compiled by the driver, is timed beside the cubin.

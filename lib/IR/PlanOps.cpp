@@ -70,6 +70,9 @@ static LogicalResult verifyOrder(Operation *op, PlanOp plan, OrderAttr attr) {
       else if (expr.dependsOnRow())
         return op->emitOpError() << "order " << stringifyOrderKindAttrValue(attr.getKind())
                                  << " depends on a row; use symbols only";
+    if (auto modulus = order.modulus.asConstant(); modulus && *modulus < 1)
+      return op->emitOpError() << "order " << stringifyOrderKindAttrValue(attr.getKind()) << " counts modulo "
+                               << *modulus << "; use a positive number";
     return success();
   }
   if (order.table >= plan.getTables().size())
@@ -123,7 +126,26 @@ static LogicalResult verifyBlocks(BoxOp op, PlanOp plan, PhaseOp phase) {
   return success();
 }
 
+/// What is written together is there together.
+static LogicalResult verifyParts(BoxOp op) {
+  auto isWhole = [](ArrayRef<Attribute> parts) {
+    return llvm::all_equal(llvm::map_range(parts, [](Attribute part) { return static_cast<bool>(part); }));
+  };
+  auto report = [&](StringRef what) { return op.emitOpError() << what << " is there in part; it takes all of its parts"; };
+  if (!isWhole({op.getKeyClassAttr(), op.getQueryClassAttr()}))
+    return report("class");
+  if (!isWhole({op.getBlockTableAttr(), op.getBlockSizeAttr()}))
+    return report("blocks");
+  if (!isWhole({op.getColumnWidthAttr(), op.getColumnShiftAttr(), op.getColumnLowerAttr(), op.getColumnUpperAttr()}))
+    return report("columns_of");
+  if (!isWhole({op.getHoleLowerAttr(), op.getHoleUpperAttr(), op.getHoleQueryLowerAttr(), op.getHoleQueryUpperAttr()}))
+    return report("without");
+  return success();
+}
+
 LogicalResult BoxOp::verifyRegions() {
+  if (failed(verifyParts(*this)))
+    return failure();
   auto phase = cast<PhaseOp>((*this)->getParentOp());
   auto plan = cast<PlanOp>(phase->getParentOp());
   if (failed(verifyOrder(*this, plan, getKeys())))

@@ -23,11 +23,12 @@ import numpy as np
 
 from .algebra import Pattern, empty, full
 from .errors import Error
-from .raising_atoms import CAUSAL, FUTURE, WHOLE, Atom, Grid, Pairs, find_hulls, find_members, find_segments, find_tokens
+from .raising_atoms import CAUSAL, FUTURE, WHOLE, Atom, Grid, Lines, Pairs, find_hulls, find_members, find_segments, find_tokens
 
 _MOST_POSITIONS = 4096
 _FIRST_CORNER = 256
 _MOST_HULLS = 5
+_MOST_MEMBERS = 16
 # What an expression costs at least that has hulls besides.
 _LEAST_PATTERN = 2.0
 # Pairs of a mask's function that are asked for at once.
@@ -46,43 +47,73 @@ class Raised(NamedTuple):
 # ----------------------------------------------------------------------------------------------------------------------
 
 
+class _Left:
+    """Pairs that are still to be covered."""
+
+    def __init__(self, grid: Grid, pairs: Pairs):
+        self.grid, self.pairs = grid, pairs.copy()
+        self._counts: dict[tuple[Atom | None, str], np.ndarray] = {}
+
+    def remove(self, pairs: Pairs) -> None:
+        self.pairs &= ~pairs
+        self._counts.clear()
+
+    def count(self, pairs: Pairs) -> int:
+        return np.count_nonzero(self.pairs & pairs)
+
+    def count_on(self, lines: Lines, half: Atom | None = None) -> int:
+        """How many lie on lines, of those of a half; fast."""
+        key = half, lines.axis
+        if key not in self._counts:
+            pairs = self.pairs if half is None else self.pairs & self.grid.pairs(half)
+            self._counts[key] = self.grid.count(pairs, lines.axis)
+        return int(self._counts[key][lines.chosen].sum())
+
+
 class _Candidate(NamedTuple):
-    """Something that covers pairs; of `pairs()` those in `care` count."""
+    """Something that covers pairs."""
 
     item: Any
     cost: float
     pairs: Callable[[], Pairs]
+    bound: Callable[[_Left], int]  # of how many it covers of what is left
 
 
-def _choose(target: Pairs, offers: Iterable[tuple[int, _Candidate]],
+def _choose(left: _Left, offers: Iterable[_Candidate],
             more: Callable[[Pairs], Iterable[_Candidate]]) -> Iterator[_Candidate]:
-    """Candidates in the order of pairs gained per cost, until they cover the target or gain nothing; changes target to
-    what is left.
+    """Candidates in the order of pairs gained per cost, until nothing is left or is gained.
 
-    offers: each with a bound of the pairs it gains. Gains only sink, so a gain of an earlier round is a bound, too, and
-    the first of all whose gain is up to date is the best.
+    Gains only sink, so that of an earlier round is a bound, too, and a candidate whose gain is up to date and no less
+    than all bounds is the best.
+
     more: further candidates, which depend on what is left.
     """
     numbers = itertools.count()
+    heap: list[tuple[float, int, _Candidate]] = []
 
-    def gain(candidate: _Candidate) -> float:
-        return np.count_nonzero(target & candidate.pairs()) / candidate.cost
+    def push(candidate: _Candidate, gain: int) -> None:
+        if gain:
+            heapq.heappush(heap, (-gain / candidate.cost, next(numbers), candidate))
 
-    heap = [(-bound / candidate.cost, next(numbers), candidate) for bound, candidate in offers if bound]
-    heapq.heapify(heap)
-    while target.any():
-        for candidate in more(target):
-            heapq.heappush(heap, (-gain(candidate), next(numbers), candidate))
+    def is_first(candidate: _Candidate, gain: int) -> bool:
+        return gain > 0 and (not heap or -gain / candidate.cost <= heap[0][0])
+
+    for candidate in offers:
+        push(candidate, candidate.bound(left))
+    while left.pairs.any():
+        for candidate in more(left.pairs):
+            push(candidate, left.count(candidate.pairs()))
         while heap:
-            _, number, candidate = heapq.heappop(heap)
-            gained = gain(candidate)
-            if gained and (not heap or gained >= -heap[0][0]):
-                break
-            if gained:
-                heapq.heappush(heap, (-gained, number, candidate))
+            candidate = heapq.heappop(heap)[2]
+            gain = candidate.bound(left)
+            if is_first(candidate, gain):
+                gain = left.count(candidate.pairs())
+                if is_first(candidate, gain):
+                    break
+            push(candidate, gain)
         else:
             return
-        target &= ~candidate.pairs()
+        left.remove(candidate.pairs())
         yield candidate
 
 
@@ -142,25 +173,25 @@ def _cover(grid: Grid, mask: Pairs, inside: Pairs) -> tuple[list[_Member], Pairs
     cares = [(None, inside)]
     cares += [(half, inside & grid.pairs(half)) for half in (CAUSAL, FUTURE) if (inside & ~grid.pairs(half)).any()]
 
-    def candidate(atom: Atom, half: Atom | None) -> _Candidate:
+    def candidate(atom: Atom, half: Atom | None, lines: Lines) -> _Candidate:
         member = _Member(atom, half)
-        return _Candidate(member, member.cost, functools.partial(member.pairs, grid))
+        return _Candidate(member, member.cost, functools.partial(member.pairs, grid),
+                          lambda left: left.count_on(lines, half))
 
-    def offers() -> Iterator[tuple[int, _Candidate]]:
+    def offers() -> Iterator[_Candidate]:
         for half, care in cares:
-            counts = {axis: grid.count(mask & care, axis) for axis in grid.positions}
             for atom, lines in find_members(grid, care & ~mask, care):
-                yield int(counts[lines.axis][lines.chosen].sum()), candidate(atom, half)
+                yield candidate(atom, half, lines)
 
     def lists(left: Pairs) -> Iterator[_Candidate]:
         for half, care in cares:
             for find in (find_tokens, find_segments):
                 for atom in find(grid, care & ~mask, left & care):
-                    yield candidate(atom, half)
+                    yield candidate(atom, half, grid.all_lines)
 
-    left = mask.copy()
-    members = [chosen.item for chosen in _choose(left, offers(), lists)]
-    return members, left
+    left = _Left(grid, mask)
+    members = [chosen.item for chosen in itertools.islice(_choose(left, offers(), lists), _MOST_MEMBERS)]
+    return members, left.pairs
 
 
 def _drop_needless(grid: Grid, found: _Expression, target: Pairs) -> _Expression:
@@ -179,10 +210,9 @@ def _drop_needless(grid: Grid, found: _Expression, target: Pairs) -> _Expression
 
 def _choose_hulls(grid: Grid, mask: Pairs) -> Iterator[Atom]:
     """Those that shut out most first."""
-    counts = {axis: grid.count(~mask, axis) for axis in grid.positions}
-    offers = ((int(counts[lines.axis][lines.chosen].sum()), _Candidate(atom, atom.cost, lambda a=atom: ~grid.pairs(a)))
+    offers = (_Candidate(atom, atom.cost, lambda a=atom: ~grid.pairs(a), lambda left, l=lines: left.count_on(l))
               for atom, lines in find_hulls(grid, mask))
-    return (chosen.item for chosen in _choose(~mask, offers, lambda left: ()))
+    return (chosen.item for chosen in _choose(_Left(grid, ~mask), offers, lambda left: ()))
 
 
 def _find(grid: Grid, mask: Pairs) -> tuple[_Expression, Pairs]:
@@ -193,10 +223,11 @@ def _find(grid: Grid, mask: Pairs) -> tuple[_Expression, Pairs]:
     for hull in itertools.chain([WHOLE], itertools.islice(_choose_hulls(grid, mask), _MOST_HULLS)):
         hulls = [] if hull is WHOLE else [*hulls, hull]
         members, rest = _cover(grid, mask, _Expression([_Member(WHOLE, None)], hulls).pairs(grid))
-        found = _drop_needless(grid, _Expression(members, hulls), mask & ~rest)
-        rank = np.count_nonzero(rest), found.cost
-        if members and rank < best_rank:
-            best, best_rest, best_rank = found, rest, rank
+        if members:
+            found = _drop_needless(grid, _Expression(members, hulls), mask & ~rest)
+            rank = np.count_nonzero(rest), found.cost
+            if rank < best_rank:
+                best, best_rest, best_rank = found, rest, rank
         if best_rank[0] == 0 and best_rank[1] <= sum(hull.cost for hull in hulls) + _LEAST_PATTERN:
             break
     return best, best_rest

@@ -5,6 +5,7 @@ Most of them choose lines of an axis: rows, columns, or diagonals (the differenc
 Pairs that a member must not have are called bad, those that decide are cared for; others may be taken or not.
 """
 
+import bisect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,10 +20,9 @@ Positions = Any
 
 AXES = ("difference", "key", "query")
 _SIDES = {"query": "rows", "key": "columns"}
-# The cost of an atom is about how many numbers it is said in.
-_NUMBER = 0.9
+# The cost of an atom is one half, and one half more for each number in which it is said.
+_HALF = 0.5
 _COMPOUND = 2.0
-_HALF_NUMBER = 0.5  # the diagonal, or none
 _TABLE = 4.0
 # Classes with fewer lines than this are chance.
 _LEAST_REPEATS = 3
@@ -60,6 +60,10 @@ class Grid:
     def diagonal(self) -> int:
         """The index of difference 0."""
         return self.rows - 1
+
+    @property
+    def all_lines(self) -> Lines:
+        return Lines("key", np.ones(self.keys, bool))
 
     def pairs(self, atom: Atom, rows: slice = slice(None)) -> Pairs:
         query = self.positions["query"][rows, None]
@@ -109,20 +113,19 @@ def _band(low: int | None, high: int | None) -> Pattern:
 def _interval(axis: str, low: int | None, high: int | None) -> Atom:
     """low <= x <= high"""
     if low is None and high is None:
-        return Atom(algebra.full, lambda p, k: np.True_, _HALF_NUMBER, is_full=True)
+        return Atom(algebra.full, lambda p, k: np.True_, _HALF, is_full=True)
 
     def contains(p: Positions, k: Positions) -> Pairs:
         x = _line(axis, p, k)
         above = np.True_ if low is None else x >= low
         return above if high is None else above & (x <= high)
 
-    ends = [end for end in (low, high) if end is not None]
+    cost = _HALF + _HALF * sum(end is not None and (end != 0 or axis != "difference") for end in (low, high))
     if axis == "difference":
         is_aside = low is not None and low > 0 or high is not None and high < 0
-        cost = sum(_NUMBER if end else _HALF_NUMBER for end in ends) + is_aside
-        return Atom(lambda: _band(low, high), contains, cost)
+        return Atom(lambda: _band(low, high), contains, cost + is_aside)
     end = None if high is None else high + 1
-    return Atom(lambda: algebra.between(low, end, side=_SIDES[axis]), contains, _NUMBER * len(ends))
+    return Atom(lambda: algebra.between(low, end, side=_SIDES[axis]), contains, cost)
 
 
 WHOLE = _interval("difference", None, None)
@@ -251,48 +254,45 @@ def _dilated_windows(grid: Grid, allowed: np.ndarray, care: np.ndarray) -> Itera
 
 def _block_local(block: int, before: int, after: int) -> Atom:
     def contains(p: Positions, k: Positions) -> Pairs:
-        difference = p // block - k // block
-        return (difference <= before) & (difference >= -after)
+        begin = p // block * block
+        return (k >= begin - before) & (k < begin + block + after)
 
     return Atom(lambda: algebra.block_local(block, before=before or None, after=after or None), contains,
-                1.0 + (before > 0) + (after > 0))
+                1 + _HALF * ((before > 0) + (after > 0)))
 
 
 class _BlockSums:
     """Sums over blocks of pairs, out of sums over all that lies above and to the left."""
 
     def __init__(self, grid: Grid, pairs: Pairs):
-        self.grid = grid
+        self.rows, self.keys, self.offset = grid.rows, grid.keys, grid.keys - grid.rows
         self.sums = np.zeros((grid.rows + 1, grid.keys + 1), np.int32)
         np.cumsum(np.cumsum(pairs, 0, dtype=np.int32), 1, out=self.sums[1:, 1:])
 
-    def is_empty(self, block: int, apart: int) -> bool | None:
-        """Whether no block has pairs whose rows are so many blocks after its keys; None if there is no such block."""
-        grid, offset = self.grid, self.grid.keys - self.grid.rows
-        rows = np.arange(max(offset // block, apart), min((grid.keys - 1) // block, (grid.keys - 1) // block + apart) + 1)
-        if not len(rows):
-            return None
-        top, bottom = (np.clip(edge * block - offset, 0, grid.rows) for edge in (rows, rows + 1))
-        left, right = (np.clip(edge * block, 0, grid.keys) for edge in (rows - apart, rows - apart + 1))
-        total = self.sums[bottom, right] - self.sums[top, right] - self.sums[bottom, left] + self.sums[top, left]
-        return not total.any()
+    def is_empty(self, block: int, before: int, after: int) -> bool:
+        """Whether the keys of all blocks, and so many before and after, have no pairs with the block's rows."""
+        begin = np.arange(self.offset // block, (self.keys - 1) // block + 1) * block
+        top, bottom = (np.clip(edge - self.offset, 0, self.rows) for edge in (begin, begin + block))
+        left, right = (np.clip(edge, 0, self.keys) for edge in (begin - before, begin + block + after))
+        sums = self.sums[bottom, right] - self.sums[top, right] - self.sums[bottom, left] + self.sums[top, left]
+        return not sums.any()
 
-    def reach(self, block: int, step: int) -> int:
-        """How many blocks to one side are empty; 0 if all are, because an interval has those."""
-        count = 0
-        while (empty := self.is_empty(block, step * (count + 1))) is True:
-            count += 1
-        return 0 if empty is None else count
+    def reach(self, is_empty: Callable[[int], bool]) -> int:
+        """How many further keys may be had to one side; 0 if all, because an interval has those."""
+        if is_empty(self.keys + self.rows):
+            return 0
+        return bisect.bisect_left(range(self.keys + self.rows), True, key=lambda count: not is_empty(count)) - 1
 
 
 def _blocks(grid: Grid, bad: Pairs, allowed: np.ndarray) -> Iterator[tuple[Atom, Lines]]:
     """Blocks around the diagonal, unless the window of that reach is allowed as a whole."""
     sums, differences = _BlockSums(grid, bad), grid.positions["difference"]
     for block in range(2, grid.keys):
-        if not sums.is_empty(block, 0):
+        if not sums.is_empty(block, 0, 0):
             continue
-        before, after = sums.reach(block, 1), sums.reach(block, -1)
-        lines = (differences < (before + 1) * block) & (differences > -(after + 1) * block)
+        before = sums.reach(lambda count: sums.is_empty(block, count, 0))
+        after = sums.reach(lambda count: sums.is_empty(block, 0, count))
+        lines = (differences < before + block) & (differences > -after - block)
         if not allowed[lines].all():
             yield _block_local(block, before, after), Lines("difference", lines)
 
@@ -302,10 +302,11 @@ def _block_hulls(grid: Grid, mask: Pairs) -> Iterator[tuple[Atom, Lines]]:
     p, differences = grid.positions["query"][rows], grid.positions["difference"]
     low, high = mask[rows].argmax(1), grid.keys - 1 - mask[rows, ::-1].argmax(1)
     for block in range(2, grid.keys):
-        before, after = max((p // block - low // block).max(), 0), max((high // block - p // block).max(), 0)
-        outside = (differences > before * block) | (differences < -after * block)
+        begin = p // block * block
+        before, after = int(max((begin - low).max(), 0)), int(max((high - begin - block + 1).max(), 0))
+        outside = (differences > before) | (differences < -after)
         if outside.any():
-            yield _block_local(block, int(before), int(after)), Lines("difference", outside)
+            yield _block_local(block, before, after), Lines("difference", outside)
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -385,5 +386,4 @@ def find_hulls(grid: Grid, mask: Pairs) -> Iterator[tuple[Atom, Lines]]:
         yield from _congruent_hulls(grid, axis, taken)
     yield from _block_hulls(grid, mask)
     if grid.rows <= grid.keys:
-        everywhere = Lines("key", np.ones(grid.keys, bool))
-        yield _segments(_components(grid, mask)), everywhere
+        yield _segments(_components(grid, mask)), grid.all_lines

@@ -75,4 +75,8 @@ attn.linear @kernel(%epsilon: f32 = 1.0e-06) feature (%x) {
 // WIDE: arith.divf
 // WIDE-COUNT-72: math.fma
 // WIDE-NOT: math.fma
+// WIDE: math.log
+// The logarithm's exponent times ln(2).
+// WIDE-COUNT-2: math.fma
+// WIDE-NOT: math.fma
 // WIDE: llvm.return

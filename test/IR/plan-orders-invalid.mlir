@@ -148,3 +148,118 @@ func.func @hole_of_a_symbol(%q: !rows) {
   } : !rows, !rows, !rows -> !rows, !lse
   return
 }
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @class_in_part(%q: !rows) {
+  attn.plan %q, %q, %q tile [64, 64, 8, 32] {
+    attn.phase queries(classes(8)) {
+      // expected-error@+1 {{'attn.box' op class is there in part; it takes all of its parts}}
+      "attn.box"() <{keys = #attn.order<classes(8)>, key_class = #attn.expr<i>, lower = #attn.expr<0>, upper = #attn.expr<kv_length>, query_lower = #attn.expr<0>, query_upper = #attn.expr<length>}> ({
+      }) : () -> ()
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @blocks_in_part(%q: !rows) {
+  attn.plan %q, %q, %q tile [64, 64, 8, 32] {
+    attn.phase queries(blocks(8, 0)) {
+      // expected-error@+1 {{'attn.box' op blocks is there in part; it takes all of its parts}}
+      "attn.box"() <{keys = #attn.order<all>, block_table = 0 : i64, lower = #attn.expr<0>, upper = #attn.expr<kv_length>, query_lower = #attn.expr<0>, query_upper = #attn.expr<length>}> ({
+      }) : () -> ()
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @columns_of_in_part(%q: !rows) {
+  attn.plan %q, %q, %q tile [64, 64, 8, 32] {
+    attn.phase queries(patches(8, 8, 8)) {
+      // expected-error@+1 {{'attn.box' op columns_of is there in part; it takes all of its parts}}
+      "attn.box"() <{keys = #attn.order<all>, column_width = #attn.expr<8>, lower = #attn.expr<0>, upper = #attn.expr<kv_length>, query_lower = #attn.expr<0>, query_upper = #attn.expr<length>}> ({
+      }) : () -> ()
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @without_in_part(%q: !rows) {
+  attn.plan %q, %q, %q tile [64, 64, 8, 32] {
+    attn.phase queries(all) {
+      // expected-error@+1 {{'attn.box' op without is there in part; it takes all of its parts}}
+      "attn.box"() <{keys = #attn.order<all>, hole_lower = #attn.expr<i>, lower = #attn.expr<0>, upper = #attn.expr<kv_length>, query_lower = #attn.expr<0>, query_upper = #attn.expr<length>}> ({
+      }) : () -> ()
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @modulus_of_none(%q: !rows) {
+  attn.plan %q, %q, %q tile [64, 64, 8, 32] {
+    // expected-error@+1 {{'attn.phase' op order classes counts modulo 0; use a positive number}}
+    attn.phase queries(classes(0)) {
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @blocks_of_no_table(%q: !rows) {
+  attn.plan %q, %q, %q tile [64, 64, 8, 32] {
+    attn.phase queries(blocks(8, query_offset)) {
+      // expected-error@+1 {{'attn.box' op blocks of table 0, which is no !attn.blocks of the plan's 0 tables}}
+      attn.box keys(all) blocks(0, 8) rows [0, kv_length) columns [0, length)
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @columns_of_rows(%q: !rows) {
+  attn.plan %q, %q, %q tile [64, 64, 8, 32] {
+    attn.phase queries(all) {
+      // expected-error@+1 {{'attn.box' op columns_of needs queries in patches of a grid of the same width}}
+      attn.box keys(all) columns_of(8, 0) [0, 4) rows [0, kv_length) columns [0, length)
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @blocks_of_rows(%q: !rows, %drawn: !attn.blocks) {
+  attn.plan %q, %q, %q tables(%drawn : !attn.blocks) tile [64, 64, 8, 32] {
+    attn.phase queries(all) {
+      // expected-error@+1 {{'attn.box' op blocks needs queries in blocks of the same size}}
+      attn.box keys(all) blocks(0, 8) rows [0, kv_length) columns [0, length)
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}

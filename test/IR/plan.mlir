@@ -175,3 +175,21 @@ func.func @scale_and_score(%q: !rows, %k: !rows, %v: !rows, %scale: f32) {
   } : !rows, !rows, !rows -> !rows, !lse
   return
 }
+
+// Blocks that a table lists, and patches of a grid.
+// CHECK-LABEL: func.func @blocks_and_patches
+func.func @blocks_and_patches(%q: tensor<?x?x?x64xf32>, %drawn: !attn.blocks) {
+  attn.plan %q, %q, %q tables(%drawn : !attn.blocks) tile [64, 64, 8, 32] {
+    // CHECK: attn.phase queries(blocks(8, query_offset)) {
+    // CHECK-NEXT: attn.box keys(all) blocks(0, 8) rows [0, kv_length) columns [0, length)
+    attn.phase queries(blocks(8, query_offset)) {
+      attn.box keys(all) blocks(0, 8) rows [0, kv_length) columns [0, length)
+    }
+    // CHECK: attn.phase queries(patches(16, 8, 8)) continues {
+    // CHECK-NEXT: attn.box keys(all) columns_of (16, key_offset) [mod(i, 16), 16) rows [0, kv_length) columns [0, length)
+    attn.phase queries(patches(16, 8, 8)) continues {
+      attn.box keys(all) columns_of (16, key_offset) [mod(i, 16), 16) rows [0, kv_length) columns [0, length)
+    }
+  } : tensor<?x?x?x64xf32>, tensor<?x?x?x64xf32>, tensor<?x?x?x64xf32> -> tensor<?x?x?x64xf32>, tensor<?x?x?xf32>
+  return
+}

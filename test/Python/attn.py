@@ -22,6 +22,10 @@ ONE_SEQUENCE = [name for name in PATTERNS if "one_sequence {" in (SOURCE / "patt
 # Whether everything is tried, and not a sample of it.
 CHECK_ALL = os.environ.get("ATTN_CHECK_ALL", "0") not in ("", "0")
 
+# Shared objects by the names of their patterns, and what compiles them for some flags.
+Kernels = dict[str, Path]
+CompileAll = Callable[..., Kernels]
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 

@@ -2,22 +2,17 @@
 """Fixtures of all tests."""
 
 import functools
-from collections.abc import Callable
-from pathlib import Path
 
 import attn
 import pytest
 
-Kernels = dict[str, Path]
-CompileAll = Callable[..., Kernels]
-
 
 @pytest.fixture(scope="session")
-def compile_all(tmp_path_factory: pytest.TempPathFactory) -> CompileAll:
+def compile_all(tmp_path_factory: pytest.TempPathFactory) -> attn.CompileAll:
     """compile_all(*flags): a shared object of every shipped pattern, for attn-call; made once."""
 
     @functools.cache
-    def compile_once(*flags: str) -> Kernels:
+    def compile_once(*flags: str) -> attn.Kernels:
         folder = tmp_path_factory.mktemp("kernels")
         paths = attn.map_processes(
             lambda pattern: attn.compile_shared_object(pattern, folder / f"{pattern}.so", *flags), attn.PATTERNS)

@@ -12,7 +12,6 @@ import attn
 import masks
 import numpy as np
 import pytest
-from conftest import CompileAll
 from mask_cases import BATCH, CASES, Case, argument_flags
 from masks import MASKS, Rows
 
@@ -108,12 +107,12 @@ def test_every_shipped_pattern_has_a_mask_and_a_case():
 
 
 @pytest.mark.parametrize("case", CASES, ids=by_name)
-def test_admits_what_the_mask_admits(case: Case, compile_all: CompileAll, tmp_path: Path):
+def test_admits_what_the_mask_admits(case: Case, compile_all: attn.CompileAll, tmp_path: Path):
     check_sizes(compile_all(*KERNEL_FLAGS)[case.pattern], case, sizes_of(case, 23), tmp_path)
 
 
 @pytest.mark.parametrize("case", CASES, ids=by_name)
-def test_admits_the_same_in_small_tiles(case: Case, compile_all: CompileAll, tmp_path: Path):
+def test_admits_the_same_in_small_tiles(case: Case, compile_all: attn.CompileAll, tmp_path: Path):
     check_sizes(compile_all(*KERNEL_FLAGS, *SMALL_TILES)[case.pattern], case, sizes_of(case, 29), tmp_path)
 
 

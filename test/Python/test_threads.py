@@ -5,7 +5,6 @@ from pathlib import Path
 
 import attn
 import pytest
-from conftest import CompileAll
 from test_pairwise import ARGUMENTS
 
 SIZES = ["--batch=2", "--heads=4", "--kv-heads=2", "--length=257", "--seed=3"]
@@ -23,7 +22,7 @@ def test_attn_run_gives_equal_bytes(pattern: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("pattern", attn.PATTERNS)
-def test_any_number_of_threads_gives_equal_bytes(pattern: str, compile_all: CompileAll, tmp_path: Path):
+def test_any_number_of_threads_gives_equal_bytes(pattern: str, compile_all: attn.CompileAll, tmp_path: Path):
     kernel = compile_all("--head-size=40")[pattern]
     flags = [*SIZES, *ARGUMENTS.get(pattern, []), *([] if pattern in attn.ONE_SEQUENCE else [OTHER_KV_LENGTH])]
     one, *others = (
@@ -32,7 +31,7 @@ def test_any_number_of_threads_gives_equal_bytes(pattern: str, compile_all: Comp
     assert all(attn.same_bytes(one, other) for other in others)
 
 
-def test_repeated_calls_give_equal_bytes(compile_all: CompileAll, tmp_path: Path):
+def test_repeated_calls_give_equal_bytes(compile_all: attn.CompileAll, tmp_path: Path):
     kernel = compile_all("--head-size=40")["longformer"]
     flags = [*SIZES, OTHER_KV_LENGTH, "--threads=2"]
     once, often = (
@@ -41,7 +40,7 @@ def test_repeated_calls_give_equal_bytes(compile_all: CompileAll, tmp_path: Path
 
 
 @pytest.mark.parametrize("isa", ["avx512", "avx2", "generic"])
-def test_attn_run_and_attn_call_give_equal_bytes(isa: str, compile_all: CompileAll, tmp_path: Path):
+def test_attn_run_and_attn_call_give_equal_bytes(isa: str, compile_all: attn.CompileAll, tmp_path: Path):
     flags = [*SIZES, OTHER_KV_LENGTH, f"--max-isa={isa}"]
     kernel = compile_all("--head-size=40")["longformer"]
     run = attn.run_for_outputs(tmp_path, "attn-run", attn.pattern_file("longformer"), "--head-size=40", *flags)

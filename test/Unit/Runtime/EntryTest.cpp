@@ -320,7 +320,7 @@ TEST(Entry, WorkspaceGrowsByTheWorkersScratch) {
   size_t serial = call.workspace.size();
   EXPECT_EQ(serial % 64, 0u);
   call.call.executor = &executor;
-  EXPECT_EQ(attn_cpu_workspace_bytes(&fake_longformer, &call.call), serial + 4 * 64);
+  EXPECT_EQ(attn_cpu_workspace_bytes(&fake_longformer, &call.call), serial + 4 * 128);
   EXPECT_EQ(call.run(), ATTN_ERROR_WORKSPACE);
   EXPECT_TRUE(call.isOutputUntouched() && call.workspace.isUntouched());
 }

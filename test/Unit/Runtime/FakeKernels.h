@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-enum { FAKE_HEAD_SIZE = 6, FAKE_VALUE_HEAD_SIZE = 3 };
+enum { FAKE_HEAD_SIZE = 6, FAKE_VALUE_HEAD_SIZE = 8 };
 
 /* The parts of an attn_order. */
 #define FAKE_ORDER(what, whose, count) .kind = what, .side = whose, .count_symbol = count

@@ -195,9 +195,9 @@ TEST_F(GpuEntry, FewKeysOfOddStridesTakeTheStridedVersion) {
   EXPECT_EQ(phaseLaunches[1].function, "near_strided");
 }
 
-// 40 keys of 18 bytes for each of 2 x 2 heads.
+// 40 keys of 28 bytes for each of 2 x 2 heads.
 TEST_F(GpuEntry, TilesGoHeadByHeadWhereKeysOverflowTheCache) {
-  for (auto [cacheBytes, isTileMajor] : {std::pair(40 * 18 * 4, 1), {40 * 18 * 4 - 1, 0}, {0, 0}}) {
+  for (auto [cacheBytes, isTileMajor] : {std::pair(40 * 28 * 4, 1), {40 * 28 * 4 - 1, 0}, {0, 0}}) {
     driver->cache_bytes = cacheBytes;
     GpuCall call(longformer, {2, 4, 2, 40, 40});
     call.prepare();
@@ -347,8 +347,8 @@ TEST_F(GpuEntry, MapsHoldTheTensors) {
   };
   expectMap(ATTN_QUERY, {6, 10, 6, 2}, {16, 160, 960}, 128);
   expectMap(ATTN_KEY, {6, 13, 3, 2}, {16, 208, 624}, 96);
-  expectMap(ATTN_VALUE, {3, 13, 3, 2}, {16, 208, 624}, 96);
-  expectMap(ATTN_OUTPUT, {3, 10, 6, 2}, {16, 160, 960}, 64);
+  expectMap(ATTN_VALUE, {8, 13, 3, 2}, {16, 208, 624}, 96);
+  expectMap(ATTN_OUTPUT, {8, 10, 6, 2}, {16, 160, 960}, 64);
 }
 
 /// Rows that are 12 elements apart: in 16 bits no tensor map takes them.

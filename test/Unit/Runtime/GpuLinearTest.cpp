@@ -125,7 +125,7 @@ TEST_F(GpuLinear, StatesAreTheCallers) {
   ASSERT_EQ(call.run(), ATTN_OK);
   EXPECT_EQ(view(phaseLaunches[1], causal, LINEAR_STATE_IN)[ATTN_GPU_VIEW_ADDRESS], 0);
   EXPECT_EQ(view(phaseLaunches[1], causal, LINEAR_STATE_OUT),
-            (std::vector<int64_t>{addressOf(stateMemory), 48, 24, 1, 4}));
+            (std::vector<int64_t>{addressOf(stateMemory), 108, 54, 1, 9}));
   driver->foreign = stateMemory;
   driver->foreign_type = 0;
   EXPECT_EQ(call.run(), ATTN_ERROR_MEMORY);

@@ -143,9 +143,9 @@ TEST_F(GpuOrders, ClassesOfTwoLengthsHaveTwoMaps) {
   EXPECT_EQ(stridesOf(longQuery), stridesOf(query));
   EXPECT_EQ(boxOf(query), (Numbers{64, 64, 1, 1, 1}));
   EXPECT_EQ(extentsOf(classes().maps[ATTN_KEY]), (Numbers{6, 15, 5, 2, 2}));
-  EXPECT_EQ(extentsOf(classes().maps[4 + ATTN_VALUE]), (Numbers{3, 14, 7, 2, 2}));
+  EXPECT_EQ(extentsOf(classes().maps[4 + ATTN_VALUE]), (Numbers{8, 14, 7, 2, 2}));
   EXPECT_EQ(boxOf(classes().maps[4 + ATTN_VALUE]), (Numbers{64, 96, 1, 1, 1}));
-  EXPECT_EQ(extentsOf(classes().maps[ATTN_OUTPUT]), (Numbers{3, 43, 6, 4, 2}));
+  EXPECT_EQ(extentsOf(classes().maps[ATTN_OUTPUT]), (Numbers{8, 43, 6, 4, 2}));
   for (int map = 0; map < 8; ++map)
     EXPECT_EQ(classes().maps[map].address, uint64_t(addressOf(call->tensors[map % 4].data)));
 }
@@ -220,7 +220,7 @@ TEST_F(GpuOrders, MapsOfRunsBeginWithTheFirst) {
   EXPECT_EQ(stridesOf(all().maps[4]), (Numbers{16, 16 * 16, 304 * 16, 2 * 304 * 16}));
   EXPECT_EQ(boxOf(all().maps[4]), (Numbers{64, 4, 24, 1, 1}));
   EXPECT_EQ(all().maps[4].address, addressOfKeys(12));
-  EXPECT_EQ(extentsOf(all().maps[5]), (Numbers{3, 4, 19, 2, 2}));
+  EXPECT_EQ(extentsOf(all().maps[5]), (Numbers{8, 4, 19, 2, 2}));
 }
 
 TEST_F(GpuOrders, RunsBeginWhereTheOffsetSays) {
