@@ -48,7 +48,7 @@ void attn::printMaskAscii(const KernelSource &kernel, const CallValues &values, 
 static void drawTiles(const KernelSource &kernel, const CallValues &values, llvm::raw_ostream &os) {
   walkByQuery(kernel.plan, values, [&](const Visit &visit) {
     const Phase &phase = kernel.plan.phases[visit.phase];
-    auto isAll = [&](unsigned order) { return kernel.plan.orders[order].kind == OrderKind::All; };
+    auto isAll = [&](unsigned order) { return kernel.plan.orders[order].isIdentity(); };
     if (!isAll(phase.queries) || !isAll(phase.boxes[visit.box].keys))
       return;
     os << "<rect class=\"" << (visit.full ? "full" : "boundary") << "\" x=\"" << visit.keyBegin << "\" y=\""

@@ -28,7 +28,8 @@ from .shipped import pattern, pattern_names, score_names
 
 __all__ = [
     "CallError", "CompileError", "CompilerMissingError", "Error", "Kernel", "LoadError", "Parameter", "Pattern",
-    "Picture", "Raised", "Report", "attention", "between", "block_local", "block_table", "causal", "compile", "congruent",
-    "empty", "from_mask", "from_mask_mod", "full", "global_tokens", "grid", "heads", "load", "neighborhood", "offset", "padded", "parameter",
-    "pattern", "pattern_names", "per_batch", "random_blocks", "raster", "score_names", "segments", "stream", "window",
+    "Picture", "Raised", "Report", "attention", "between", "block_local", "block_table", "causal", "compile",
+    "congruent", "empty", "from_mask", "from_mask_mod", "full", "global_tokens", "grid", "heads", "load",
+    "neighborhood", "offset", "padded", "parameter", "pattern", "pattern_names", "per_batch", "random_blocks",
+    "raster", "score_names", "segments", "stream", "window",
 ]

@@ -23,7 +23,8 @@ import numpy as np
 
 from .algebra import Pattern, empty, full
 from .errors import Error
-from .raising_atoms import CAUSAL, FUTURE, WHOLE, Atom, Grid, Lines, Pairs, find_hulls, find_members, find_segments, find_tokens
+from .raising_atoms import (CAUSAL, FUTURE, WHOLE, Atom, Grid, Lines, Pairs, find_hulls, find_members, find_segments,
+                            find_tokens)
 
 _MOST_POSITIONS = 4096
 _FIRST_CORNER = 256

@@ -361,7 +361,9 @@ def find_segments(grid: Grid, bad: Pairs, left: Pairs) -> Iterator[Atom]:
     broken = np.unique(numbers[np.nonzero(bad & same)[1]])
     torn = np.isin(numbers, broken)
     numbers[torn] = grid.keys + np.flatnonzero(torn)
-    yield _segments(numbers)
+    segments = _segments(numbers)
+    if not (bad & grid.pairs(segments)).any():  # each position is at least in a segment of its own
+        yield segments
 
 
 # ----------------------------------------------------------------------------------------------------------------------

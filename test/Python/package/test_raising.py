@@ -3,7 +3,6 @@
 
 import functools
 import json
-import json
 import operator
 import re
 from collections.abc import Callable
@@ -56,7 +55,8 @@ def read(pattern: attn.Pattern, rows: int, keys: int) -> Mask:
     readers = {
         "full": lambda: everywhere, "empty": lambda: ~everywhere, "causal": lambda: k <= p, "window": window,
         "block_local": block_local, "segments": segments, "congruent query": functools.partial(congruent, p),
-        "congruent key": functools.partial(congruent, k), "congruent (query - key)": functools.partial(congruent, p - k),
+        "congruent key": functools.partial(congruent, k),
+        "congruent (query - key)": functools.partial(congruent, p - k),
         "range rows": functools.partial(within, p), "range columns": functools.partial(within, k),
         "global rows": lambda tokens: np.isin(p, tokens), "global columns": lambda tokens: np.isin(k, tokens),
         "global": lambda tokens: np.isin(p, tokens) | np.isin(k, tokens),
@@ -192,7 +192,8 @@ def test_unions_come_back(data: st.DataObject, n: int) -> None:
 def test_unions_in_a_window_or_segments_come_back(data: st.DataObject, n: int) -> None:
     p, k = positions(n, n)
     ids = np.array(data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)))
-    hull = data.draw(st.sampled_from([k <= p, np.abs(p - k) <= 5, ids[p] == ids[k], np.sort(ids)[p] == np.sort(ids)[k]]))
+    documents = np.sort(ids)
+    hull = data.draw(st.sampled_from([k <= p, np.abs(p - k) <= 5, ids[p] == ids[k], documents[p] == documents[k]]))
     mask = data.draw(unions(n)) & hull
     pattern, rest = attn.from_mask(mask)
     assert not rest.any() and np.array_equal(read(pattern, n, n), mask)
@@ -219,7 +220,7 @@ def test_rest_is_told() -> None:
 @pytest.mark.parametrize(("mask", "message"), [
     (np.ones((4, 4)), "mask is an array of float64 and shape [4, 4]; give a matrix of bool"),
     (np.ones((1, 4, 4), bool), "mask is an array of bool and shape [1, 4, 4]; give a matrix of bool"),
-    (np.ones((2, 4097), bool), "mask has shape [2, 4097]; give at most 4096 rows and keys, or a function to from_mask_"),
+    (np.ones((2, 4097), bool), "mask has shape [2, 4097]; give at most 4096 rows and keys, or a function to from_"),
 ])
 def test_mistakes(mask: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
@@ -239,7 +240,7 @@ def test_function() -> None:
 def test_function_whose_first_rows_tell_too_little() -> None:
     """A window of 300 looks like none to the first 256 rows, and the 400th row is not among them."""
     pattern, rest = attn.from_mask_mod(lambda b, h, q, k: (q - k <= 300) & (q >= k) | (q == 400), 1500)
-    assert not rest.any() and pattern.report(1500)["admitted_pairs"] == 301 * 1500 - 300 * 301 // 2 + 1199 - 100 + 99
+    assert not rest.any() and pattern.report(1500)["admitted_pairs"] == 301 * 1500 - 300 * 301 // 2 + 1199
     assert "= 300" in str(pattern) and "400" in str(pattern)
 
 
@@ -259,7 +260,7 @@ def test_function_of_head() -> None:
 
 def test_function_of_torch() -> None:
     torch = pytest.importorskip("torch", reason="torch is not installed")
-    ids = torch.repeat_interleave(torch.arange(4), 20)
+    ids = torch.repeat_interleave(torch.arange(4), torch.tensor([9, 31, 22, 18]))
     pattern, rest = attn.from_mask_mod(lambda b, h, q, k: torch.where(q >= k, ids[q] == ids[k], False), 80)
     assert not rest.any() and ops(pattern) == ["causal", "intersect", "segments"]
 
@@ -272,5 +273,5 @@ def test_mistakes_of_functions() -> None:
 
 
 def test_function_that_is_no_pattern() -> None:
-    with pytest.raises(attn.Error, match="^no pattern of the first 4096 rows goes on to 5000; ask for at most 4096 rows"):
+    with pytest.raises(attn.Error, match="^no pattern of the first 4096 rows goes on to 5000; ask for at most 4096"):
         attn.from_mask_mod(lambda b, h, q, k: (q >= k) & (q < 4500), 5000)
