@@ -95,7 +95,7 @@ protected:
 
   using Numbers = std::vector<uint64_t>;
   static Numbers extentsOf(const fake_map &map) { return Numbers(map.extents, map.extents + map.rank); }
-  static Numbers stridesOf(const fake_map &map) { return Numbers(map.strides, map.strides + map.rank - 1); }
+  static Numbers stridesOf(const fake_map &map) { return Numbers(map.strides, map.strides + (map.rank - 1)); }
   static Numbers boxOf(const fake_map &map) { return Numbers(map.box, map.box + map.rank); }
   uint64_t addressOfKeys(int64_t row) { return uint64_t(addressOf(call->tensors[ATTN_KEY].data)) + row * 16; }
 
