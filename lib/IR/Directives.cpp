@@ -91,7 +91,8 @@ ParseResult attn::parseOrderRef(AsmParser &parser, OrderAttr &order) {
     return parser.emitError(loc, "unknown order '")
            << keyword << "'; known are all, listed, sorted, classes, remainders, blocks and patches";
   Order parsed{static_cast<OrderKind>(*kind)};
-  if (parsed.kind != OrderKind::All && (parser.parseLParen() || parseOrderOperands(parser, parsed) || parser.parseRParen()))
+  if (parsed.kind != OrderKind::All &&
+      (parser.parseLParen() || parseOrderOperands(parser, parsed) || parser.parseRParen()))
     return failure();
   order = OrderAttr::get(parser.getContext(), parsed);
   return success();

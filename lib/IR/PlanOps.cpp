@@ -131,7 +131,9 @@ static LogicalResult verifyParts(BoxOp op) {
   auto isWhole = [](ArrayRef<Attribute> parts) {
     return llvm::all_equal(llvm::map_range(parts, [](Attribute part) { return static_cast<bool>(part); }));
   };
-  auto report = [&](StringRef what) { return op.emitOpError() << what << " is there in part; it takes all of its parts"; };
+  auto report = [&](StringRef what) {
+    return op.emitOpError() << what << " is there in part; it takes all of its parts";
+  };
   if (!isWhole({op.getKeyClassAttr(), op.getQueryClassAttr()}))
     return report("class");
   if (!isWhole({op.getBlockTableAttr(), op.getBlockSizeAttr()}))
@@ -158,10 +160,10 @@ LogicalResult BoxOp::verifyRegions() {
                                   : "class needs queries and keys in classes of the same modulus");
   if (failed(verifyBlocks(*this, plan, phase)) || failed(verifyColumns(*this, phase)))
     return failure();
-  for (ExprAttr bound : {getLowerAttr(), getUpperAttr(), getQueryLowerAttr(), getQueryUpperAttr(), getKeyClassAttr(),
-                         getQueryClassAttr(), getBlockSizeAttr(), getColumnWidthAttr(),
-                         getColumnShiftAttr(), getColumnLowerAttr(), getColumnUpperAttr(), getHoleLowerAttr(), getHoleUpperAttr(), getHoleQueryLowerAttr(),
-                         getHoleQueryUpperAttr()})
+  for (ExprAttr bound :
+       {getLowerAttr(), getUpperAttr(), getQueryLowerAttr(), getQueryUpperAttr(), getKeyClassAttr(),
+        getQueryClassAttr(), getBlockSizeAttr(), getColumnWidthAttr(), getColumnShiftAttr(), getColumnLowerAttr(),
+        getColumnUpperAttr(), getHoleLowerAttr(), getHoleUpperAttr(), getHoleQueryLowerAttr(), getHoleQueryUpperAttr()})
     if (bound && failed(verifySymbols(*this, plan, bound.getExpr())))
       return failure();
   WalkResult ofTest = getTest().walk([&](Operation *op) -> WalkResult {

@@ -11,8 +11,8 @@ bool Order::operator==(const Order &other) const {
     return false;
   if (patchRows != other.patchRows || patchColumns != other.patchColumns)
     return false;
-  return isTabled() ? table == other.table : modulus == other.modulus && shift == other.shift && from == other.from &&
-                                           below == other.below;
+  return isTabled() ? table == other.table
+                    : modulus == other.modulus && shift == other.shift && from == other.from && below == other.below;
 }
 
 Expr Order::count() const {

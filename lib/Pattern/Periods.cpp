@@ -56,8 +56,8 @@ std::optional<PairSet> attn::splitIntoClasses(const Relation &relation) {
     return std::nullopt;
   std::vector<PairSet> classes;
   for (int64_t step = 0; step < *width; ++step)
-    classes.push_back(PairSet::relation(
-        {relation.place, *relation.lower + step, *relation.lower + step + 1, relation.offsets}));
+    classes.push_back(
+        PairSet::relation({relation.place, *relation.lower + step, *relation.lower + step + 1, relation.offsets}));
   return PairSet::unite(classes);
 }
 

@@ -172,8 +172,7 @@ private:
   }
 
   /// A or B or C = A, then B without A, then C without A and B.
-  void branch(const PairSet &set, std::vector<PairSet> pending, const Piece &fixed,
-              const std::vector<PairSet> &holes) {
+  void branch(const PairSet &set, std::vector<PairSet> pending, const Piece &fixed, const std::vector<PairSet> &holes) {
     std::vector<PairSet> members(set.members().begin(), set.members().end());
     llvm::stable_sort(members,
                       [](const PairSet &a, const PairSet &b) { return costOfExcluding(a) < costOfExcluding(b); });
@@ -184,8 +183,8 @@ private:
     }
   }
 
-  /// Holes come last: where one side of a hole cannot be, it is a bound. A piece whose keys lie in an order of their own
-  /// keeps one hole; others fall apart, because a hole in consecutive rows is worth two boxes.
+  /// Holes come last: where one side of a hole cannot be, it is a bound. A piece whose keys lie in an order of their
+  /// own keeps one hole; others fall apart, because a hole in consecutive rows is worth two boxes.
   void settle(Piece piece, std::vector<PairSet> holes) {
     std::vector<PairSet> open;
     for (const PairSet &hole : holes) {

@@ -6,7 +6,8 @@
 //      its own that owns those rows; for the rest the pattern is simplified with "not in that set".
 //   2. A phase's pattern is taken apart into disjoint pieces (Pieces.h).
 //   3. Pieces in which the query's remainder decides about the key's are put into classes, one phase for each modulus,
-//      those between columns of a grid into patches, one phase for each width; the others share a phase. Phases over the same rows continue one another.
+//      those between columns of a grid into patches, one phase for each width; the others share a phase. Phases over
+//      the same rows continue one another.
 //   4. Each piece becomes a box: half-spaces are bounds, conditions make them empty for the heads for which they do not
 //      hold, a link between classes, a listed key, remainders of the key or a segment choose the key order, a
 //      table of blocks lets one run over its entries, and what is
@@ -148,9 +149,8 @@ private:
 
   /// Whether rows differ in how many keys they look at: then small tiles waste less.
   static bool movesWithRows(const Phase &phase) {
-    return llvm::any_of(phase.boxes, [](const Box &box) {
-      return box.bounds.lower.dependsOnRow() || box.bounds.upper.dependsOnRow();
-    });
+    return llvm::any_of(
+        phase.boxes, [](const Box &box) { return box.bounds.lower.dependsOnRow() || box.bounds.upper.dependsOnRow(); });
   }
 
   //===-- Phases ------------------------------------------------------------------------------------------------===//
@@ -167,9 +167,8 @@ private:
     std::vector<Group> groups;
     if (auto pieces = takeApart(set, mostPieces))
       groups = groupByOrder(std::move(*pieces), /*mayChoose=*/queries == 0);
-    bool isTooMuch = groups.empty() || groups.size() > target.maxPhases || llvm::any_of(groups, [&](const Group &group) {
-                       return group.pieces.size() > target.maxBoxes;
-                     });
+    bool isTooMuch = groups.empty() || groups.size() > target.maxPhases ||
+                     llvm::any_of(groups, [&](const Group &group) { return group.pieces.size() > target.maxBoxes; });
     if (isTooMuch) {
       addTestedPhase(queries, owned, set);
       return;
@@ -267,7 +266,8 @@ private:
     return common;
   }
 
-  /// The size of the blocks in which query tiles lie, where some piece has a table of blocks; tables of others are tested.
+  /// The size of the blocks in which query tiles lie, where some piece has a table of blocks; tables of others are
+  /// tested.
   std::optional<Expr> commonBlocks(llvm::ArrayRef<Piece> pieces) const {
     for (const Piece &piece : pieces)
       for (const PairSet &leaf : piece.leaves)
@@ -277,9 +277,8 @@ private:
   }
 
   bool isWalked(const PairSet &leaf) const {
-    return target.walksBlocks && leaf.kind() == Kind::BlockTable && !leaf.block().anySymbol([&](unsigned symbol) {
-      return isRead(symbol);
-    });
+    return target.walksBlocks && leaf.kind() == Kind::BlockTable &&
+           !leaf.block().anySymbol([&](unsigned symbol) { return isRead(symbol); });
   }
 
   /// Whether a number stands in the call's memory, or differs by head.
@@ -307,7 +306,8 @@ private:
     return {Expr::max(lower), Expr::min(upper), Expr::max(queryLower), Expr::min(queryUpper)};
   }
 
-  /// Outside of {j < f(i)} or {j >= g(i)}: the rows from f(i) to g(i), which begin before i* = f*(j), and not before g*.
+  /// Outside of {j < f(i)} or {j >= g(i)}: the rows from f(i) to g(i), which begin before i* = f*(j), and not before
+  /// g*.
   static std::optional<Bounds> holeOf(const Piece &piece) {
     if (!piece.hole)
       return std::nullopt;
@@ -449,8 +449,8 @@ PairSet Plan::pairsOf(const Box &box) const {
   if (box.sameSegment)
     sets.push_back(PairSet::sameSegment(orders[box.keys].table));
   if (box.columns)
-    sets.push_back(PairSet::relation({Expr::mod(Expr::row() + box.columns->shift, box.columns->width),
-                                      box.columns->lower, box.columns->upper, {}}));
+    sets.push_back(PairSet::relation(
+        {Expr::mod(Expr::row() + box.columns->shift, box.columns->width), box.columns->lower, box.columns->upper, {}}));
   if (box.blocks)
     sets.push_back(PairSet::blockTable(box.blocks->table, box.blocks->size));
   if (box.test)

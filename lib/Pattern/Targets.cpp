@@ -19,8 +19,8 @@ Target Target::cpu() {
 // A warpgroup holds 64 rows of the accumulator and of the scores in its registers. Up to 64 columns leave room for
 // three warpgroups of 160 registers, more only for two of 240; past 128, scores shrink to 64 keys. Local patterns take
 // 64 rows, so that a tile of rows sees little more than a row does, and several blocks on a multiprocessor hide each
-// other's waits; 96 keys divide the 64 + 512 that a tile sees of a window of 256 to each side. Fewer keys at a time keep
-// the products less busy.
+// other's waits; 96 keys divide the 64 + 512 that a tile sees of a window of 256 to each side. Fewer keys at a time
+// keep the products less busy.
 Target Target::sm90a(int64_t headSize, int64_t valueHeadSize, bool hasScore) {
   auto tileOf = [](int64_t rows, int64_t keys) { return TileShape{rows, keys, rows, keys, /*anchored=*/true}; };
   int64_t columns = std::max(headSize, valueHeadSize);

@@ -41,7 +41,8 @@ void BoundOrder::fillComputed(const Order &order, const CallValues &values) {
     isAscending = llvm::is_sorted(rows);
     return;
   }
-  int64_t remainder = number(order.shift) - llvm::divideFloorSigned(number(order.shift), modulus) * modulus, from = number(order.from), below = number(order.below);
+  int64_t remainder = number(order.shift) - llvm::divideFloorSigned(number(order.shift), modulus) * modulus,
+          from = number(order.from), below = number(order.below);
   for (int64_t row = 0; row < count; ++row) {
     if (from <= remainder && remainder < below)
       rows.push_back(row);
@@ -184,9 +185,7 @@ struct Hull {
     holeBegin = std::min(holeBegin, interval.holeBegin);
     holeEnd = std::max(holeEnd, interval.holeEnd);
   }
-  bool isFull(int64_t b, int64_t e) const {
-    return fullBegin <= b && e <= fullEnd && (e <= holeBegin || b >= holeEnd);
-  }
+  bool isFull(int64_t b, int64_t e) const { return fullBegin <= b && e <= fullEnd && (e <= holeBegin || b >= holeEnd); }
 };
 
 /// One box of one phase with the values of a call.
@@ -269,7 +268,9 @@ public:
       range = queries.classRanks(valueAt(*box.queryClass, row));
     else if (!queries.ascending() || box.blocks)
       return {0, queries.size()};
-    auto ranks = [&](const Bounds &bounds) { return ranksOf(queries, range, bounds.queryLower, bounds.queryUpper, row); };
+    auto ranks = [&](const Bounds &bounds) {
+      return ranksOf(queries, range, bounds.queryLower, bounds.queryUpper, row);
+    };
     return interval(ranks(box.bounds), box.hole ? ranks(*box.hole) : noRanks);
   }
 
@@ -403,7 +404,7 @@ std::vector<std::pair<int64_t, int64_t>> queryTiles(const BoundOrder &queries, c
     for (; begin < end; begin += shape.rows)
       tiles.emplace_back(begin, std::min(begin + shape.rows, end));
   };
-  for (auto [begin, end] : shape.anchored && queries.isInClasses() ? queries.classes() : queries.blocks())
+  for (auto [begin, end] : shape.anchored &&queries.isInClasses() ? queries.classes() : queries.blocks())
     cut(begin, end);
   return tiles;
 }

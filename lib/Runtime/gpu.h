@@ -108,9 +108,9 @@ typedef struct attn_gpu_function {
                          in x, y, z (tile, head, batch) or, tile by tile, (head, batch, tile) */
 } attn_gpu_function;
 
-/* Keys by remainders lie in runs of `width` rows, `modulus` rows apart; `first` is the least row that begins one. All are
- * programs. The tiled and the compact version read whole runs and begin with the first: a call whose keys end or begin
- * inside of a run, or whose tiles do, takes the strided one. */
+/* Keys by remainders lie in runs of `width` rows, `modulus` rows apart; `first` is the least row that begins one. All
+ * are programs. The tiled and the compact version read whole runs and begin with the first: a call whose keys end or
+ * begin inside of a run, or whose tiles do, takes the strided one. */
 typedef struct attn_gpu_runs {
   const int64_t *modulus, *first, *width;
 } attn_gpu_runs;

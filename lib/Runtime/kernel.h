@@ -76,13 +76,13 @@ typedef enum attn_operation {
 typedef enum attn_side { ATTN_QUERIES = 0, ATTN_KEYS = 1 } attn_side;
 
 typedef enum attn_order_kind {
-  ATTN_ORDER_ALL = 0,    /* rows 0, 1, 2, ...: no table */
-  ATTN_ORDER_LISTED = 1, /* the rows of tokens `tensor`, ascending, without duplicates */
-  ATTN_ORDER_SORTED = 2, /* rows that have a segment id, by (id of `tensor`, row); then the queries that have none */
-  ATTN_ORDER_CLASSES = 3,   /* rows by (row % modulus, row): no table, emitted code computes the row of a rank */
+  ATTN_ORDER_ALL = 0,     /* rows 0, 1, 2, ...: no table */
+  ATTN_ORDER_LISTED = 1,  /* the rows of tokens `tensor`, ascending, without duplicates */
+  ATTN_ORDER_SORTED = 2,  /* rows that have a segment id, by (id of `tensor`, row); then the queries that have none */
+  ATTN_ORDER_CLASSES = 3, /* rows by (row % modulus, row): no table, emitted code computes the row of a rank */
   ATTN_ORDER_REMAINDERS = 4, /* rows with some remainders, ascending: no table either */
-  ATTN_ORDER_BLOCKS = 5, /* rows 0, 1, 2, ..., in tiles that end where blocks of `modulus` positions do */
-  ATTN_ORDER_PATCHES = 6 /* rows as points of a grid, patch by patch; some ranks stand for no row */
+  ATTN_ORDER_BLOCKS = 5,     /* rows 0, 1, 2, ..., in tiles that end where blocks of `modulus` positions do */
+  ATTN_ORDER_PATCHES = 6     /* rows as points of a grid, patch by patch; some ranks stand for no row */
 } attn_order_kind;
 
 /* A renumbering of rows: rank r stands for row rows[r]. View indices are -1 where nothing asks for the table. The
@@ -98,7 +98,7 @@ typedef struct attn_order {
   int32_t count_symbol; /* how many ranks it has in this batch, unless it is computed; every order has this symbol */
   int32_t key_view;     /* packed keys of this order, see attn_cpu_code.panel_keys; -1 for a query order */
   int32_t value_view;
-  int32_t of_head;  /* 1: query heads differ in it, and keys are packed for each of them, not for each key head */
+  int32_t of_head; /* 1: query heads differ in it, and keys are packed for each of them, not for each key head */
   int32_t reserved;
   const int64_t *modulus; /* program, of classes and blocks; NULL for others */
   const int64_t *count;   /* program: its ranks, where they are not as many as rows; NULL for others */

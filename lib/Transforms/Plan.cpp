@@ -51,9 +51,7 @@ private:
   DenseI64ArrayAttr sizesOf(const TileShape &tile) {
     return builder.getDenseI64ArrayAttr({tile.rows, tile.keys, tile.groupRows, tile.granule});
   }
-  OrderAttr orderAttr(unsigned index) {
-    return OrderAttr::get(builder.getContext(), plan.orders[index]);
-  }
+  OrderAttr orderAttr(unsigned index) { return OrderAttr::get(builder.getContext(), plan.orders[index]); }
   ExprAttr exprAttr(const Expr &expr) { return ExprAttr::get(builder.getContext(), expr); }
   ExprAttr exprAttr(const std::optional<Expr> &expr) { return expr ? exprAttr(*expr) : ExprAttr(); }
   ArrayAttr requirements() {
@@ -90,10 +88,10 @@ private:
     if (box.columns)
       columns = {exprAttr(box.columns->width), exprAttr(box.columns->shift), exprAttr(box.columns->lower),
                  exprAttr(box.columns->upper)};
-    auto boxOp = BoxOp::create(builder, loc, orderAttr(box.keys), box.sameSegment, exprAttr(box.keyClass),
-                               exprAttr(box.queryClass), blockTable, blockSize, columns[0], columns[1], columns[2],
-                               columns[3], lower, upper, queryLower, queryUpper, holeLower, holeUpper,
-                               holeQueryLower, holeQueryUpper);
+    auto boxOp =
+        BoxOp::create(builder, loc, orderAttr(box.keys), box.sameSegment, exprAttr(box.keyClass),
+                      exprAttr(box.queryClass), blockTable, blockSize, columns[0], columns[1], columns[2], columns[3],
+                      lower, upper, queryLower, queryUpper, holeLower, holeUpper, holeQueryLower, holeQueryUpper);
     if (!box.test)
       return;
     OpBuilder::InsertionGuard guard(builder);

@@ -75,7 +75,8 @@ int writeObject(Compilation &compilation, const Flags &flags) {
   return written ? 0 : fail(written.message());
 }
 
-/// The workspace that the whole call needs, asked of the kernel itself.
+/// The workspace that the whole call needs, asked of the kernel itself. It is a call that asks for lse: one that does not
+/// may need a place for it. Nothing behind pointers is read.
 llvm::Expected<int64_t> workspaceOf(Compilation &compilation, const CallArguments &arguments) {
   auto object = compilation.emitObject();
   if (!object)
@@ -84,6 +85,10 @@ llvm::Expected<int64_t> workspaceOf(Compilation &compilation, const CallArgument
   if (!kernels)
     return kernels.takeError();
   attn_call call = arguments.makeCall();
+  std::vector<attn_tensor> tensors(call.tensors, call.tensors + call.tensor_count);
+  float lse = 0;
+  tensors[ATTN_LSE].data = &lse;
+  call.tensors = tensors.data();
   return kernels->find(arguments.info().name)->workspace_bytes(&call);
 }
 

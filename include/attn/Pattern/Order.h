@@ -18,7 +18,8 @@
 //
 // Classes make dense what comes back with a period: rows i and keys j with (i - j) mod 8 = 0 are eight full squares. A
 // class is a strided view of the tensor, so nothing is copied: row t of class c is row c + t * modulus. Classes lie one
-// behind the other, and where the modulus does not divide the number of rows, those of the first rows are longer by one:
+// behind the other, and where the modulus does not divide the number of rows, those of the first rows are longer by
+// one:
 //
 //     10 rows, modulus 4      class 0     class 1     class 2   class 3
 //     row                     0  4  8     1  5  9     2  6      3  7
@@ -36,10 +37,10 @@ enum class OrderKind : uint8_t { All, Listed, SegmentSorted, Classes, Remainders
 struct Order {
   OrderKind kind = OrderKind::All;
   Side side = Side::Queries;
-  unsigned table = 0;   // of Listed and SegmentSorted
-  Expr modulus = 1;         // of all but tabled ones
-  Expr shift = 0;           // of Remainders and Blocks
-  Expr from = 0, below = 0; // of Remainders: 0 <= from, below <= modulus
+  unsigned table = 0;                      // of Listed and SegmentSorted
+  Expr modulus = 1;                        // of all but tabled ones
+  Expr shift = 0;                          // of Remainders and Blocks
+  Expr from = 0, below = 0;                // of Remainders: 0 <= from, below <= modulus
   int64_t patchRows = 1, patchColumns = 1; // of Patches
 
   static Order all(Side side) { return {OrderKind::All, side, 0, 1, 0, 0, 0}; }

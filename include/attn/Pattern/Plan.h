@@ -3,17 +3,17 @@
 // A plan says in which order a pattern's pairs are multiplied. It is data: the planner makes it, `attn.plan` spells it,
 // both emitters and the walks (Walk.h) read it.
 //
-// A *phase* is one loop nest. It takes query rows in one order (Order.h), in tiles. For each query tile it runs over its
-// *boxes*. A box takes key rows in one order; of those, query row i looks at
+// A *phase* is one loop nest. It takes query rows in one order (Order.h), in tiles. For each query tile it runs over
+// its *boxes*. A box takes key rows in one order; of those, query row i looks at
 //
 //     { j : lower(i) <= j < upper(i) }     and, seen from the key side,     { i : queryLower(j) <= i < queryUpper(j) }
 //
 // where all four bounds are in rows, not in ranks and not in tiles: origins are free. In an order by classes they hold
-// inside one class of keys, which the query's class decides. A box may have a *hole*, rows of the same form that are left
-// out: where a period crosses what another box has taken already. A tile is *full* when every pair of it is in the box,
-// *boundary* when some are, and *empty* tiles are not visited. For heads for which a condition does not hold, the upper
-// bounds are 0. Where rows alone cannot say it, the box carries a residual test, asked pair by pair. The boxes of all
-// phases are disjoint, so no pair counts twice.
+// inside one class of keys, which the query's class decides. A box may have a *hole*, rows of the same form that are
+// left out: where a period crosses what another box has taken already. A tile is *full* when every pair of it is in the
+// box, *boundary* when some are, and *empty* tiles are not visited. For heads for which a condition does not hold, the
+// upper bounds are 0. Where rows alone cannot say it, the box carries a residual test, asked pair by pair. The boxes of
+// all phases are disjoint, so no pair counts twice.
 //
 // Rows that several phases share. A phase writes all rows of its query order but those of the orders in `except`, which
 // are other phases' alone. One that *continues* starts each row from what the phases before it have written: running
@@ -51,8 +51,8 @@ struct Columns {
 struct Box {
   unsigned keys = 0;        // index into Plan::orders
   bool sameSegment = false; // only key ranks of the query's segment; both orders are sorted by the same table
-  /// Of boxes whose two orders are classes of one modulus: the key row's class for a query row, and the other way round;
-  /// the modulus where there is none. They depend on the row's own class alone.
+  /// Of boxes whose two orders are classes of one modulus: the key row's class for a query row, and the other way
+  /// round; the modulus where there is none. They depend on the row's own class alone.
   std::optional<Expr> keyClass, queryClass;
   /// Of boxes of a query order in such blocks: one list serves a whole tile of queries.
   std::optional<ListedBlocks> blocks;
@@ -114,14 +114,14 @@ struct LocalTile {
 struct Target {
   std::string name;
   TileShape tile; // where the keys of a row may be many
-  /// Where every row looks at keys around it, in its segment, in its class, or in a list: of these tiles the one by which
-  /// a typical call takes least time, or the first. If there are none, as `tile`.
+  /// Where every row looks at keys around it, in its segment, in its class, or in a list: of these tiles the one by
+  /// which a typical call takes least time, or the first. If there are none, as `tile`.
   std::vector<LocalTile> locals;
   int64_t compactKeys = 0; // up to so many keys the first of `locals` serves all patterns
   double flopsPerSecond;
   double bytesPerSecond;
-  unsigned maxBoxes = 8;    // of a phase
-  unsigned maxPhases = 4;   // that share rows
+  unsigned maxBoxes = 8;  // of a phase
+  unsigned maxPhases = 4; // that share rows
   /// Whether what a call brings in memory may decide about classes: a number of the head or of the batch.
   bool readsModuli = true;
   bool walksBlocks = true; // that a table lists; else they are tested

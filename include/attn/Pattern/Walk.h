@@ -63,7 +63,7 @@ struct Visit {
   int64_t queryBegin, queryEnd;
   int64_t keyBegin, keyEnd;
   bool full;
-  int64_t slot; // of a box over listed blocks: the entry of the list
+  int64_t slot;                // of a box over listed blocks: the entry of the list
   std::optional<KeyGrid> grid; // of a box between columns, seen from the query side: what key ranks are
 };
 

@@ -42,8 +42,8 @@
  * blocks as absent, ends a length past the end there and one below 0 at 0, holds a per-head number at its minimum, and
  * dereferences none. It raises a status for them, an int32 at the start of the workspace: ATTN_OK, ATTN_ERROR_TOKEN,
  * ATTN_ERROR_LENGTH, ATTN_ERROR_PER_HEAD or ATTN_ERROR_BLOCKS, to be read after the stream has got there. Requirements
- * that depend on run-time data are not checked: a window that is wider than its grid ends at the grid's edge. A call for
- * which NAME_workspace_bytes is 0 needs no workspace and has no such word.
+ * that depend on run-time data are not checked: a window that is wider than its grid ends at the grid's edge. A call
+ * for which NAME_workspace_bytes is 0 needs no workspace and has no such word.
  */
 #ifndef ATTN_RUNTIME_ATTN_H
 #define ATTN_RUNTIME_ATTN_H

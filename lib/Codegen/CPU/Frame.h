@@ -22,19 +22,19 @@ inline constexpr int64_t neverRank = 0x7fffffff;
 
 /// Arrays that a worker's scratch memory holds while it computes a query tile. Rows are those of the tile.
 enum class ScratchArray {
-  Query,      // f32 [rows][head size], scaled
-  Output,     // f32 [rows][value stride], not normalised
-  Sum,        // f32 [rows][lanes], partial sums of exp2
-  Maximum,    // f32 [rows], in units of log2
-  Total,      // f32 [rows], the whole sum
-  Lse,        // f32 [rows]
-  Scores,     // f32 [rows of a micro-tile][keys of a tile, and a little]
-  Risen,      // f32 [rows of a micro-tile][lanes], maxima of a tile's scores
-  Row,        // index [rows], the query row that a rank stands for
-  Owned,      // i32 [rows], whether the phase writes this row
-  Lower,      // i32 [rows], the box's first key rank
-  Upper,      // i32 [rows], the one after its last
-  HoleLower,  // i32 [rows], the first that is left out, and the one after the last
+  Query,     // f32 [rows][head size], scaled
+  Output,    // f32 [rows][value stride], not normalised
+  Sum,       // f32 [rows][lanes], partial sums of exp2
+  Maximum,   // f32 [rows], in units of log2
+  Total,     // f32 [rows], the whole sum
+  Lse,       // f32 [rows]
+  Scores,    // f32 [rows of a micro-tile][keys of a tile, and a little]
+  Risen,     // f32 [rows of a micro-tile][lanes], maxima of a tile's scores
+  Row,       // index [rows], the query row that a rank stands for
+  Owned,     // i32 [rows], whether the phase writes this row
+  Lower,     // i32 [rows], the box's first key rank
+  Upper,     // i32 [rows], the one after its last
+  HoleLower, // i32 [rows], the first that is left out, and the one after the last
   HoleUpper,
   GroupLower, // i32 [sub-tiles], their extremes
   GroupUpper,

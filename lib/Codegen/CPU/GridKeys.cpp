@@ -16,13 +16,15 @@ GridKeys::Span GridKeys::keysOf(Value row) {
 }
 
 GridKeys::Span GridKeys::columnsOf(Value row) {
-  Value begin = f.evaluate(box.getColumnLowerAttr().getExpr(), row), end = f.evaluate(box.getColumnUpperAttr().getExpr(), row);
+  Value begin = f.evaluate(box.getColumnLowerAttr().getExpr(), row),
+        end = f.evaluate(box.getColumnUpperAttr().getExpr(), row);
   return {f.greatest(f.index(0), begin), f.least(width, end)};
 }
 
 void GridKeys::bind(Value valid, Value padded) {
   Value zero = f.index(0), never = f.index(neverRank);
-  width = f.evaluate(box.getColumnWidthAttr().getExpr(), zero), shift = f.evaluate(box.getColumnShiftAttr().getExpr(), zero);
+  width = f.evaluate(box.getColumnWidthAttr().getExpr(), zero),
+  shift = f.evaluate(box.getColumnShiftAttr().getExpr(), zero);
   Value queryRows = f.scratchArray(ScratchArray::Row), owned = f.scratchArray(ScratchArray::Owned);
   auto array = [&](ScratchArray which) { return f.scratchArray(which); };
   // Rows that look at nothing have no keys: from never to 0.
@@ -53,7 +55,8 @@ void GridKeys::bind(Value valid, Value padded) {
   rows = f.select(isOneRow, f.index(1), down), columns = f.select(isOneRow, length, across);
   count = arith::MulIOp::create(f.b, rows, columns);
   f.loop(zero, padded, 1, [&](Value r) {
-    Span keys{f.toIndex(f.load(array(ScratchArray::KeyLower), {r})), f.toIndex(f.load(array(ScratchArray::KeyUpper), {r}))};
+    Span keys{f.toIndex(f.load(array(ScratchArray::KeyLower), {r})),
+              f.toIndex(f.load(array(ScratchArray::KeyUpper), {r}))};
     Value looks = f.both(f.less(r, valid), isIn(keys));
     Span ranks = ranksOf(keys);
     f.store(f.toInt32(f.select(looks, ranks.begin, never)), array(ScratchArray::Lower), {r});

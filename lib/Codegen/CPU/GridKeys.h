@@ -44,8 +44,8 @@ private:
   void copyValue(Value place, Value row);
 
   Frame &f;
-  mutable BoxOp box; // a handle
-  Value width, shift;                          // of the grid
+  mutable BoxOp box;                          // a handle
+  Value width, shift;                         // of the grid
   Value first, rows, columns, step, isOneRow; // of the rectangle; `step` rows lie between two of its rows
 };
 

@@ -34,8 +34,8 @@ struct Kernel {
 /// the residual test has set.
 enum class Mask { None, Bounds, Holes, Tests };
 
-/// Which rows are listed: they do not follow one another. Where neither are, pairs of equal distance lie on diagonals of
-/// a tile.
+/// Which rows are listed: they do not follow one another. Where neither are, pairs of equal distance lie on diagonals
+/// of a tile.
 struct ListedRows {
   bool queries, keys;
 };

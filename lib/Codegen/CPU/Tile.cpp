@@ -5,8 +5,8 @@
 // A box's bounds become, for each row, an interval of key ranks. Their extremes say where key tiles begin and end and
 // which of them are full; a tile in which no row looks at any key is skipped. This is Walk.cpp, step by step.
 
-#include "RegionOps.h"
 #include "GridKeys.h"
+#include "RegionOps.h"
 #include "RowWalk.h"
 
 using namespace mlir;

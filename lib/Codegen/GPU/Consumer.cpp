@@ -155,8 +155,7 @@ private:
     BoundBox bound;
     bound.op = box, bound.isTested = !box.getTest().empty();
     // A hole at the first keys makes rows begin behind them.
-    bound.lowerMoves =
-        box.getHoleLowerAttr() || !startsAtFirstKey(box.getSameSegment(), box.getLower().getExpr());
+    bound.lowerMoves = box.getHoleLowerAttr() || !startsAtFirstKey(box.getSameSegment(), box.getLower().getExpr());
     bound.upperMoves = upperMoves(box);
     bound.keys = p.bindKeys(box, item);
     bound.tiles = p.keyTilesOf(box, queries, bound.keys, item);

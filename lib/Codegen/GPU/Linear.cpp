@@ -280,8 +280,8 @@ void RowsWriter::storeOutput(Value firstRow, ColumnTile tile, ArrayRef<Value> su
     });
 }
 
-/// ln(x), right to the last bit or two: the exponent's part is exact, and the instruction is asked about a number near 1
-/// alone, where its error is smallest. (It is off by up to 2^-22, several bits of a logarithm of 10.)
+/// ln(x), right to the last bit or two: the exponent's part is exact, and the instruction is asked about a number near
+/// 1 alone, where its error is smallest. (It is off by up to 2^-22, several bits of a logarithm of 10.)
 static Value naturalLogarithm(LinearBlock &k, Value x) {
   Frame &f = k.f;
   ImplicitLocOpBuilder &b = f.b;
