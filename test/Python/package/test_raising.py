@@ -179,7 +179,7 @@ def unions(draw: Callable[..., Any], n: int) -> Mask:
     return functools.reduce(operator.or_, members)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.data(), st.integers(8, 40))
 def test_unions_come_back(data: st.DataObject, n: int) -> None:
     mask = data.draw(unions(n))
@@ -187,7 +187,7 @@ def test_unions_come_back(data: st.DataObject, n: int) -> None:
     assert not rest.any() and np.array_equal(read(pattern, n, n), mask)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.data(), st.integers(8, 40))
 def test_unions_in_a_window_or_segments_come_back(data: st.DataObject, n: int) -> None:
     p, k = positions(n, n)
@@ -199,7 +199,7 @@ def test_unions_in_a_window_or_segments_come_back(data: st.DataObject, n: int) -
     assert not rest.any() and np.array_equal(read(pattern, n, n), mask)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(st.data(), st.integers(3, 40))
 def test_pattern_and_rest_are_the_mask(data: st.DataObject, n: int) -> None:
     bits = np.frombuffer(data.draw(st.binary(min_size=n * n, max_size=n * n)), np.uint8).reshape(n, n)
