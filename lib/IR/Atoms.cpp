@@ -6,6 +6,7 @@
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace attn;
@@ -84,6 +85,8 @@ static LogicalResult verifyBounds(Operation *op) {
       number = constant.getInt();
     if (number && bound.minimum && *number < *bound.minimum)
       return op->emitOpError() << bound.name << " is " << *number << "; it has to be at least " << *bound.minimum;
+    if (number && (*number > maxNumber || *number < -maxNumber))
+      return op->emitOpError() << bound.name << " is " << *number << "; it has to be within 2^40";
   }
   return success();
 }
@@ -207,7 +210,16 @@ template <typename CoordinatesOp> static LogicalResult verifySizes(CoordinatesOp
   return verifyList(op, "sizes", op.getSizes(), op.getStaticSizes());
 }
 
-LogicalResult GridOp::verify() { return verifySizes(*this); }
+LogicalResult GridOp::verify() {
+  if (failed(verifySizes(*this)))
+    return failure();
+  int64_t points = 1;
+  for (int64_t size : getStaticSizes())
+    if (!ShapedType::isDynamic(size) && (llvm::MulOverflow(points, size, points) || points > maxNumber))
+      return emitOpError("has sizes whose product is above 2^40; write smaller ones");
+  return success();
+}
+
 LogicalResult StreamOp::verify() { return verifySizes(*this); }
 
 LogicalResult RasterOp::verify() {

@@ -2,7 +2,7 @@
 //
 // Proves that pure regions read inside of their arrays: from the ops that make an index follows the interval of the
 // values that it can take, and that has to lie in the extent. An operation that may leave 64 bits wraps around there,
-// so nothing is known of its result.
+// so nothing is known of its result; the numbers of a pattern must not.
 
 #include "attn/IR/Syntax.h"
 #include "mlir/IR/Matchers.h"
@@ -42,6 +42,10 @@ public:
       if (counted)
         known.try_emplace(counted, Interval{0, mostCounted});
   }
+
+  void assume(Value value, Interval interval) { known[value] = interval; }
+  /// Whether nothing is known of an op's result, or it may wrap around.
+  bool isUnknown(Operation *op) { return !compute(op); }
 
   Interval of(Value value) {
     auto [place, isNew] = known.try_emplace(value, valuesOf(value.getType()));
@@ -239,6 +243,21 @@ LogicalResult attn::verifyReads(Region &region, const CountingArguments &countin
             .Default([](Operation *) { return success(); });
     if (failed(result))
       return failure();
+  }
+  return success();
+}
+
+LogicalResult attn::verifyNumbers(Region &body) {
+  constexpr Interval small{-4096, 4096};
+  Intervals intervals(CountingArguments{});
+  for (BlockArgument argument : body.getArguments())
+    intervals.assume(argument, small);
+  for (Operation &op : body.front()) {
+    if (op.getNumResults() != 1 || !intervals.isUnknown(&op))
+      continue;
+    if (isa<arith::AddIOp, arith::SubIOp, arith::MulIOp>(op))
+      return op.emitOpError("leaves 64 bits, however small the pattern's parameters are; write smaller numbers");
+    intervals.assume(op.getResult(0), small);
   }
   return success();
 }

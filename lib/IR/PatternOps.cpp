@@ -35,7 +35,7 @@ LogicalResult PatternOp::verifyRegions() {
   auto yield = dyn_cast<YieldOp>(getBody().front().getTerminator());
   if (!yield || yield.getNumOperands() != 1 || !isa<PatternType>(yield.getOperand(0).getType()))
     return emitOpError("has to yield one !attn.pattern");
-  return success();
+  return verifyNumbers(getBody());
 }
 
 //===-- attn.yield ------------------------------------------------------------------------------------------------===//

@@ -5,6 +5,7 @@
 #include "Coordinates.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace attn;
@@ -19,10 +20,12 @@ static std::vector<Number> readSizes(Parameters &parameters, GridOp op) {
   return parameters.read(op, "size of the grid", op.getSizes(), op.getStaticSizes(), 1);
 }
 
+/// The points of axes; more than 2^40 of them hold every position, and count as 2^40.
 static int64_t productOf(ArrayRef<Number> numbers, const Pair &pair) {
   int64_t product = 1;
   for (const Number &number : numbers)
-    product *= number(pair);
+    if (llvm::MulOverflow(product, number(pair), product) || product > maxNumber)
+      return maxNumber;
   return product;
 }
 

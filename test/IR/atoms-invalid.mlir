@@ -176,3 +176,20 @@ attn.pattern @table_block(%random: !attn.blocks) {
   %pairs = attn.block_table %random block(0)
   attn.yield %pairs
 }
+
+// -----
+
+attn.pattern @large_block() {
+  // expected-error@+1 {{'attn.block_local' op block is 9223372036854775807; it has to be within 2^40}}
+  %pairs = attn.block_local 9223372036854775807
+  attn.yield %pairs
+}
+
+// -----
+
+attn.pattern @small_remainder() {
+  %c = arith.constant -1099511627777 : index
+  // expected-error@+1 {{'attn.congruent' op from is -1099511627777; it has to be within 2^40}}
+  %pairs = attn.congruent key mod(4) from(%c) to(1)
+  attn.yield %pairs
+}

@@ -106,3 +106,21 @@ attn.pattern @raster_of_streams() {
   %pairs = attn.full
   attn.yield %pairs
 }
+
+// -----
+
+attn.pattern @large_grid_size() {
+  // expected-error@+1 {{'attn.grid' op size 0 is 1099511627777; it has to be within 2^40}}
+  %row, %column = attn.grid [1099511627777]
+  %pairs = attn.full
+  attn.yield %pairs
+}
+
+// -----
+
+attn.pattern @large_grid() {
+  // expected-error@+1 {{'attn.grid' op has sizes whose product is above 2^40; write smaller ones}}
+  %frame, %row, %column = attn.grid [1048576, 1048577]
+  %pairs = attn.full
+  attn.yield %pairs
+}

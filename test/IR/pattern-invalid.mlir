@@ -237,3 +237,13 @@ func.func @computed_of_batch(%a: !attn.lengths, %b: !attn.lengths, %which: i1) {
   %prefix = attn.of_batch %numbers
   return
 }
+
+// -----
+
+attn.pattern @large_product(%size: index = 1) {
+  %c = arith.constant 4611686018427387904 : index
+  // expected-error@+1 {{'arith.muli' op leaves 64 bits, however small the pattern's parameters are; write smaller numbers}}
+  %left = arith.muli %size, %c : index
+  %pairs = attn.window left(%left)
+  attn.yield %pairs
+}

@@ -45,6 +45,9 @@ enum Extent : int64_t {
 
 namespace attn {
 
+/// The largest magnitude of a pattern's numbers, as of a call's (attn.h): sums and a product of them stay in 64 bits.
+inline constexpr int64_t maxNumber = int64_t(1) << 40;
+
 /// A bound of an atom or a coordinate: a value or a literal, or neither where it is left out.
 struct AtomBound {
   std::string name;

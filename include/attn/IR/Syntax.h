@@ -34,6 +34,9 @@ struct CountingArguments {
 };
 /// Reports the first read of an array in a pure region that may be outside of the array (Bounds.cpp).
 llvm::LogicalResult verifyReads(mlir::Region &region, const CountingArguments &counting);
+/// Reports the first sum or product in a pattern's body that leaves 64 bits however small its parameters are
+/// (Bounds.cpp): it would wrap around, and mean another pattern.
+llvm::LogicalResult verifyNumbers(mlir::Region &body);
 
 /// Shapes and types that attention and its plan share.
 llvm::LogicalResult verifyAttentionTypes(mlir::Operation *op, mlir::RankedTensorType query, mlir::RankedTensorType key,

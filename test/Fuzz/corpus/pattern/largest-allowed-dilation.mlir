@@ -1,0 +1,4 @@
+attn.pattern @p() {
+  %x = attn.window left(1099511627776) dilation(1099511627776)
+  attn.yield %x
+}
