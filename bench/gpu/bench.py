@@ -32,7 +32,7 @@ from measure import Run, Sensors  # noqa: E402
 from objects import Object  # noqa: E402
 from report import OURS, Result, environment, one_line, verdicts, write_report  # noqa: E402
 from rows import (  # noqa: E402
-    FALLBACK_ROWS, GROUPS, SEED, SPARSE_LENGTHS, Row, admitted_pairs, document_lengths)
+    BLOCK, FALLBACK_ROWS, GROUPS, SEED, SPARSE_LENGTHS, Row, admitted_pairs, document_lengths)
 from scores import SCORES  # noqa: E402
 
 SAMPLED_ROWS = 96
@@ -62,6 +62,8 @@ def flex_mods(row: Row) -> tuple[flex.Mod, flex.Mod | None]:
         "sparse_strided": lambda: flex.sparse_strided(**a),
         "sparse_fixed": lambda: flex.sparse_fixed(**a),
         "axial": lambda: flex.axial(**a),
+        "bigbird": lambda: flex.bigbird(torch.tensor(a["random"][0]).cuda(), BLOCK),
+        "neighborhood": lambda: flex.neighborhood(row.length, **a),
         "document_causal": lambda: flex.document_causal(torch.from_numpy(a["segments"]).cuda()),
     }[row.made.pattern]()
     return mask, {None: lambda: None, "alibi": lambda: flex.alibi(row.heads),
@@ -73,7 +75,8 @@ def prepare_rival(rival: str, row: Row, tensors: list[torch.Tensor]) -> tuple[Ru
     if rival != "flex":
         run, remark = sdpa.prepare(rival, *tensors, is_causal=row.made.pattern == "causal")
         return run, {"remark": remark} if remark else {}
-    prepared = flex.prepare(*tensors, *flex_mods(row))
+    block = BLOCK if row.made.pattern == "bigbird" else None
+    prepared = flex.prepare(*tensors, *flex_mods(row), block)
     return prepared.run, {"mask_ms": prepared.mask_ms, "mask_bytes": prepared.mask_bytes,
                           "compile_seconds": prepared.compile_seconds}
 
@@ -96,7 +99,7 @@ def sample_question(row: Row, tensors: list[torch.Tensor], rows: np.ndarray, bat
     heads = slice(kv_head * group, (kv_head + 1) * group)
     q, k, v = tensors
     positions, keys = rows[:, None], np.arange(row.length)[None]
-    mask = np.broadcast_to(masks.MASKS[row.made.pattern](positions, keys, **as_arrays(row.arguments)),
+    mask = np.broadcast_to(masks.MASKS[row.made.pattern](positions, keys, **mask_arguments(row.arguments)),
                            (len(rows), row.length))
     score = SCORES[row.made.score] if row.made.score else None
     count = {"heads": row.heads} if row.made.score == "alibi" else {}  # which a kernel knows by itself
@@ -107,8 +110,10 @@ def sample_question(row: Row, tensors: list[torch.Tensor], rows: np.ndarray, bat
         (lambda *x: score(*x, **count, **row.score_arguments)) if score else None, batch, heads.start)
 
 
-def as_arrays(arguments: dict[str, Any]) -> dict[str, Any]:
-    return {name: np.array(value) if isinstance(value, list) else value for name, value in arguments.items()}
+def mask_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Lists as arrays; of tables that are the same for all heads one head's."""
+    arrays = {name: np.array(value) if isinstance(value, list) else value for name, value in arguments.items()}
+    return {name: value[0] if name == "random" else value for name, value in arrays.items()}
 
 
 class Sample:

@@ -2,7 +2,8 @@
 """PyTorch's FlexAttention, compiled by torch.compile for each length, its block mask made outside of the timing.
 
 Masks are written in the form that is fastest for it: Longformer's tokens are the first ones, which it is told as a
-comparison, while the kernel is given a list.
+comparison, while the kernel is given a list. BigBird's blocks are those of its block mask and of its kernel, so that no
+pair is asked for.
 """
 
 import time
@@ -55,6 +56,24 @@ def axial(width: int) -> Mod:
     return lambda b, h, i, j: (i // width == j // width) | (i % width == j % width)
 
 
+def neighborhood(length: int, width: int, rows: int, columns: int) -> Mod:
+    def is_near(query: torch.Tensor, key: torch.Tensor, size: int, extent: int) -> torch.Tensor:
+        begin = torch.clamp(query - size // 2, 0, extent - size)
+        return (begin <= key) & (key < begin + size)
+
+    return lambda b, h, i, j: is_near(i // width, j // width, rows, -(-length // width)) & is_near(
+        i % width, j % width, columns, width)
+
+
+def bigbird(table: torch.Tensor, block: int) -> Mod:
+    """By a table [block of queries, block of keys] of who looks at whom."""
+    blocks = torch.arange(len(table), device=table.device)
+    looks = (blocks[:, None] - blocks).abs() <= 1
+    looks[[0, -1]] = looks[:, [0, -1]] = True
+    looks.scatter_(1, table.clamp(min=0).long(), True)  # block 0 is looked at anyway
+    return lambda b, h, i, j: looks[i // block, j // block]
+
+
 def document_causal(segments: torch.Tensor) -> Mod:
     return lambda b, h, i, j: (segments[i] == segments[j]) & (i >= j)
 
@@ -67,26 +86,29 @@ def softcap(cap: float) -> Mod:
     return lambda s, b, h, i, j: cap * torch.tanh(s / cap)
 
 
-def make_mask(mask: Mod, length: int) -> tuple[Any, float, int]:
+def make_mask(mask: Mod, length: int, **options: int) -> tuple[Any, float, int]:
     """The block mask, made twice: what the first time costs more is not the mask's. Milliseconds and bytes."""
-    create_block_mask(mask, None, None, length, length, device="cuda")
+    create_block_mask(mask, None, None, length, length, device="cuda", **options)
     torch.cuda.synchronize()
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
     begin = time.perf_counter()
-    block_mask = create_block_mask(mask, None, None, length, length, device="cuda")
+    block_mask = create_block_mask(mask, None, None, length, length, device="cuda", **options)
     torch.cuda.synchronize()
     return block_mask, (time.perf_counter() - begin) * 1e3, torch.cuda.max_memory_allocated() - before
 
 
-def prepare(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: Mod, score: Mod | None) -> Prepared:
-    block_mask, mask_ms, mask_bytes = make_mask(mask, q.shape[2])
+def prepare(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: Mod, score: Mod | None,
+            block: int | None = None) -> Prepared:
+    """`block`: how many rows and keys a block of the mask and of the kernel has; None: the default."""
+    block_mask, mask_ms, mask_bytes = make_mask(mask, q.shape[2], **({"BLOCK_SIZE": block} if block else {}))
+    options = {"BLOCK_M": block, "BLOCK_N": block} if block else None
     torch.cuda.empty_cache()
     torch._dynamo.reset()
     compiled = torch.compile(flex_attention, dynamic=False)
 
     def run() -> torch.Tensor:
-        return compiled(q, k, v, score_mod=score, block_mask=block_mask)
+        return compiled(q, k, v, score_mod=score, block_mask=block_mask, kernel_options=options)
 
     begin = time.perf_counter()
     run()

@@ -10,12 +10,15 @@ and do not wait.
 """
 
 import ctypes
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import abi
 import torch
+
+sys.path.append(str(Path(__file__).parents[2] / "python"))  # of the tree: nothing is installed
+from attn_mlir import abi  # noqa: E402
 
 ELEMENTS = {torch.float32: abi.CONSTANTS["ATTN_F32"], torch.bfloat16: abi.CONSTANTS["ATTN_BF16"],
             torch.float16: abi.CONSTANTS["ATTN_F16"], torch.int32: abi.CONSTANTS["ATTN_I32"]}

@@ -90,15 +90,19 @@ LINEAR = [
 # Patterns whose periods the planner makes dense, and what their stages go on from.
 PERIODIC = ["dilated_window", "sparse_strided", "sparse_strided_heads", "sparse_fixed", "sparse_fixed_heads", "axial",
             "axial_columns", "columns_beside", "summaries", "three_dilations"]
+# Those of blocks that a table lists, and of rectangles of a grid.
+BLOCKS_AND_GRIDS = ["bigbird", "neighborhood", "image_2d"]
 STAGED = [
     *(Object(pattern, 40) for pattern in ("dilated_window", "sparse_strided", "sparse_fixed", "axial")),
     *(Object(pattern, 13, element) for pattern in ("sparse_strided", "axial") for element in ("bf16", "f32")),
     *(Object(pattern, 64, "bf16", score) for pattern in ("sparse_strided", "axial", "summaries")
       for score in ("alibi", "sink", "shaw")),
+    *(Object(pattern, 40, element) for pattern in BLOCKS_AND_GRIDS for element in ("f16", "f32")),
+    *(Object(pattern, 64, "bf16", score) for pattern in ("bigbird", "neighborhood") for score in ("alibi", "sink")),
 ]
 ORDERS = [
     *(Object(pattern, head_size, element)
-      for head_size in (64, 128) for element in ELEMENTS for pattern in [*PERIODIC, "longformer"]),
+      for head_size in (64, 128) for element in ELEMENTS for pattern in [*PERIODIC, *BLOCKS_AND_GRIDS, "longformer"]),
     *STAGED,
 ]
 

@@ -50,6 +50,21 @@ def document_segments(length: int) -> np.ndarray:
     return np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
 
 
+BLOCK = 64
+
+
+@functools.cache
+def drawn_blocks(length: int, entries: int = 3) -> np.ndarray:
+    """BigBird's table: for each block of queries but the first and the last some blocks that it does not look at
+    anyway, each once; the same for all heads."""
+    random, last = np.random.default_rng(SEED), -(-length // BLOCK) - 1
+    table = np.full((last + 1, entries), -1, np.int32)
+    for row in range(1, last):
+        others = np.setdiff1d(np.arange(1, last), [row - 1, row, row + 1])
+        table[row] = random.choice(others, entries, replace=False)
+    return np.broadcast_to(table, (HEADS, *table.shape))
+
+
 # ----------------------------------------------------------------------------------------------------------------------
 # Pairs that a head admits, counted by formulas
 # ----------------------------------------------------------------------------------------------------------------------
@@ -102,10 +117,22 @@ def axial_pairs(n: int, width: int) -> int:
     return int((row + column - 1).sum())
 
 
+def bigbird_pairs(n: int, random: np.ndarray) -> int:
+    """Between blocks, of which there are at least five, all of them whole."""
+    blocks = n // BLOCK
+    ends, near = 2 * blocks + 2 * (blocks - 2), 2 * 2 + 3 * (blocks - 4)
+    return (ends + near + int((random[0] >= 0).sum())) * BLOCK**2
+
+
+def neighborhood_pairs(n: int, width: int, rows: int, columns: int) -> int:
+    """As many for each query, where the last row of the image is whole."""
+    return n * rows * columns
+
+
 PAIRS: dict[str, Callable[..., int]] = {
     "full": lambda n: n * n, "causal": causal_pairs, "sliding_window": window_pairs, "longformer": longformer_pairs,
     "document_causal": document_causal_pairs, "dilated_window": dilated_pairs, "sparse_strided": strided_pairs,
-    "sparse_fixed": fixed_pairs, "axial": axial_pairs}
+    "sparse_fixed": fixed_pairs, "axial": axial_pairs, "bigbird": bigbird_pairs, "neighborhood": neighborhood_pairs}
 
 
 def admitted_pairs(row: Row) -> int:
@@ -154,6 +181,9 @@ GROUPS: dict[str, Group] = {
     "strided-128": periodic_group("sparse_strided", 65536, 60, stride=128),
     "fixed": periodic_group("sparse_fixed", 65536, 12, stride=128, summary=8),
     "axial": periodic_group("axial", 65536, 50, width=256),
+    "bigbird": periodic_group("bigbird", 65536, 1.2, random=drawn_blocks(65536)),
+    "neighborhood-7": periodic_group("neighborhood", 16384, 4, width=128, rows=7, columns=7),
+    "neighborhood-13": periodic_group("neighborhood", 16384, 4, width=128, rows=13, columns=13),
 }
 
 # Where PTX, compiled by the driver, is timed beside the cubin.

@@ -81,7 +81,7 @@ Expected<std::unique_ptr<llvm::Module>> Compilation::translateForGpu(llvm::LLVMC
 //===-- PTX and cubins --------------------------------------------------------------------------------------------===//
 
 Expected<std::string> Compilation::compileToPtx(const KernelSource &kernel) {
-  llvm::LLVMContext llvmContext;
+  KernelContext llvmContext;
   auto module = translateForGpu(llvmContext, kernel);
   if (!module)
     return module.takeError();
@@ -129,7 +129,7 @@ Expected<GpuCode> Compilation::compileForGpu(const KernelSource &kernel) {
     code.phases.push_back({describeFunction(kernel.layout, phase, GpuVersion::Tiled),
                            describeFunction(kernel.layout, phase, GpuVersion::Strided),
                            describeFunction(kernel.layout, phase, GpuVersion::Compact), kernel.layout.compactKeys,
-                           describeRuns(kernel.layout, phase)});
+                           describeRuns(kernel.layout, phase), kernel.layout.phases[phase].grid});
   if (kernel.layout.linear)
     code.linear = hopper::describeLinear(kernel.layout);
   std::string path = findPtxas();

@@ -84,10 +84,21 @@ std::vector<CallValues> attn::bindCalls(const KernelSource &kernel, const refere
 //===-- Report ----------------------------------------------------------------------------------------------------===//
 
 static std::string nameOf(const KernelSource &kernel, const Order &order) {
-  if (order.isIdentity())
+  switch (order.kind) {
+  case OrderKind::All:
     return "all";
-  if (order.isComputed())
-    return order.kind == OrderKind::Classes ? "classes" : "remainders";
+  case OrderKind::Classes:
+    return "classes";
+  case OrderKind::Remainders:
+    return "remainders";
+  case OrderKind::Blocks:
+    return "blocks";
+  case OrderKind::Patches:
+    return "patches";
+  case OrderKind::Listed:
+  case OrderKind::SegmentSorted:
+    break;
+  }
   unsigned argument = mlir::cast<mlir::BlockArgument>(kernel.reading.tables[order.table]).getArgNumber();
   const std::string &table = kernel.layout.tensors[kernel.layout.tensorOfArgument(argument)].name;
   return (order.kind == OrderKind::Listed ? "listed(" : "sorted(") + table + ")";
@@ -128,7 +139,8 @@ static Cost costOf(const KernelSource &kernel, const Target &machine, const Phas
   cost.estimated = pairs.estimated;
   cost.flops = 2 * columns * cost.computedPairs;
   cost.bytes = elementBytes * columns * static_cast<double>(rows.size() + values.kvLength());
-  cost.predictedMs = 1e3 * std::max(cost.flops / machine.flopsPerSecond, cost.bytes / machine.bytesPerSecond);
+  double computing = cost.flops / machine.flopsPerSecond + machine.secondsPerRow * static_cast<double>(rows.size());
+  cost.predictedMs = 1e3 * std::max(computing, cost.bytes / machine.bytesPerSecond);
   return cost;
 }
 

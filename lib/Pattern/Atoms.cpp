@@ -66,7 +66,9 @@ Coordinate Coordinate::raster(ArrayRef<Coordinate> axes, ArrayRef<Expr> blocks) 
     }
     return block * points + point;
   };
-  return {place(&Coordinate::ofQuery), place(&Coordinate::ofKey), {}, {}, {}, {}};
+  Coordinate raster{place(&Coordinate::ofQuery), place(&Coordinate::ofKey), {}, {}, {}, {}};
+  raster.axes = axes.vec(), raster.blocks = blocks.vec();
+  return raster;
 }
 
 namespace {
@@ -171,7 +173,35 @@ PairSet PairSet::causal(bool topLeft) {
   return halfSpace({/*lower=*/false, Expr::row() + shift + 1, Expr::row() - shift});
 }
 
-PairSet PairSet::causal(const Coordinate &coordinate) { return window(std::nullopt, Expr(0), 1, coordinate); }
+/// The key's block along an axis lies before the query's.
+static PairSet isInBlockBefore(const Coordinate &axis, const Expr &block) {
+  auto begin = [&](const Expr &value) { return Expr::floorDiv(value, block) * block; };
+  return between(axis, std::nullopt, ValueBound{begin, [&](const Expr &k, const Steps &steps) {
+                                                  return steps.firstQuery(begin(k) + block);
+                                                }});
+}
+
+/// In a raster blocks come one after the other, and so do the points of a block; both as in a grid, where the first
+/// axis along which two points differ decides. Each case is made of bounds of axes.
+static PairSet causalOnRaster(const Coordinate &raster) {
+  std::vector<PairSet> cases, alike; // alike: the axes before agree
+  for (auto [axis, block] : llvm::zip_equal(raster.axes, raster.blocks)) {
+    alike.push_back(isInBlockBefore(axis, block));
+    cases.push_back(PairSet::intersect(alike));
+    alike.back() = PairSet::blockLocal(block, 0, 0, axis);
+  }
+  for (const Coordinate &axis : raster.axes) {
+    bool isLast = &axis == &raster.axes.back();
+    alike.push_back(PairSet::window(std::nullopt, Expr(isLast ? 0 : -1), 1, axis));
+    cases.push_back(PairSet::intersect(alike));
+    alike.back() = PairSet::window(Expr(0), Expr(0), 1, axis);
+  }
+  return PairSet::unite(cases);
+}
+
+PairSet PairSet::causal(const Coordinate &coordinate) {
+  return coordinate.axes.empty() ? window(std::nullopt, Expr(0), 1, coordinate) : causalOnRaster(coordinate);
+}
 
 PairSet PairSet::blockLocal(const Expr &block, const Expr &before, const Expr &after, const Coordinate &coordinate) {
   auto begin = [&](const Expr &value) { return Expr::floorDiv(value, block) * block; };

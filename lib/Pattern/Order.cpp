@@ -3,6 +3,7 @@
 // The closed forms of orders.
 
 #include "attn/Pattern/Order.h"
+#include "llvm/ADT/STLExtras.h"
 
 using namespace attn;
 
@@ -58,6 +59,44 @@ Expr Order::blockCount() const { return Expr::floorDiv(rowsOf(side) + shift - 1,
 
 Expr Order::firstRowOfBlock(const Expr &number) const {
   return Expr::max({0, Expr::min({number * modulus - shift, rowsOf(side)})});
+}
+
+/// A multiple of the size, less the shift.
+bool Order::isLimitOfBlocks(const Expr &limit) const {
+  Expr multiple = limit + shift;
+  std::optional<int64_t> size = modulus.asConstant();
+  auto isMultiple = [&](int64_t number) { return size ? number % *size == 0 : number == 0; };
+  return isMultiple(multiple.constantSummand()) && llvm::all_of(multiple.summands(), [&](const Expr::Summand &summand) {
+           return isMultiple(summand.factor) || Expr::ofSummand(summand) == modulus * summand.factor ||
+                  (summand.term->kind == Expr::TermKind::Product &&
+                   llvm::is_contained(summand.term->operands, modulus));
+         });
+}
+
+/// The value of which a term says whether it is positive, if it does that.
+static std::optional<Expr> asPositive(const std::shared_ptr<const Expr::Term> &term) {
+  if (term->kind != Expr::TermKind::Min)
+    return std::nullopt;
+  for (const Expr &operand : term->operands)
+    for (const Expr::Summand &inner : operand.summands())
+      for (const Expr &value : inner.term->operands)
+        if (Expr::isPositive(value) == Expr::ofSummand({1, term}))
+          return value;
+  return std::nullopt;
+}
+
+bool Order::isSameInBlock(const Expr &expr) const {
+  return llvm::all_of(expr.summands(), [&](const Expr::Summand &summand) {
+    const Expr::Term &term = *summand.term;
+    if (term.kind == Expr::TermKind::FloorDiv && term.operands[1] == modulus && term.operands[0] == Expr::row() + shift)
+      return true;
+    // 1 from some row on, 0 before it.
+    if (std::optional<Expr> value = asPositive(summand.term))
+      if (Expr from = Expr::row() + 1 - *value; !from.dependsOnRow() && isLimitOfBlocks(from))
+        return true;
+    return term.kind != Expr::TermKind::Row &&
+           llvm::all_of(term.operands, [&](const Expr &operand) { return isSameInBlock(operand); });
+  });
 }
 
 //===-- Patches ---------------------------------------------------------------------------------------------------===//

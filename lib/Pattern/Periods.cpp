@@ -72,6 +72,40 @@ std::optional<Columns> attn::columnsOf(const Relation &relation) {
                  relation.upper ? *relation.upper - key->rest : key->modulus};
 }
 
+/// An expression of the query's column alone, with the column in place of the row.
+static std::optional<Expr> ofColumn(const Expr &expr, const Expr &width) {
+  Expr result = expr.constantSummand();
+  for (const Expr::Summand &summand : expr.summands()) {
+    const Expr::Term &term = *summand.term;
+    bool isColumn = term.kind == Expr::TermKind::Mod && term.operands[1] == width &&
+                    !(term.operands[0] - Expr::row()).dependsOnRow();
+    std::vector<Expr> operands;
+    for (const Expr &operand : isColumn ? std::vector<Expr>() : term.operands)
+      if (std::optional<Expr> inner = ofColumn(operand, width))
+        operands.push_back(*inner);
+      else
+        return std::nullopt;
+    bool isExtremum = term.kind == Expr::TermKind::Min || term.kind == Expr::TermKind::Max;
+    if (isColumn)
+      result = result + Expr::row() * summand.factor;
+    else if (isExtremum)
+      result = result + (term.kind == Expr::TermKind::Min ? Expr::min(operands) : Expr::max(operands)) * summand.factor;
+    else if (!Expr::ofSummand(summand).dependsOnRow())
+      result = result + Expr::ofSummand(summand);
+    else
+      return std::nullopt;
+  }
+  return result;
+}
+
+/// As many as one query looks at, and by how many columns the last one's end lies behind the first one's.
+Expr Columns::span(int64_t queryColumns) const {
+  std::optional<Expr> end = ofColumn(upper, width);
+  std::optional<int64_t> rise = end ? end->rise(queryColumns - 1) : std::nullopt;
+  Expr own = upper - lower;
+  return rise && !own.dependsOnRow() ? Expr::min({width, own + *rise}) : width;
+}
+
 //===-- Remainders ------------------------------------------------------------------------------------------------===//
 
 /// from <= remainder < below, where every remainder keeps a bound that is absent.

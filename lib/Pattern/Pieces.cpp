@@ -135,7 +135,7 @@ namespace {
 
 class Expansion {
 public:
-  explicit Expansion(unsigned limit) : limit(limit) {}
+  Expansion(unsigned limit, FewColumns few) : limit(limit), few(few) {}
 
   /// Adds the pieces of: every set of `pending`, every leaf of `fixed`, and every one of `holes`.
   void expand(std::vector<PairSet> pending, Piece fixed, std::vector<PairSet> holes) {
@@ -160,8 +160,8 @@ public:
 
 private:
   /// Leaves that stand for a union of simpler ones.
-  static PairSet normalize(const PairSet &set) {
-    if (set.kind() == Kind::Relation)
+  PairSet normalize(const PairSet &set) const {
+    if (set.kind() == Kind::Relation && few == FewColumns::AsClasses)
       return splitIntoClasses(set.related()).value_or(set);
     if (isOutside(set))
       return Outside::of(set).set();
@@ -231,12 +231,13 @@ private:
   }
 
   unsigned limit;
+  FewColumns few;
 };
 
 } // namespace
 
-std::optional<std::vector<Piece>> attn::takeApart(const PairSet &set, unsigned limit) {
-  Expansion expansion(limit);
+std::optional<std::vector<Piece>> attn::takeApart(const PairSet &set, unsigned limit, FewColumns few) {
+  Expansion expansion(limit, few);
   expansion.expand({set}, {}, {});
   if (expansion.pieces.size() > limit)
     return std::nullopt;

@@ -19,8 +19,11 @@ struct Piece {
   bool add(const PairSet &leaf);
 };
 
+/// What becomes of a relation that admits a few columns of a grid: a piece for each, which is a class, or one piece.
+enum class FewColumns : uint8_t { AsClasses, Together };
+
 /// Nothing if the set falls into more than `limit` pieces.
-std::optional<std::vector<Piece>> takeApart(const PairSet &set, unsigned limit);
+std::optional<std::vector<Piece>> takeApart(const PairSet &set, unsigned limit, FewColumns few = FewColumns::AsClasses);
 
 /// Whether a leaf holds for a head and batch, or does not, whatever the pair is.
 bool isCondition(const PairSet &leaf);

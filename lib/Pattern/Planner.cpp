@@ -36,10 +36,19 @@ struct Group {
 
 bool listsKeys(const PairSet &leaf) { return leaf.kind() == Kind::Listed && leaf.side() == Side::Keys; }
 
+/// The pairs that a call multiplies, from a part of its query tiles.
+int64_t estimatePairs(const Plan &plan, const CallValues &values) {
+  constexpr int64_t sample = 16;
+  int64_t pairs = 0;
+  for (const PairCounts &counts : countPairs(plan, values, /*testLimit=*/1, sample))
+    pairs += counts.computed;
+  return pairs;
+}
+
 class Planner {
 public:
-  Planner(const PairSet &pattern, const Target &target, const PlanHints &hints)
-      : pattern(pattern), target(target), hints(hints) {
+  Planner(const PairSet &pattern, const Target &target, const PlanHints &hints, FewColumns few)
+      : pattern(pattern), target(target), hints(hints), few(few) {
     plan.tile = target.tile;
     plan.orders = {Order::all(Side::Queries), Order::all(Side::Keys)};
   }
@@ -63,7 +72,7 @@ public:
     unsigned first = plan.phases.size();
     addPhases(0, owned, rest);
     chooseTiles(first);
-    shapePatches();
+    shapePatches(plan);
     return std::move(plan);
   }
 
@@ -82,7 +91,7 @@ private:
   }
 
   /// A patch is a tile, as square as it can be.
-  void shapePatches() {
+  static void shapePatches(Plan &plan) {
     for (Order &order : plan.orders) {
       if (order.kind != OrderKind::Patches)
         continue;
@@ -116,21 +125,25 @@ private:
     return sets;
   }
 
-  /// Whether the keys of a row are few, however long the sequence is, or rows come class by class, which are short.
+  /// Whether the keys of a row are few, however long the sequence is, or rows come class by class or block by block,
+  /// which are short.
   bool isLocal(const Phase &phase) const {
-    return plan.orders[phase.queries].kind == OrderKind::Classes || llvm::all_of(phase.boxes, [&](const Box &box) {
+    OrderKind queries = plan.orders[phase.queries].kind;
+    bool isShort = queries == OrderKind::Classes || queries == OrderKind::Blocks;
+    return isShort || llvm::all_of(phase.boxes, [&](const Box &box) {
              bool moves = box.bounds.lower.dependsOnRow() && box.bounds.upper.dependsOnRow();
              OrderKind keys = plan.orders[box.keys].kind;
              return moves || box.sameSegment || keys == OrderKind::Listed || keys == OrderKind::Remainders;
            });
   }
 
-  /// The tile in which a typical call takes least time. A part of its query tiles shows that.
+  /// The tile in which a typical call takes least time. A part of its query tiles shows that. On grids most pairs are
+  /// masked, which takes as long in any tile.
   TileShape bestLocalTile() const {
-    constexpr int64_t sampled = 16;
     bool isTested = llvm::any_of(plan.phases, [](const Phase &phase) {
       return llvm::any_of(phase.boxes, [](const Box &box) { return box.test.has_value(); });
     });
+    bool isOnGrid = llvm::any_of(plan.orders, [](const Order &order) { return order.kind == OrderKind::Patches; });
     const LocalTile *best = &target.locals.front();
     if (!hints.typical || isTested || target.locals.size() == 1)
       return best->shape;
@@ -138,9 +151,9 @@ private:
     for (const LocalTile &tile : target.locals) {
       Plan candidate = plan;
       candidate.tile = tile.shape;
-      double time = 0;
-      for (const PairCounts &pairs : countPairs(candidate, *hints.typical, /*testLimit=*/1, sampled))
-        time += tile.pairTime * static_cast<double>(pairs.computed);
+      shapePatches(candidate);
+      double pairTime = isOnGrid ? 1 : tile.pairTime;
+      double time = pairTime * static_cast<double>(estimatePairs(candidate, *hints.typical));
       if (time < least)
         least = time, best = &tile;
     }
@@ -165,7 +178,7 @@ private:
   /// The phases over the rows of one order; those of all rows may be put into other orders.
   void addPhases(unsigned queries, llvm::ArrayRef<unsigned> owned, const PairSet &set) {
     std::vector<Group> groups;
-    if (auto pieces = takeApart(set, mostPieces))
+    if (auto pieces = takeApart(set, mostPieces, few))
       groups = groupByOrder(std::move(*pieces), /*mayChoose=*/queries == 0);
     bool isTooMuch = groups.empty() || groups.size() > target.maxPhases ||
                      llvm::any_of(groups, [&](const Group &group) { return group.pieces.size() > target.maxBoxes; });
@@ -208,7 +221,7 @@ private:
   }
 
   std::optional<Columns> columnsOf(const PairSet &leaf) const {
-    if (!target.walksGrids || leaf.kind() != Kind::Relation)
+    if (leaf.kind() != Kind::Relation)
       return std::nullopt;
     std::optional<Columns> columns = attn::columnsOf(leaf.related());
     bool isKnown = columns && !columns->width.anySymbol([&](unsigned symbol) { return isRead(symbol); });
@@ -277,8 +290,7 @@ private:
   }
 
   bool isWalked(const PairSet &leaf) const {
-    return target.walksBlocks && leaf.kind() == Kind::BlockTable &&
-           !leaf.block().anySymbol([&](unsigned symbol) { return isRead(symbol); });
+    return leaf.kind() == Kind::BlockTable && !leaf.block().anySymbol([&](unsigned symbol) { return isRead(symbol); });
   }
 
   /// Whether a number stands in the call's memory, or differs by head.
@@ -361,13 +373,19 @@ private:
     llvm::erase_if(rest, [&](const PairSet &leaf) { return leaf == PairSet::sameSegment(segments); });
   }
 
+  /// Bounds of the columns of one grid hold together.
   void putIntoColumns(Box &box, std::vector<PairSet> &rest, const Expr &width) {
-    auto leaf = llvm::find_if(rest, [&](const PairSet &l) {
-      std::optional<Columns> columns = columnsOf(l);
-      return columns && columns->width == width;
+    llvm::erase_if(rest, [&](const PairSet &leaf) {
+      std::optional<Columns> columns = columnsOf(leaf);
+      if (!columns || columns->width != width || (box.columns && box.columns->shift != columns->shift))
+        return false;
+      if (box.columns) {
+        columns->lower = Expr::max({box.columns->lower, columns->lower});
+        columns->upper = Expr::min({box.columns->upper, columns->upper});
+      }
+      box.columns = columns;
+      return true;
     });
-    box.columns = columnsOf(*leaf);
-    rest.erase(leaf);
   }
 
   bool putIntoBlocks(Box &box, std::vector<PairSet> &rest, const Expr &size) {
@@ -424,13 +442,30 @@ private:
   const PairSet &pattern;
   const Target &target;
   const PlanHints &hints;
+  FewColumns few;
   Plan plan;
 };
+
+/// Whether a few columns are worth a class each depends on how many rows of the grid a query looks at: in a class these
+/// are consecutive, in a patch the columns are.
+bool hasFewColumns(const PairSet &pattern) {
+  bool has = false;
+  pattern.forEachLeaf([&](const PairSet &leaf) {
+    if (leaf.kind() == Kind::Relation && splitIntoClasses(leaf.related()))
+      has |= columnsOf(leaf.related()).has_value();
+  });
+  return has;
+}
 
 } // namespace
 
 Plan attn::planPattern(const PairSet &pattern, const Target &target, const PlanHints &hints) {
-  return Planner(pattern, target, hints).run();
+  Plan plan = Planner(pattern, target, hints, FewColumns::AsClasses).run();
+  if (!hints.typical || !hasFewColumns(pattern))
+    return plan;
+  Plan together = Planner(pattern, target, hints, FewColumns::Together).run();
+  bool isBetter = estimatePairs(together, *hints.typical) < estimatePairs(plan, *hints.typical);
+  return isBetter ? together : plan;
 }
 
 //===-- Plans -----------------------------------------------------------------------------------------------------===//

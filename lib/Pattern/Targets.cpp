@@ -11,7 +11,8 @@ Target Target::cpu() {
   Target target;
   target.name = "cpu";
   target.tile = {/*rows=*/64, /*keys=*/64, /*groupRows=*/8, /*granule=*/32};
-  target.flopsPerSecond = 200e9;
+  target.flopsPerSecond = 245e9;
+  target.secondsPerRow = 45e-9;
   target.bytesPerSecond = 12e9;
   return target;
 }
@@ -32,10 +33,10 @@ Target Target::sm90a(int64_t headSize, int64_t valueHeadSize, bool hasScore) {
   else
     target.locals = {{tileOf(64, columns <= 192 ? 64 : 48), 1}};
   target.compactKeys = columns <= 64 ? 3072 : 0; // measured: docs/performance.md
-  target.flopsPerSecond = 600e12;
+  target.flopsPerSecond = columns <= 64 ? 560e12 : 700e12;
+  target.secondsPerRow = 0.1e-9;
   target.bytesPerSecond = 4.2e12;
   target.readsModuli = false; // tensor maps of classes are made before the call's memory is read
-  target.walksBlocks = target.walksGrids = false;
   return target;
 }
 
@@ -47,9 +48,9 @@ Target Target::sm90aF32(int64_t headSize, int64_t valueHeadSize) {
   target.name = "sm_90a";
   target.tile = {/*rows=*/64, keys, /*groupRows=*/64, /*granule=*/keys, /*anchored=*/true};
   target.flopsPerSecond = 30e12;
+  target.secondsPerRow = 0.1e-9;
   target.bytesPerSecond = 4.2e12;
   target.readsModuli = false; // tensor maps of classes are made before the call's memory is read
-  target.walksBlocks = target.walksGrids = false;
   return target;
 }
 

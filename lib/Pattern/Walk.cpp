@@ -205,18 +205,21 @@ public:
     }
     if (box.test)
       test.emplace(*box.test, values);
+    for (const Box &other : phase.boxes)
+      if (other.columns)
+        span = std::max(span, valueAt(other.columns->span(plan.orders[phase.queries].patchColumns), 0));
   }
 
   /// Turns to a tile of queries. Of a box between columns, key ranks are those of the rectangle that the tile looks at,
-  /// or of all rows from the first to the last, whichever are fewer. Rows that the phase does not write count if
-  /// `isForAll`.
-  void turnTo(int64_t queryBegin, int64_t queryEnd, bool isForAll) const {
+  /// or of all rows from the first to the last, whichever are fewer. Anchored tiles are boxes of the rectangle, as wide
+  /// as it is expected to be, and rows count that the phase does not write.
+  void turnTo(int64_t queryBegin, int64_t queryEnd, const TileShape &shape) const {
     if (!box.columns)
       return;
     int64_t width = valueAt(box.columns->width, 0), shift = valueAt(box.columns->shift, 0);
     int64_t first = Interval::never, last = 0, left = width, right = 0;
     for (int64_t rank = queryBegin; rank < queryEnd; ++rank) {
-      if (queries.row(rank) < 0 || (!owned[rank] && !isForAll))
+      if (queries.row(rank) < 0 || (!owned[rank] && !shape.anchored))
         continue;
       auto [begin, end] = gridRows(queries.row(rank));
       auto [columnBegin, columnEnd] = gridColumns(queries.row(rank));
@@ -225,18 +228,21 @@ public:
       first = std::min(first, begin), last = std::max(last, end);
       left = std::min(left, columnBegin), right = std::max(right, columnEnd);
     }
-    grid = {0, 0, 1, 1};
+    grid = KeyGrid::whole(0, 0, 1, 1);
     if (first >= last)
       return;
     int64_t top = llvm::divideFloorSigned(first + shift, width);
     int64_t rows = llvm::divideFloorSigned(last + shift - 1, width) + 1 - top;
-    if (rows <= (last - first) / (right - left))
-      grid = {top * width + left - shift, rows, right - left, width};
+    int64_t corner = top * width + left - shift, boxColumns = std::clamp<int64_t>(span, 1, std::min(width, shape.keys));
+    if (shape.anchored)
+      grid = {corner, rows, right - left, width, shape.keys / boxColumns, boxColumns, shape.keys};
+    else if (rows <= (last - first) / (right - left))
+      grid = KeyGrid::whole(corner, rows, right - left, width);
     else
-      grid = {first, 1, last - first, last - first};
+      grid = KeyGrid::whole(first, 1, last - first, last - first);
   }
 
-  int64_t keyCount() const { return box.columns ? grid.rows * grid.columns : keys.size(); }
+  int64_t keyCount() const { return box.columns ? grid.size() : keys.size(); }
   int64_t keyRow(int64_t rank) const { return box.columns ? grid.row(rank) : keys.row(rank); }
   std::optional<KeyGrid> keyGrid() const { return box.columns ? std::optional<KeyGrid>(grid) : std::nullopt; }
 
@@ -298,8 +304,9 @@ public:
   std::vector<bool> owned; // by query rank: the phase writes this row
 
 private:
-  mutable std::optional<BoundSet> test; // remembers the query row that it was asked about last
-  mutable KeyGrid grid{0, 0, 1, 1};     // of the tile at hand
+  mutable std::optional<BoundSet> test;              // remembers the query row that it was asked about last
+  mutable KeyGrid grid = KeyGrid::whole(0, 0, 1, 1); // of the tile at hand
+  int64_t span = 0;                                  // of columns, of the phase's boxes
 
   using Ranks = std::pair<int64_t, int64_t>;
   static constexpr Ranks noRanks{0, 0};
@@ -319,6 +326,8 @@ private:
     auto [left, right] = gridColumns(row);
     if (begin >= end || left >= right)
       return Interval();
+    if (grid.boxRows != grid.rows || grid.boxColumns != grid.columns) // ranks rise box by box, not row by row
+      return Interval(0, grid.size());
     auto rowOfGrid = [&](int64_t key) {
       return llvm::divideFloorSigned(key + valueAt(box.columns->shift, 0), grid.width) -
              llvm::divideFloorSigned(grid.first + valueAt(box.columns->shift, 0), grid.width);
@@ -413,7 +422,7 @@ std::vector<std::pair<int64_t, int64_t>> queryTiles(const BoundOrder &queries, c
 std::vector<Interval> tileIntervals(const BoundBox &bound, int64_t begin, int64_t end, const TileShape &shape,
                                     Hull &hull) {
   std::vector<Interval> intervals;
-  bound.turnTo(begin, end, shape.anchored);
+  bound.turnTo(begin, end, shape);
   for (int64_t rank = begin; rank < end; ++rank) {
     intervals.push_back(bound.owned[rank] ? bound.keysOf(rank) : Interval());
     if (bound.owned[rank] || shape.anchored)

@@ -115,12 +115,22 @@ typedef struct attn_gpu_runs {
   const int64_t *modulus, *first, *width;
 } attn_gpu_runs;
 
+/* Of a phase over patches: rows are points of a grid `width` wide, keys those of positions, `shift` further on. A patch
+ * of queries is `patch_columns` wide, and a box of keys `span`, or as wide as the grid or a tile of keys can be. All
+ * but the last are programs. The tiled version wants whole rows of the grid: a call whose sequence or whose keys begin
+ * or end inside of one takes the strided one. */
+typedef struct attn_gpu_grid {
+  const int64_t *width, *shift, *span;
+  int64_t patch_columns;
+} attn_gpu_grid;
+
 typedef struct attn_gpu_phase {
   attn_gpu_function tiled;
   attn_gpu_function strided;
   attn_gpu_function compact; /* as tiled, with smaller tiles: for at most compact_keys keys */
   int64_t compact_keys;
   const attn_gpu_runs *runs; /* NULL where no keys are read run by run */
+  const attn_gpu_grid *grid; /* NULL where queries do not come in patches */
 } attn_gpu_phase;
 
 /* The launches of linear attention, in x alone. A block's `tile_rows` are rows of a state, entries of one, query rows.

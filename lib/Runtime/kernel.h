@@ -96,7 +96,7 @@ typedef struct attn_order {
   int32_t rows_view;    /* int32 [batch, 1, 1, capacity]: the order itself */
   int32_t flags_view;   /* int32 [batch, 1, 1, rows of its side]: 1 where the row is in the order */
   int32_t count_symbol; /* how many ranks it has in this batch, unless it is computed; every order has this symbol */
-  int32_t key_view;     /* packed keys of this order, see attn_cpu_code.panel_keys; -1 for a query order */
+  int32_t key_view;     /* packed keys of this order, see attn_version; -1 for a query order */
   int32_t value_view;
   int32_t of_head; /* 1: query heads differ in it, and keys are packed for each of them, not for each key head */
   int32_t reserved;
@@ -140,12 +140,32 @@ typedef void (*attn_pack_fn)(const attn_view *views, const int64_t *symbols, int
 typedef void (*attn_tile_fn)(const attn_view *views, const int64_t *symbols, int64_t batch, int64_t head, int64_t tile,
                              void *scratch);
 
+/* Calls with few queries, as in decoding, pack nothing: keys are read where they lie. They are cut into parts of
+ * ATTN_PART_KEYS ranks, whatever order they are in and however many workers there are, so that results do not depend on
+ * these. One function per phase computes a tile's states for one part, another puts the parts together. */
+enum { ATTN_FEW_ROWS = 4, ATTN_PART_KEYS = 512 };
+
+/* Computes the states of a tile of ATTN_FEW_ROWS rows for part `part`. */
+typedef void (*attn_part_fn)(const attn_view *views, const int64_t *symbols, int64_t batch, int64_t head, int64_t tile,
+                             void *scratch, int64_t part, float *states);
+/* Merges `parts` states that lie one behind the other, and writes the tile's rows. */
+typedef void (*attn_merge_fn)(const attn_view *views, const int64_t *symbols, int64_t batch, int64_t head, int64_t tile,
+                              void *scratch, int64_t parts, const float *states);
+
+/* The kernel as it is written for one instruction set. Packed keys and values consist of *units* of four bytes: what
+ * one lane of a product takes at a time, a float or two numbers of 16 bits. */
 typedef struct attn_version {
   int32_t isa;
-  int32_t reserved;
+  int32_t value_keys;        /* keys that share a unit of packed values: 1, or 2 where products take pairs of them */
   int64_t scratch_bytes;     /* for each worker */
   const attn_pack_fn *packs; /* [order_count], NULL for query orders */
   const attn_tile_fn *tiles; /* [phase_count] */
+  int64_t panel_stride; /* in units: K is packed [panels][panel_stride] with [units of a key][panel_keys] in a panel,
+                           and a little more, so that panels do not alias */
+  int64_t value_stride; /* in units: V is packed [keys / value_keys][value_stride], zero beyond value_head_size */
+  const attn_part_fn *parts;   /* [phase_count]; NULL where such calls take tiles, too */
+  const attn_merge_fn *merges; /* [phase_count] */
+  int64_t part_floats;         /* of the states of a tile for one part */
 } attn_version;
 
 typedef struct attn_phase {
@@ -159,11 +179,9 @@ typedef struct attn_phase {
 /* How a kernel runs on the CPU. */
 typedef struct attn_cpu_code {
   int32_t version_count;
-  int32_t panel_keys;   /* keys of a panel: K is packed [panels][panel_stride] with [column][panel_keys] in a panel */
-  int64_t panel_stride; /* in elements; a little more than head_size * panel_keys, so that panels do not alias */
-  int64_t value_stride; /* in elements: V is packed [keys][value_stride], zero beyond value_head_size */
-  int32_t key_granule;  /* the number of packed keys is rounded up to this; keys past the order's count are zeros */
-  int32_t pack_keys;    /* keys a pack item handles; a multiple of key_granule */
+  int32_t panel_keys;  /* keys of a panel of packed keys */
+  int32_t key_granule; /* the number of packed keys is rounded up to this; keys past the order's count are zeros */
+  int32_t pack_keys;   /* keys a pack item handles; a multiple of key_granule */
   const attn_version *versions; /* best first */
 } attn_cpu_code;
 
@@ -227,8 +245,8 @@ typedef struct attn_kernel {
 } attn_kernel;
 
 /* The entry points of a CPU kernel; the emitted NAME, NAME_workspace_bytes, NAME_isa and NAME_requirement pass their
- * constant. Packed views are float32 [batch, kv_heads, panels, panel_stride] and [batch, kv_heads, keys, value_stride],
- * both rounded up and held in the workspace at multiples of 64 bytes. */
+ * constant. Packed views are units [batch, kv_heads, panels, panel_stride] and [batch, kv_heads, keys / value_keys,
+ * value_stride], both rounded up and held in the workspace at multiples of 64 bytes. */
 int attn_cpu_run(const attn_kernel *kernel, const attn_call *call);
 size_t attn_cpu_workspace_bytes(const attn_kernel *kernel, const attn_call *call); /* 0 for a call that is wrong */
 int attn_cpu_isa(const attn_kernel *kernel, const attn_call *call);                /* 0 where no version runs */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
  * Encodes tensor maps. Their axes are {columns, rows, heads, batch}, {columns, rows of a class, classes, heads, batch}
- * or {columns, rows of a run, runs, heads, batch}; a box is as many columns as a 128-byte swizzle is wide, by the rows
- * of a tile. What is past the end is read as zeros and not written: so classes of different lengths take different
- * maps, and runs are whole.
+ * or {columns, rows of a run, runs, heads, batch} or {columns, columns of a grid, rows of the grid, heads, batch}; a
+ * box is as many columns as a 128-byte swizzle is wide, by the rows of a tile. What is past the end is read as zeros
+ * and not written: so classes of different lengths take different maps, and runs and rows of a grid are whole.
  */
 #include "maps.h"
 #include "program.h"
@@ -29,6 +29,7 @@ static element_type element_type_of(const attn_problem *p) {
 /*===---- Classes -----------------------------------------------------------------------------------------------===*/
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
 
 attn_classes attn_classes_of(const attn_problem *p, int32_t phase) {
   int64_t modulus = attn_evaluate(p, attn_queries_of(p, phase)->modulus, 0, 0);
@@ -80,6 +81,12 @@ static int add_runs(view *v, const attn_problem *p, const attn_tensor *tensor, c
   add_axis(v, width, stride, width);
   add_axis(v, count, multiple_of(stride, modulus), box / width);
   return 1;
+}
+
+/* The points of a grid; a box takes those of a patch, or as many of `columns` columns as a tile has rows. */
+static void add_points(view *v, const attn_tensor *tensor, int64_t width, int64_t columns, int64_t box) {
+  add_axis(v, width, tensor->strides[2], columns);
+  add_axis(v, tensor->shape[2] / width, multiple_of(tensor->strides[2], width), box / columns);
 }
 
 /* The stride of an axis in bytes, or 0 where a map cannot hold it. An axis of one entry takes no steps: any will do. */
@@ -172,6 +179,25 @@ static int encode_runs(const attn_problem *p, const attn_driver *driver, const a
   return is_right;
 }
 
+/* 0 where rows of the grid are not whole, or do not begin where the sequence does. */
+static int encode_grid(const attn_problem *p, const attn_driver *driver, const attn_gpu_function *function,
+                       const attn_gpu_grid *grid, attn_tensor_map *maps) {
+  int64_t width = attn_evaluate(p, grid->width, 0, 0), span = attn_evaluate(p, grid->span, 0, 0);
+  int is_right = width > 0 && attn_evaluate(p, grid->shift, 0, 0) % width == 0;
+  for (int32_t i = 0; i < ATTN_GPU_MAPS && is_right; ++i) {
+    const attn_tensor *tensor = &p->call->tensors[i];
+    int is_key = i == ATTN_KEY || i == ATTN_VALUE;
+    int64_t columns = is_key ? greatest(1, least(span, least(width, function->tile_keys))) : grid->patch_columns;
+    view v = begin_view(p, i);
+    is_right = tensor->shape[2] % width == 0;
+    if (is_right) {
+      add_points(&v, tensor, width, columns, rows_of_box(function, i));
+      is_right = finish(p, driver, tensor, &v, &maps[i]);
+    }
+  }
+  return is_right;
+}
+
 int32_t attn_map_count(const attn_problem *p, int32_t phase) {
   int has_runs = p->kernel->gpu->phases[phase].runs != NULL;
   return attn_is_by_class(p, phase) ? 2 * ATTN_GPU_MAPS : has_runs ? ATTN_GPU_MAPS + 2 : ATTN_GPU_MAPS;
@@ -185,8 +211,11 @@ static int has_whole_granules(const attn_problem *p) {
 int attn_encode_maps(const attn_problem *p, const attn_driver *driver, int32_t phase, const attn_gpu_function *function,
                      attn_tensor_map maps[ATTN_GPU_MAX_MAPS]) {
   const attn_gpu_runs *runs = p->kernel->gpu->phases[phase].runs;
+  const attn_gpu_grid *grid = p->kernel->gpu->phases[phase].grid;
   if (!has_whole_granules(p))
     return 0;
+  if (grid)
+    return encode_grid(p, driver, function, grid, maps);
   if (attn_is_by_class(p, phase)) {
     int64_t modulus = attn_classes_of(p, phase).modulus;
     return encode_classes(p, driver, function, modulus, /*is_long=*/1, maps) &&

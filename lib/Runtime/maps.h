@@ -2,7 +2,7 @@
  *
  * Tensor maps of query, key, value and output: how the GPU's copy engine finds a tile of rows. A phase over classes has
  * two of each: every class is a strided view, and some are longer by one row. Keys by remainders have their own: runs
- * of rows lie as far apart as the modulus says.
+ * of rows lie as far apart as the modulus says. In a phase over patches rows are points of a grid.
  */
 #ifndef ATTN_LIB_RUNTIME_MAPS_H
 #define ATTN_LIB_RUNTIME_MAPS_H

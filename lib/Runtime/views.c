@@ -60,7 +60,8 @@ int64_t attn_tiles_of(const attn_problem *p, int32_t phase, int32_t tile_rows) {
   if (order->kind != ATTN_ORDER_BLOCKS || rows == 0)
     return attn_ceil_div(rows, tile_rows);
   int64_t size = attn_evaluate(p, order->modulus, 0, 0), offset = attn_side_of(p, order->side).offset;
-  return (floor_div(offset + rows - 1, size) - floor_div(offset, size) + 1) * attn_ceil_div(size, tile_rows);
+  return (floor_div(offset + rows - 1, size) - floor_div(offset, size) + 1) *
+         attn_ceil_div(least(size, rows), tile_rows);
 }
 
 /*===---- Views -------------------------------------------------------------------------------------------------===*/

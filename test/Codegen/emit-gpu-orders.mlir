@@ -10,6 +10,10 @@
 // RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=RUNS
 // RUN: attn-opt %s --attn-specialize="kernel=summaries element=bf16" \
 // RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=COPIES
+// RUN: attn-opt %s --attn-specialize="kernel=drawn element=bf16" \
+// RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=BLOCKS
+// RUN: attn-opt %s --attn-specialize="kernel=image element=bf16" \
+// RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=GRID
 
 // Tensor maps of the longer classes, then those of the others; rows of a class have two coordinates. All rows come and
 // go through maps.
@@ -113,5 +117,68 @@ attn.pattern @summaries(%stride: index = 16) {
   %rows = attn.congruent query mod(%stride)
   %columns = attn.congruent key mod(%stride)
   %pairs = attn.union %near, %rows, %columns
+  attn.yield %pairs
+}
+
+// Both roles run over the entries of the block's list: what is negative or stands in it before is no block. Nothing is
+// asked pair by pair. A tile that ends inside of the next block is stored row by row.
+// BLOCKS: llvm.func @drawn_phase0_tiled(
+// BLOCKS: producer(
+// BLOCKS: scf.for %[[SLOT:.*]] = %{{.*}} to %[[ENTRIES:.*]] step
+// BLOCKS: %[[ENTRY:.*]] = llvm.load %{{.*}} : !llvm.ptr<1> -> i32
+// BLOCKS: %[[IS_BLOCK:.*]] = arith.cmpi sge, %[[ENTRY]], %{{.*}} : i32
+// BLOCKS: scf.for %{{.*}} = %{{.*}} to %[[SLOT]] step %{{.*}} iter_args(%[[IS_NEW:.*]] = %[[IS_BLOCK]]) -> (i1)
+// BLOCKS: %[[BEFORE:.*]] = llvm.load %{{.*}} : !llvm.ptr<1> -> i32
+// BLOCKS: %[[DIFFERS:.*]] = arith.cmpi ne, %[[BEFORE]], %[[ENTRY]] : i32
+// BLOCKS: arith.andi %[[IS_NEW]], %[[DIFFERS]] : i1
+// BLOCKS: attn_tile.fill
+// BLOCKS: } consumer(
+// BLOCKS: scf.for
+// BLOCKS: llvm.load %{{.*}} : !llvm.ptr<1> -> i32
+// BLOCKS: attn_tile.multiply
+// BLOCKS-NOT: attn_tile.ask
+// BLOCKS: scf.if
+// BLOCKS: attn_tile.store
+// BLOCKS: } else {
+// BLOCKS: llvm.store %{{.*}} : vector<8xi16>, !llvm.ptr<1>
+// BLOCKS: llvm.func @drawn_phase0_strided(
+// BLOCKS-NOT: attn_tile.fill
+attn.pattern @drawn(%table: !attn.blocks, %block: index = 64) {
+  %pairs = attn.block_table %table block(%block)
+  attn.yield %pairs
+}
+
+// Patches of queries and boxes of keys have a column and a row on the grid. A box may be smaller than a tile: values
+// behind it are cleared once, and columns are compared once for all tiles of a strip. Where threads copy, a row of the grid
+// may be cut: then keys are compared one by one.
+// GRID: llvm.func @image_phase0_tiled(%[[Q:[a-z0-9]+]]: !llvm.ptr {llvm.align
+// GRID-SAME: %[[K:[a-z0-9]+]]: !llvm.ptr
+// GRID-SAME: %[[V:[a-z0-9]+]]: !llvm.ptr
+// GRID-SAME: %[[O:[a-z0-9]+]]: !llvm.ptr
+// GRID: attn_tile.chunk
+// GRID: llvm.store %{{.*}} : vector<4xi32>, !llvm.ptr<3>
+// GRID: producer(
+// GRID: attn_tile.fill %{{.*}} from %[[Q]][%{{.*}} of %{{.*}}, %{{.*}}, %{{.*}}] :
+// GRID: attn_tile.fill %{{.*}} from %[[K]][%{{.*}} of %{{.*}}, %{{.*}}, %{{.*}}] rows(%{{.*}}) :
+// GRID: attn_tile.fill %{{.*}} from %[[V]][%{{.*}} of %{{.*}}, %{{.*}}, %{{.*}}] rows(%{{.*}}) :
+// GRID: } consumer(
+// GRID-NOT: nvvm.vote.sync
+// GRID: %[[BITS:.*]] = attn_tile.ask
+// GRID: attn_tile.multiply
+// GRID-NOT: attn_tile.ask
+// GRID: attn_tile.map %{{.*}}, %[[BITS]]
+// GRID: attn_tile.store %{{.*}} to %[[O]][%{{.*}} of %{{.*}}, %{{.*}}, %{{.*}}]
+// GRID: llvm.func @image_phase0_strided(
+// GRID-NOT: attn_tile.fill
+// GRID: } consumer(
+// GRID: %[[IS_CUT:.*]] = nvvm.vote.sync any
+// GRID: attn_tile.multiply
+// GRID: scf.if %[[IS_CUT]]
+// GRID-NOT: attn_tile.store
+attn.pattern @image(%width: index = 64, %size: index = 7) {
+  %row, %column = attn.grid [%width]
+  %above_and_below = attn.neighborhood %size on %row
+  %beside = attn.neighborhood %size on %column
+  %pairs = attn.intersect %above_and_below, %beside
   attn.yield %pairs
 }

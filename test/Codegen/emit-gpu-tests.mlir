@@ -26,7 +26,7 @@ attn.pattern @dilated(%dilations: !attn.per_head = [4]) {
   attn.yield %taps
 }
 
-// A row of the table is read entry by entry where there is such a row.
+// What a table does not list is asked for: a row of it is read entry by entry where there is such a row.
 // DRAWN: attn_tile.ask
 // DRAWN: %[[IS_ROW:.*]] = arith.cmpi ult, %{{.*}}, %{{.*}} : index
 // DRAWN: %[[IS_ENTRY:.*]] = arith.cmpi sge, %{{.*}}, %{{.*}} : index
@@ -36,8 +36,10 @@ attn.pattern @dilated(%dilations: !attn.per_head = [4]) {
 // DRAWN: %[[SAME:.*]] = arith.cmpi eq
 // DRAWN: arith.ori %[[FOUND]], %[[SAME]] : i1
 attn.pattern @drawn(%table: !attn.blocks, %block: index = 32) {
+  %near = attn.window left(64) right(64)
   %blocks = attn.block_table %table block(%block)
-  attn.yield %blocks
+  %others = attn.minus %near, %blocks
+  attn.yield %others
 }
 
 // Offsets are another table than the ids, as long as that; a position outside of it has none.

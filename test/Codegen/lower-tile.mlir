@@ -175,6 +175,19 @@ llvm.func @parts(%map: !llvm.ptr, %row: i32, %part: i32, %head: i32) {
   llvm.return
 }
 
+// A box of fewer rows than the tile brings fewer bytes: 128 of a row, in each of two panels.
+// CHECK-LABEL: llvm.func @part_of_a_tile
+// CHECK-SAME: %[[ROWS:[a-z0-9]+]]: i32)
+// CHECK: %[[BYTES:.*]] = arith.muli %[[ROWS]], %c256
+// CHECK: nvvm.mbarrier.arrive.expect_tx %{{.*}}, %[[BYTES]]
+// CHECK-COUNT-2: nvvm.cp.async.bulk.tensor.shared.cluster.global
+llvm.func @part_of_a_tile(%map: !llvm.ptr, %row: i32, %head: i32, %rows: i32) {
+  %ring = attn_tile.ring tiles(0) barriers(16384) : !attn_tile.ring<1 x 64x128xf16>
+  %slot = attn_tile.start
+  attn_tile.fill %ring[%slot] from %map[%row, %head, %head] rows(%rows) : !attn_tile.ring<1 x 64x128xf16>, !llvm.ptr
+  llvm.return
+}
+
 // 11 columns of 24: of aligned rows the first eight two at a time, of the next ones those that there are, and none
 // further on. No column past the last is read: the last one is, in its place.
 // CHECK-LABEL: llvm.func @load

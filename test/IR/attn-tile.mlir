@@ -36,6 +36,8 @@ func.func @producer(%map: !llvm.ptr, %row: i32, %head: i32) {
   attn_tile.fill %ring[%slot] from %map[%row, %head, %head] : !ring, !llvm.ptr
   // CHECK: attn_tile.fill %[[RING]][%[[SLOT]]] from %{{.*}}[%{{.*}} of %{{.*}}, %{{.*}}, %{{.*}}] : <2 x 128x64xbf16>, !llvm.ptr
   attn_tile.fill %ring[%slot] from %map[%row of %head, %head, %head] : !ring, !llvm.ptr
+  // CHECK: attn_tile.fill %[[RING]][%[[SLOT]]] from %{{.*}}[%{{.*}} of %{{.*}}, %{{.*}}, %{{.*}}] rows(%{{.*}}) : <2 x 128x64xbf16>, !llvm.ptr
+  attn_tile.fill %ring[%slot] from %map[%row of %head, %head, %head] rows(%row) : !ring, !llvm.ptr
   // CHECK: %[[NEXT:.*]] = attn_tile.advance %[[SLOT]] of 2
   %next = attn_tile.advance %slot of 2
   // CHECK: attn_tile.publish %[[RING]][%[[NEXT]]] : <2 x 128x64xbf16>

@@ -143,6 +143,25 @@ attn.pattern @second_stream(%count: index = 16) {
 attn.pattern @raster(%width: index = 16) {
   %row, %column = attn.grid [%width]
   %place = attn.raster %row, %column blocks [2, 4]
+  %past = attn.window right(3) on %place
+  attn.yield %past
+}
+
+// Causal in raster order: rows of blocks above, blocks to the left, rows of the own block above, points to the left.
+// CHECK-LABEL: func.func @causal_raster
+// CHECK: attn.phase queries(all) {
+// CHECK-NEXT: attn.box keys(all) rows
+// CHECK-NEXT: }
+// CHECK-NEXT: attn.phase queries(patches(s0, 8, 8)) continues {
+// CHECK-NEXT: attn.box keys(all) columns_of (s0, key_offset) [0, 4 * floordiv(mod(i + query_offset, s0), 4))
+// CHECK-NEXT: attn.box keys(all) columns_of
+// CHECK-NEXT: attn.box keys(all) columns_of
+// CHECK-SAME: min(4 * floordiv(mod(i + query_offset, s0), 4) + 4, mod(i + query_offset, s0) + 1))
+// CHECK-NEXT: }
+// CHECK-NOT: test
+attn.pattern @causal_raster(%width: index = 16) {
+  %row, %column = attn.grid [%width]
+  %place = attn.raster %row, %column blocks [2, 4]
   %past = attn.causal on %place
   attn.yield %past
 }
@@ -155,7 +174,7 @@ attn.pattern @raster(%width: index = 16) {
 attn.pattern @later_in_the_raster() {
   %row, %column = attn.grid [16]
   %place = attn.raster %row, %column blocks [2, 4]
-  %past = attn.causal on %place
+  %past = attn.window right(3) on %place
   %all = attn.full
   %later = attn.minus %all, %past
   attn.yield %later

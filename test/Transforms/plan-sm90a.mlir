@@ -63,3 +63,26 @@ attn.pattern @padded(%lengths: !attn.lengths) {
   %present = attn.padded %lengths
   attn.yield %present
 }
+
+// Blocks that a table lists are few, and tiles of queries end where blocks do.
+// CHECK-LABEL: func.func @drawn
+// CHECK: tile {{\[}}[[LOCAL]], [[LOCAL]]] anchored {
+// CHECK-NEXT: attn.phase queries(blocks(s0, query_offset)) {
+// CHECK-NEXT: attn.box keys(all) blocks(0, s0) rows [0, kv_length)
+attn.pattern @drawn(%table: !attn.blocks, %block: index = 64) {
+  %pairs = attn.block_table %table block(%block)
+  attn.yield %pairs
+}
+
+// A patch of a grid is a tile. On grids the tile is taken that multiplies least.
+// CHECK-LABEL: func.func @image
+// CHECK: tile [64, 64, 64, 64] anchored
+// CHECK-NEXT: attn.phase queries(patches(s0, 8, 8)) {
+// CHECK-NEXT: attn.box keys(all) columns_of (s0, key_offset)
+attn.pattern @image(%width: index = 64, %size: index = 7) {
+  %row, %column = attn.grid [%width]
+  %above_and_below = attn.neighborhood %size on %row
+  %beside = attn.neighborhood %size on %column
+  %pairs = attn.intersect %above_and_below, %beside
+  attn.yield %pairs
+}

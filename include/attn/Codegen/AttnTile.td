@@ -185,17 +185,18 @@ def AttnTile_AcquireOp : AttnTile_Op<"acquire"> {
   let arguments = (ins AttnTile_RingType:$ring, AttnTile_SlotType:$slot);
   let assemblyFormat = "$ring `[` $slot `]` attr-dict `:` type($ring)";
 }
-def AttnTile_FillOp : AttnTile_Op<"fill"> {
+def AttnTile_FillOp : AttnTile_Op<"fill", [AttrSizedOperandSegments]> {
   let summary = "copy rows into a stage through a tensor map; for one thread";
   let description = [{
     The map has the axes {columns, rows, heads, batch}, or {columns, rows of a part, parts, heads, batch} where rows are
-    cut into classes or runs, and a box of a panel's columns and the tile's rows. Rows and columns outside of the tensor,
-    also before its first row, become zeros.
+    cut into classes, runs, or the rows of a grid, and a box of a panel's columns and the tile's rows. Rows and columns
+    outside of the tensor, also before its first row, become zeros. A box may have fewer rows than the tile, `rows`: the
+    others stay what they are.
   }];
   let arguments = (ins AttnTile_RingType:$ring, AttnTile_SlotType:$slot, AnyType:$map, I32:$row,
-                       Optional<I32>:$part, I32:$head, I32:$batch);
+                       Optional<I32>:$part, I32:$head, I32:$batch, Optional<I32>:$rows);
   let assemblyFormat = [{
-    $ring `[` $slot `]` `from` $map `[` $row (`of` $part^)? `,` $head `,` $batch `]`
+    $ring `[` $slot `]` `from` $map `[` $row (`of` $part^)? `,` $head `,` $batch `]` (`rows` `(` $rows^ `)`)?
     attr-dict `:` type($ring) `,` type($map)
   }];
 }

@@ -29,8 +29,9 @@ struct GpuRuns {
 /// The versions of one phase: through tensor maps, for strides that these cannot hold, and for few keys.
 struct GpuPhaseInfo {
   GpuFunctionInfo tiled, strided, compact;
-  int64_t compactKeys = 0;     // the most for which `compact` is taken
-  std::optional<GpuRuns> runs; // of keys that are read run by run
+  int64_t compactKeys = 0;        // the most for which `compact` is taken
+  std::optional<GpuRuns> runs;    // of keys that are read run by run
+  std::optional<GridLayout> grid; // of a phase over patches
 };
 
 /// The launches of linear attention; attn_gpu_linear's.

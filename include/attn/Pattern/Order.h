@@ -74,6 +74,8 @@ struct Order {
   Expr rankOfRow() const;
   /// Of Patches: 1 for the ranks that stand for a row, else 0.
   Expr rankHasRow() const;
+  /// Of Patches: how many lie beside each other. A grid wider than there are rows has no points there.
+  Expr patchesAcross() const;
   /// Of Remainders: 1 for the rows that are in the order, else 0.
   Expr holdsRow() const;
   /// Of Blocks: the number of the first block, and how many there are.
@@ -81,6 +83,8 @@ struct Order {
   Expr blockCount() const;
   /// Of Blocks: the first row of block `number`.
   Expr firstRowOfBlock(const Expr &number) const;
+  /// Of Blocks: whether an expression is known to have one value for all rows of a block.
+  bool isSameInBlock(const Expr &expr) const;
   /// Of Classes: the first rank of class `number`; that of the modulus is the count.
   Expr firstRankOfClass(const Expr &number) const;
   /// Of Classes: the first rank of class `number` whose row is at least `row`, however far beside the class.
@@ -90,8 +94,8 @@ private:
   /// Of Patches: the point of a rank.
   Expr pointRow() const;
   Expr pointColumn() const;
-  /// A grid wider than there are rows has no points there.
-  Expr patchesAcross() const;
+  /// Whether the rows of each block are all below an expression, or all not.
+  bool isLimitOfBlocks(const Expr &limit) const;
   /// How many numbers in [0, value) have such a remainder; negative ones count down.
   Expr numbersBelow(const Expr &value) const;
 };

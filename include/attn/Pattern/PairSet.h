@@ -91,6 +91,8 @@ struct Coordinate {
   std::optional<Expr> extent;      // values lie in [0, extent), where that is known
   std::optional<unsigned> offsets; // a table of segments: "row" in the expressions is the offset in its segment
   std::optional<Expr> from, below; // only positions in [from, below) have a value
+  std::vector<Coordinate> axes{};  // of a raster, the outermost first
+  std::vector<Expr> blocks{};      // how its axes are cut
 
   static Coordinate position();
   /// The axes of a grid, outermost first, for the sizes of the inner ones.

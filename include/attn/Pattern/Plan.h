@@ -46,6 +46,10 @@ struct ListedBlocks {
 struct Columns {
   Expr width, shift;
   Expr lower, upper;
+
+  /// The most columns that queries of so many columns one after the other look at, or the width where that is not
+  /// known.
+  Expr span(int64_t queryColumns) const;
 };
 
 struct Box {
@@ -118,14 +122,15 @@ struct Target {
   /// which a typical call takes least time, or the first. If there are none, as `tile`.
   std::vector<LocalTile> locals;
   int64_t compactKeys = 0; // up to so many keys the first of `locals` serves all patterns
+  // The cost model, fitted to measurements by bench/calibrate.py: a phase takes as long as its products and its rows
+  // (of queries, however few keys they look at), or as its bytes.
   double flopsPerSecond;
+  double secondsPerRow;
   double bytesPerSecond;
   unsigned maxBoxes = 8;  // of a phase
   unsigned maxPhases = 4; // that share rows
   /// Whether what a call brings in memory may decide about classes: a number of the head or of the batch.
   bool readsModuli = true;
-  bool walksBlocks = true; // that a table lists; else they are tested
-  bool walksGrids = true;  // patch by patch; else columns of a grid are tested
 
   static Target cpu();
   /// An H200. Its tiles depend on how much shared memory and how many registers a row takes, also in a score region.

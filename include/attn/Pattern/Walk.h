@@ -7,6 +7,7 @@
 #define ATTN_PATTERN_WALK_H
 
 #include "attn/Pattern/Plan.h"
+#include <algorithm>
 
 namespace attn {
 
@@ -48,13 +49,30 @@ private:
   bool isAscending = true, isByClass = false;
 };
 
-/// A rectangle of the keys' grid. Its ranks count it row by row; some may stand for no key.
+/// A rectangle of the keys' grid, cut into boxes, of which those below each other come one after the other. Ranks count
+/// a box row by row, and those of each box begin at a multiple of `boxRanks`; some may stand for no key.
 struct KeyGrid {
   int64_t first; // the row of rank 0
   int64_t rows, columns;
   int64_t width; // rows from one of its rows to the next
+  int64_t boxRows, boxColumns, boxRanks;
 
-  int64_t row(int64_t rank) const { return first + rank / columns * width + rank % columns; }
+  /// One box.
+  static KeyGrid whole(int64_t first, int64_t rows, int64_t columns, int64_t width) {
+    return {first, rows, columns, width, std::max<int64_t>(rows, 1), columns, std::max<int64_t>(rows * columns, 1)};
+  }
+
+  int64_t size() const { return boxesDown() * ((columns + boxColumns - 1) / boxColumns) * boxRanks; }
+  /// -1 for a rank that stands for no point of the rectangle.
+  int64_t row(int64_t rank) const {
+    int64_t box = rank / boxRanks, inBox = rank % boxRanks;
+    int64_t y = box % boxesDown() * boxRows + inBox / boxColumns,
+            x = box / boxesDown() * boxColumns + inBox % boxColumns;
+    return inBox < boxRows * boxColumns && y < rows && x < columns ? first + y * width + x : -1;
+  }
+
+private:
+  int64_t boxesDown() const { return (rows + boxRows - 1) / boxRows; }
 };
 
 /// One visited tile, in ranks of the phase's query order and the box's key order.

@@ -39,7 +39,8 @@ struct BoundBox {
   OrderInBatch keys;
   KeyTiles tiles;
   Value begin, end;         // row<i32>: the rows' intervals
-  Value holeBegin, holeEnd; // the same of their holes; null where the box has none
+  Value holeBegin, holeEnd; // the same of their holes; null where the box has none. Of a grid, in rows
+  Value columns;            // bits: the places of a tile whose keys lie between the rows' columns; null without a grid
 };
 
 /// Whether a bound has to be looked at: never, where a tile lies across it, or for all tiles of a loop.
@@ -80,25 +81,36 @@ private:
     query = tile::SubtileOp::create(f.b, wholeType.subtile(), whole, warpgroup);
     if (!p.hasScore())
       f.when(isNegative, [&] { negateQueries(); });
+    SmallVector<Value> carried = state.values();
+    carried.push_back(slot);
     for (BoxOp box : p.boxes()) {
-      BoundBox bound = bindBox(box, item, queries);
-      auto valuesOf = [](const State &state, Value slot) {
-        return SmallVector<Value>{state.output, state.maximum, state.sum, slot};
-      };
-      SmallVector<Value> results = f.choose(
-          f.less(f.i32(0), bound.tiles.count),
-          [&] {
-            auto [next, slotAfter] = goesSingly(bound) ? runSingly(bound, state, slot) : runBox(bound, state, slot);
-            return valuesOf(next, slotAfter);
-          },
-          [&] { return valuesOf(state, slot); });
-      state = State::of(results), slot = results[3];
+      // What was seen before the first part, was not before the next ones.
+      isEmpty &= !PhaseKernel::hasParts(box);
+      carried = p.forEachPart(box, queries, item, carried,
+                              [&](const OrderInBatch &keys, const KeyTiles &tiles, ValueRange inner) {
+                                return runTilesOf(bindBox(box, queries, keys, tiles), inner);
+                              });
       isEmpty = false;
     }
+    state = State::of(carried), slot = carried[3];
     if (!shape.outputOverQuery())
       tile::ReleaseOp::create(f.b, p.queryRing, querySlot);
     writeOutput(item, queries, state, querySlot);
     return slot;
+  }
+
+  /// What is carried from box to box is the state and the next slot.
+  SmallVector<Value> runTilesOf(const BoundBox &box, ValueRange carried) {
+    return f.choose(
+        f.less(f.i32(0), box.tiles.count),
+        [&] {
+          State before = State::of(carried);
+          auto [state, slot] = goesSingly(box) ? runSingly(box, before, carried[3]) : runBox(box, before, carried[3]);
+          SmallVector<Value> next = state.values();
+          next.push_back(slot);
+          return next;
+        },
+        [&] { return llvm::to_vector(carried); });
   }
 
   /// No key has been seen, but a sink may have: one of value 0. Or other phases have seen some.
@@ -151,22 +163,53 @@ private:
     regions->turnTo(rows[0], rows[1]);
   }
 
-  BoundBox bindBox(BoxOp box, const Item &item, const OrderInBatch &queries) {
+  BoundBox bindBox(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const KeyTiles &tiles) {
     BoundBox bound;
     bound.op = box, bound.isTested = !box.getTest().empty();
     // A hole at the first keys makes rows begin behind them.
     bound.lowerMoves = box.getHoleLowerAttr() || !startsAtFirstKey(box.getSameSegment(), box.getLower().getExpr());
     bound.upperMoves = upperMoves(box);
-    bound.keys = p.bindKeys(box, item);
-    bound.tiles = p.keyTilesOf(box, queries, bound.keys, item);
-    Interval first = p.intervalOf(box, queries, bound.keys, ranks[0]);
-    Interval second = p.intervalOf(box, queries, bound.keys, ranks[1]);
+    bound.keys = keys, bound.tiles = tiles;
+    const Hull &hull = tiles.hull;
+    Interval first{Value(), {hull.begin, hull.end}, hull.holes}, second = first;
+    if (!p.isShared(box)) {
+      first = p.intervalOf(box, queries, bound.keys, ranks[0]);
+      second = p.intervalOf(box, queries, bound.keys, ranks[1]);
+    }
     bound.begin = pack(first.keys.begin, second.keys.begin), bound.end = pack(first.keys.end, second.keys.end);
     if (first.hole) {
       bound.holeBegin = pack(first.hole->begin, second.hole->begin);
       bound.holeEnd = pack(first.hole->end, second.hole->end);
     }
+    if (keys.grid())
+      bindGrid(bound);
     return bound;
+  }
+
+  /// The columns of a strip are those of each of its tiles.
+  void bindGrid(BoundBox &box) {
+    const GridPart &part = *box.keys.grid();
+    Ranks first = p.columnsOf(box.op, part, rows[0]), second = p.columnsOf(box.op, part, rows[1]);
+    auto inStrip = [&](Value a, Value b) { return pack(f.sub(a, part.left), f.sub(b, part.left)); };
+    Value points = f.mul(part.rows, part.columns), start = tile::FirstColumnOp::create(f.b, f.b.getI32Type());
+    Value begins = inStrip(first.begin, second.begin), ends = inStrip(first.end, second.end);
+    // Below 256, a product and a shift divide exactly.
+    Value inverse = f.add(f.divide(f.i32(1 << 16), part.columns), 1);
+    box.columns = f.ask(shape.keys, {begins, ends}, [&](ValueRange place) -> Value {
+      Value key = f.add(place[2], start), row = f.divide(f.mul(key, inverse), 1 << 16);
+      Value column = f.sub(key, f.mul(row, part.columns));
+      Value isBetween = f.both(f.compare(CmpIPredicate::sge, column, place[0]), f.less(column, place[1]));
+      return f.both(isBetween, f.less(key, points));
+    });
+    if (!box.op.getHoleLowerAttr())
+      return;
+    auto holeBound = [&](ExprAttr bound) {
+      auto ofRow = [&](Value row) {
+        return f.toI32(f.clamp(f.evaluate(bound.getExpr(), row), f.index(0), f.symbol(KvLength)));
+      };
+      return pack(ofRow(rows[0]), ofRow(rows[1]));
+    };
+    box.holeBegin = holeBound(box.op.getHoleLowerAttr()), box.holeEnd = holeBound(box.op.getHoleUpperAttr());
   }
 
   Value pack(Value first, Value second) { return tile::PackOp::create(f.b, f.rowOf(first.getType()), first, second); }
@@ -246,8 +289,8 @@ private:
   std::pair<State, Value> runBox(const BoundBox &box, const State &state, Value slot) {
     Step step = runFirstTile(box, state, slot);
     Value one = f.i32(1);
-    if (!p.isTiled || isTight() || box.holeBegin) {
-      // Where other things cost more, registers are few, or holes may be anywhere, one loop is enough.
+    if (!p.isTiled || isTight() || box.holeBegin || box.columns) {
+      // Where other things cost more, registers are few, or masks may be anywhere, one loop is enough.
       step = runTiles(box, step, one, box.tiles.count, anyMasks(box));
     } else {
       Value full = one, low = box.tiles.count;
@@ -267,6 +310,8 @@ private:
 
   /// What the tiles of a box may need, wherever they are.
   static Masks anyMasks(const BoundBox &box) {
+    if (box.columns)
+      return {Need::Yes, Need::Yes};
     return {Need::Maybe, box.lowerMoves ? Need::Maybe : Need::No, box.holeBegin ? Need::Maybe : Need::No};
   }
 
@@ -416,6 +461,8 @@ private:
       s = regions->apply(s, columns);
     if (box.isTested)
       s = regions->test(box.op, s, columns);
+    if (box.columns)
+      s = keepColumns(box, s, first);
     const Hull &hull = box.tiles.hull;
     Value last = f.add(first, shape.keys);
     s = maskWhere(
@@ -427,6 +474,33 @@ private:
     return maskWhere(
         masks.hole, [&] { return f.both(f.less(first, hull.holes->end), f.less(hull.holes->begin, last)); }, s,
         [&] { return leaveOut(s, first, box.holeBegin, box.holeEnd); });
+  }
+
+  /// Keeps the places between the rows' columns. Bounds inside of a grid's row, and holes, are asked key by key.
+  Value keepColumns(const BoundBox &box, Value s, Value first) {
+    s = f.map(scores, {s, box.columns},
+              [&](ValueRange place) -> Value { return f.select(place[1], place[0], f.f32(-INFINITY)); });
+    Value isCut = box.keys.grid()->isCut;
+    s = maskWhere(
+        isCut ? Need::Maybe : Need::No, [&] { return isCut; }, s,
+        [&] {
+          Ranks ofFirst = p.keyRowsOf(box.op, f.toIndex(rows[0])), ofSecond = p.keyRowsOf(box.op, f.toIndex(rows[1]));
+          Value begins = pack(f.toI32(ofFirst.begin), f.toI32(ofSecond.begin));
+          Value ends = pack(f.toI32(ofFirst.end), f.toI32(ofSecond.end));
+          return keepKeys(box, s, first, begins, ends, /*isInside=*/true);
+        });
+    return box.holeBegin ? keepKeys(box, s, first, box.holeBegin, box.holeEnd, /*isInside=*/false) : s;
+  }
+
+  /// Keeps keys whose row lies between two bounds, or beside these.
+  Value keepKeys(const BoundBox &box, Value s, Value first, Value begins, Value ends, bool isInside) {
+    return f.map(scores, {s, begins, ends}, [&](ValueRange place) -> Value {
+      Value rank = f.add(first, f.add(tile::FirstColumnOp::create(f.b, f.b.getI32Type()), place[3]));
+      Value key = box.keys.rowOf(rank);
+      Value isBetween = f.both(f.compare(CmpIPredicate::sge, key, place[1]), f.less(key, place[2]));
+      Value isKept = isInside ? isBetween : f.negate(isBetween);
+      return f.select(isKept, place[0], f.f32(-INFINITY));
+    });
   }
 
   Value maskWhere(Need need, llvm::function_ref<Value()> condition, Value s, llvm::function_ref<Value()> mask) {
@@ -573,10 +647,11 @@ private:
       return SmallVector<Value>();
     };
     Value asTile = queries.isIdentity;
-    if (p.op.getExceptAttr()) {
-      Value isOurs = f.negate(f.anyOfWarp(someRowIsForeign(queries, firstRank)));
-      asTile = asTile ? f.both(asTile, isOurs) : isOurs;
-    }
+    auto require = [&](Value condition) { asTile = asTile ? f.both(asTile, condition) : condition; };
+    if (Value isWhole = queries.holdsTile(firstRank))
+      require(isWhole);
+    if (p.op.getExceptAttr())
+      require(f.negate(f.anyOfWarp(someRowIsForeign(queries, firstRank))));
     if (!p.isTiled || queries.isScattered())
       storeByRow();
     else if (asTile)
@@ -591,7 +666,7 @@ private:
     for (int64_t half : {0, 32}) {
       Value rank = f.add(f.add(firstRank, f.lane()), half);
       Value foreign = f.choose(
-          f.compare(CmpIPredicate::ult, rank, queries.count), [&] { return f.negate(p.isOwned(queries.rowOf(rank))); },
+          queries.hasRow(rank), [&] { return f.negate(p.isOwned(queries.rowOf(rank))); },
           [&] { return f.truth(false); });
       some = arith::OrIOp::create(f.b, some, foreign);
     }
@@ -604,7 +679,7 @@ private:
     Type shared = LLVM::LLVMPointerType::get(f.b.getContext(), 3);
     f.loop(f.threadInGroup(), f.i32(64 * chunks), f.i32(128), [&](Value i) {
       Value r = f.divide(i, chunks), chunk = f.remainder(i, chunks), rank = f.add(firstRank, r);
-      f.when(f.compare(CmpIPredicate::ult, rank, queries.count), [&] {
+      f.when(queries.hasRow(rank), [&] {
         Value row = queries.rowOf(rank);
         f.when(p.isOwned(row), [&] {
           Value from = tile::ChunkOp::create(f.b, shared, part, r, chunk);
@@ -653,7 +728,7 @@ private:
                                          arith::ConstantOp::create(f.b, f.b.getI64IntegerAttr(0)));
     f.when(f.both(wanted, isFirstOfRow()), [&] {
       for (int h : {0, 1})
-        f.when(f.compare(CmpIPredicate::ult, ranks[h], queries.count), [&] {
+        f.when(queries.hasRow(ranks[h]), [&] {
           f.when(p.isOwned(rows[h]), [&] {
             LLVM::StoreOp::create(f.b, h ? halves.getSecond() : halves.getFirst(),
                                   f.rowPointer(LseTensor, f.head, rows[h], f32));

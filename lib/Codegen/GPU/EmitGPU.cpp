@@ -80,7 +80,31 @@ private:
           NVVM::PrefetchOp::create(b, /*cacheLevel=*/nullptr, /*evictPriority=*/nullptr, map, /*predicate=*/Value(),
                                    /*tensormap=*/b.getUnitAttr());
     });
+    if (p.isTiled && p.layout.phases[p.number].grid)
+      clearValueTails();
     NVVM::BarrierOp::create(b);
+  }
+
+  /// A box of a grid may be smaller than a tile: no copy reaches the values behind it. Their weights are 0, which times
+  /// what memory holds need not be 0.
+  void clearValueTails() {
+    auto tileType = cast<tile::RingType>(p.valueRing.getType()).getTile();
+    auto boxes = p.boxes();
+    GridPart part = p.boxOfGrid(boxes.front());
+    Value points = f.mul(part.rows, part.columns);
+    int64_t chunks = tileType.getColumns() / tileType.chunkColumns();
+    Type shared = LLVM::LLVMPointerType::get(b.getContext(), 3), four = VectorType::get({4}, b.getI32Type());
+    Value zeros = arith::ConstantOp::create(b, DenseElementsAttr::get(cast<ShapedType>(four), int32_t(0)));
+    for (int64_t stage = 0; stage < p.shape.stages; ++stage) {
+      int64_t offset = p.shape.valueOffset + stage * tileType.bytes();
+      Value whole = tile::SharedOp::create(b, tileType, b.getI32IntegerAttr(offset));
+      f.loop(f.add(f.mul(points, chunks), f.threadInBlock()), f.i32(tileType.getRows() * chunks),
+             f.i32(p.shape.threads()), [&](Value i) {
+               Value to = tile::ChunkOp::create(b, shared, whole, f.divide(i, chunks), f.remainder(i, chunks));
+               LLVM::StoreOp::create(b, zeros, to, /*alignment=*/16);
+             });
+    }
+    f.fenceAsync();
   }
 
   /// The phases of a call run side by side: the next may begin as soon as this one has begun, and this one's first
@@ -167,10 +191,7 @@ private:
                                   << layout.tensors.size() + layout.scalars.size() << " arguments; a launch takes "
                                   << int(ATTN_MAX_JOBS) << " of the former, and " << mostWords
                                   << " words in all: use fewer";
-    bool isForOthers = llvm::any_of(layout.orders, [](const OrderLayout &o) {
-      return o.order.kind == OrderKind::Blocks || o.order.kind == OrderKind::Patches;
-    });
-    if (!layout.linear && (!layout.anchored || isForOthers))
+    if (!layout.linear && !layout.anchored)
       return function.emitError() << "kernel '" << layout.name
                                   << "' is planned for another target; plan it with target=sm_90a";
     return success();

@@ -49,6 +49,7 @@ Value Frame::sub(Value x, Value y) { return arith::SubIOp::create(b, x, y); }
 Value Frame::mul(Value x, Value y) { return arith::MulIOp::create(b, x, y); }
 Value Frame::divide(Value x, Value y) { return arith::DivUIOp::create(b, x, y); }
 Value Frame::remainder(Value x, Value y) { return arith::RemUIOp::create(b, x, y); }
+Value Frame::divideDown(Value x, Value y) { return arith::FloorDivSIOp::create(b, x, y); }
 Value Frame::least(Value x, Value y) { return arith::MinSIOp::create(b, x, y); }
 Value Frame::greatest(Value x, Value y) { return arith::MaxSIOp::create(b, x, y); }
 Value Frame::compare(CmpIPredicate predicate, Value x, Value y) { return arith::CmpIOp::create(b, predicate, x, y); }

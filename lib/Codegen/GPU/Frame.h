@@ -53,6 +53,8 @@ public:
   Value divide(Value x, int64_t y) { return divide(x, constantLike(x, y)); }
   Value remainder(Value x, Value y);
   Value remainder(Value x, int64_t y) { return remainder(x, constantLike(x, y)); }
+  /// Rounded towards minus infinity, for y > 0.
+  Value divideDown(Value x, Value y);
   /// ceil(x / y) for x >= 0.
   Value ceilDivide(Value x, int64_t y) { return divide(add(x, y - 1), y); }
   Value least(Value x, Value y);

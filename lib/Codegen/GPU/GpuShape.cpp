@@ -58,16 +58,17 @@ static bool takesLong(const KernelLayout &layout) {
   return terms.ofKey + terms.ofDistance + terms.bands + terms.ofPair > 0 || layout.scoreOps > manyOps;
 }
 
-/// A warpgroup that only starts copies needs few registers; the consumers get the rest of what the launch gave.
-static void dealRegisters(GpuShape &s, const PhaseLayout &phase) {
+/// A warpgroup that only starts copies needs few registers; the consumers get the rest of what the launch gave. Where
+/// keys come part by part, it has to find the parts.
+static void dealRegisters(GpuShape &s, const PhaseLayout &phase, bool hasParts) {
   int64_t atLaunch = std::min(roundDown(registers / s.blocksPerSm / s.threads(), 8), mostRegistersAtLaunch);
   bool isTight = s.blocksPerSm > 2;
   // Bounds of what is tested are long to compute, too, and so are ranks by closed forms.
-  bool isRich = s.threadsMultiply || phase.isTested || ((s.copiesRows || phase.isComputed) && !isTight);
+  bool isRich = s.threadsMultiply || phase.isTested || ((s.copiesRows || phase.isComputed || hasParts) && !isTight);
   if (s.consumers() == 3)
     s.producerRegisters = s.copiesRows && s.hasManyBoxes ? 56 : 32;
   else
-    s.producerRegisters = isRich ? 56 : 24;
+    s.producerRegisters = isRich ? (phase.grid ? 48 : 56) : hasParts ? 40 : 24;
   int64_t rest = atLaunch * s.threads() - 128 * s.producerRegisters;
   s.consumerRegisters = std::min(mostRegisters, roundDown(rest / (128 * s.consumers()), 8));
 }
@@ -109,8 +110,12 @@ llvm::Expected<GpuShape> GpuShape::of(const KernelLayout &layout, unsigned phase
   s.hasManyBoxes = traits.boxes > 4;
   // One warpgroup waits for itself: other blocks fill its pauses.
   bool isSmall = s.consumers() == 1;
-  bool needsRegisters =
-      s.threadsMultiply || s.rollsScores || traits.isTested || traits.hasCopiedRuns || version == GpuVersion::Strided;
+  OrderKind queries = layout.orders[traits.queries].order.kind;
+  bool hasParts = queries == OrderKind::Blocks || queries == OrderKind::Patches, hasScore = layout.scoreOps > 1;
+  // Where parts of keys are found, and several boxes of a grid have bounds of rows and of columns.
+  bool isCrowded = hasParts && (hasScore || (traits.grid && traits.boxes > 1));
+  bool needsRegisters = s.threadsMultiply || s.rollsScores || traits.isTested || traits.hasCopiedRuns || isCrowded ||
+                        version == GpuVersion::Strided;
   int64_t widest = std::max(s.queryColumns, s.valueColumns);
   s.blocksPerSm = !isSmall || widest > 128 ? 1 : widest <= 64 && !needsRegisters ? 3 : 2;
   s.persistent = !isSmall && !traits.movesWithRows;
@@ -129,7 +134,7 @@ llvm::Expected<GpuShape> GpuShape::of(const KernelLayout &layout, unsigned phase
         llvm::formatv("{0} takes {1} bytes of shared memory of {2}; use smaller --tile-rows or --tile-keys", tileText,
                       s.sharedBytes, sharedMemoryOfBlock)
             .str());
-  dealRegisters(s, traits);
+  dealRegisters(s, traits, hasParts);
   // The accumulator, the scores, the weights of the tile before, and what keeps track of them or is being multiplied.
   int64_t needed = s.columns / 2 + s.keys / 2 + s.keys * elementBytes / 8 + (s.threadsMultiply ? 40 : 24);
   if (needed > s.consumerRegisters)

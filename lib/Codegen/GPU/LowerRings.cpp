@@ -126,8 +126,11 @@ static Registers lowerFill(FillOp op, Operands<FillOp> in, Code &code) {
   Stage stage = stageOf(op, in, code);
   SharedType tile = stage.type.getTile();
   Value barrier = code.pointer(stage.full()), address = stage.tile();
-  NVVM::MBarrierArriveExpectTxOp::create(code.b, code.loc, Type(), barrier, code.i32(tile.bytes()),
-                                         NVVM::MemScopeKind::CTA, /*relaxed=*/false, Value());
+  Value bytes = code.i32(tile.bytes());
+  if (op.getRows())
+    bytes = code.mul(in.getRows().front(), tile.panels() * 128);
+  NVVM::MBarrierArriveExpectTxOp::create(code.b, code.loc, Type(), barrier, bytes, NVVM::MemScopeKind::CTA,
+                                         /*relaxed=*/false, Value());
   auto cluster = LLVM::LLVMPointerType::get(code.b.getContext(), 7);
   for (int64_t i = 0; i < tile.panels(); ++i) {
     Value to = LLVM::AddrSpaceCastOp::create(code.b, code.loc, cluster, panelPointer(code, tile, address, i));

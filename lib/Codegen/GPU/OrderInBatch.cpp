@@ -22,12 +22,23 @@ Value OrderInBatch::longestClass(Frame &f, const Order &order) {
   return f.divide(f.add(rows, f.sub(classes, 1)), classes);
 }
 
+/// Longer blocks than the side are as long as it.
+Value OrderInBatch::longestBlock(Frame &f, const Order &order) {
+  Value rows = evaluate(f, rowsOf(order.side));
+  return f.toI32(f.clamp(evaluate(f, order.modulus), f.index(1), f.greatest(rows, f.index(1))));
+}
+
 //===-- Binding ---------------------------------------------------------------------------------------------------===//
 
 OrderInBatch::OrderInBatch(Frame &f, unsigned index, Value number, bool isReadInRuns)
     : frame(&f), order(&f.layout.orders[index].order), isReadInRuns(isReadInRuns) {
+  begin = f.i32(0);
   if (order->kind == OrderKind::Classes)
     bindClass(number);
+  else if (order->kind == OrderKind::Blocks)
+    bindBlock(number);
+  else if (order->kind == OrderKind::Patches)
+    bindPatch(number);
   else if (isReadInRuns)
     bindRuns();
   else if (order->isComputed())
@@ -58,6 +69,26 @@ void OrderInBatch::bindClass(Value number) {
   isLong = f.less(first, f.remainder(f.toI32(rows), stride));
 }
 
+void OrderInBatch::bindBlock(Value number) {
+  Frame &f = *frame;
+  Expr firstRow = order->firstRowOfBlock(Expr::row());
+  narrowTo(f.toI32(f.evaluate(firstRow, number)), f.toI32(f.evaluate(firstRow, f.add(number, 1))));
+}
+
+void OrderInBatch::bindPatch(Value number) {
+  Frame &f = *frame;
+  Value across = f.toI32(f.greatest(evaluate(f, order->patchesAcross()), f.index(1))), patch = f.toI32(number);
+  narrowTo(GridPart{evaluate(f, order->modulus), f.index(0), f.mul(f.divide(patch, across), order->patchRows),
+                    f.mul(f.remainder(patch, across), order->patchColumns), f.i32(order->patchRows),
+                    f.i32(order->patchColumns), order->patchRows * order->patchColumns});
+}
+
+void OrderInBatch::narrowTo(const GridPart &part) {
+  Frame &f = *frame;
+  gridPart = part;
+  count = part.boxes ? f.mul(part.boxes, part.ranks) : f.i32(part.ranks);
+}
+
 void OrderInBatch::bindRuns() {
   Frame &f = *frame;
   Value rows = rowCount();
@@ -76,16 +107,65 @@ Value OrderInBatch::byLayout(llvm::function_ref<Value()> mapped, llvm::function_
 }
 
 std::pair<Value, Value> OrderInBatch::placeInMap(Value rank) const {
+  if (gridPart) {
+    auto [y, x] = pointOf(rank);
+    Frame &f = *frame;
+    // Where there is a map, rows of the grid begin where rows of the side do.
+    Value firstRow = f.toI32(f.divideDown(gridPart->shift, gridPart->width));
+    return {x, f.sub(y, firstRow)};
+  }
   if (isReadInRuns)
     return {frame->i32(0), frame->divide(rank, width)};
   return {rank, order->kind == OrderKind::Classes ? first : Value()};
 }
 
+Value OrderInBatch::rowsOfCopy() const {
+  return gridPart && gridPart->boxes ? frame->mul(gridPart->rows, gridPart->columns) : Value();
+}
+
+/// Maps end with the side; what they know of classes and grids ends there, too.
+Value OrderInBatch::holdsTile(Value firstRank) const {
+  if (order->kind != OrderKind::Blocks)
+    return Value();
+  Frame &f = *frame;
+  return f.negate(f.less(count, f.least(f.add(firstRank, 64), f.toI32(rowCount()))));
+}
+
+/// Row and column of a rank on the grid; some column of the next row for ranks behind a box's last point.
+std::pair<Value, Value> OrderInBatch::pointOf(Value rank) const {
+  Frame &f = *frame;
+  const GridPart &part = *gridPart;
+  Value inBox = part.boxes ? f.remainder(rank, part.ranks) : rank;
+  Value y = f.add(part.top, f.divide(inBox, part.columns)), x = f.add(part.left, f.remainder(inBox, part.columns));
+  if (part.boxes)
+    y = f.add(y, f.mul(f.divide(rank, part.ranks), part.rows));
+  return {y, x};
+}
+
+Value OrderInBatch::hasRow(Value rank) const {
+  Frame &f = *frame;
+  Value isRank = f.compare(CmpIPredicate::ult, rank, count);
+  if (!gridPart)
+    return isRank;
+  const GridPart &part = *gridPart;
+  auto [y, x] = pointOf(rank);
+  Value isPoint = f.less(part.boxes ? f.remainder(rank, part.ranks) : rank, f.mul(part.rows, part.columns));
+  Value row = f.sub(f.add(f.mul(f.toIndex(y), part.width), f.toIndex(x)), part.shift);
+  Value isInside =
+      f.both(f.compare(CmpIPredicate::ult, f.toIndex(x), part.width), f.compare(CmpIPredicate::ult, row, rowCount()));
+  return f.both(f.both(isRank, isPoint), isInside);
+}
+
 Value OrderInBatch::rowOf(Value rank) const {
   Frame &f = *frame;
+  if (gridPart) {
+    auto [y, x] = pointOf(rank);
+    return f.toI32(f.sub(f.add(f.mul(f.toIndex(y), gridPart->width), f.toIndex(x)), gridPart->shift));
+  }
   auto fromTable = [&] { return f.load32(table, arith::ExtUIOp::create(f.b, f.b.getI64Type(), rank)); };
   switch (order->kind) {
   case OrderKind::All:
+  case OrderKind::Blocks:
     return rank;
   case OrderKind::Classes:
     return f.add(first, f.mul(rank, stride));
@@ -97,13 +177,14 @@ Value OrderInBatch::rowOf(Value rank) const {
     return fromTable();
   case OrderKind::SegmentSorted:
     return f.choose(isIdentity, [&] { return rank; }, fromTable);
-  default:
-    llvm_unreachable("an order that is planned for other targets");
+  case OrderKind::Patches:
+    break;
   }
+  llvm_unreachable("patches are parts of a grid");
 }
 
 Value OrderInBatch::rowOr(Value rank, Value otherwise) const {
-  Value exists = frame->compare(CmpIPredicate::ult, rank, count);
+  Value exists = hasRow(rank);
   if (!order->isTabled())
     return frame->select(exists, rowOf(rank), otherwise);
   return frame->choose(exists, [&] { return rowOf(rank); }, [&] { return otherwise; });
@@ -111,6 +192,8 @@ Value OrderInBatch::rowOr(Value rank, Value otherwise) const {
 
 Value OrderInBatch::someRowOf(Value rank) const {
   Frame &f = *frame;
+  if (gridPart)
+    return f.clamp(rowOf(rank), f.i32(0), f.sub(f.toI32(rowCount()), 1));
   if (order->kind == OrderKind::All || order->kind == OrderKind::Classes)
     return rowOf(rank);
   Value inside = f.clamp(rank, f.i32(0), f.sub(count, 1));

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// An order as a block finds it: with the values of one batch and head, and of one class where there are classes. It
-// knows which row a rank stands for and which rank a row has; who produces, multiplies and stores need not know more.
+// An order as a block finds it: with the values of one batch and head, and of the part at hand where tiles lie in
+// parts: a class, a block, a patch. It knows which row a rank stands for and which rank a row has; who produces,
+// multiplies and stores need not know more.
 //
 //     kind            row of rank r                                  a tile's rows through a tensor map
-//     All             r                                              yes
+//     All, Blocks     r                                              yes
 //     Classes         first + r * stride, in the class at hand       yes, one with an axis of classes
+//     Patches         a point of the patch at hand, see GridPart     yes, one with two axes of points
 //     Remainders      a closed form                                  no
 //                     whole runs: first + r / width * stride         yes, one with an axis of runs
 //                                       + r mod width
@@ -19,16 +21,33 @@
 
 namespace attn::hopper {
 
+/// A rectangle of a grid, cut into boxes of whole rows of it. Ranks count the points of a box row by row, and those of
+/// each box begin at a multiple of `ranks`; ranks behind a box's last point stand for none.
+struct GridPart {
+  Value width, shift;    // index: the grid's, whose row y and column x is row y * width + x - shift of the side
+  Value top, left;       // i32: the rectangle's first point
+  Value rows, columns;   // i32: of a box
+  int64_t ranks;         // of a box
+  Value boxes = Value(); // i32; one where it is null
+  Value isCut = Value(); // i1, of keys: bounds lie inside of the grid's rows, too; null: they never do
+};
+
 class OrderInBatch {
 public:
   OrderInBatch() = default;
-  /// `number` is the class (index) of an order by classes; one that has no rows is empty. Remainders may be read run by
-  /// run. Numbers are i32 here, rows of bounds are index.
+  /// `number` is the class, block or patch (index) of an order that has such; one that has no rows is empty. Remainders
+  /// may be read run by run. Numbers are i32 here, rows of bounds are index.
   OrderInBatch(Frame &f, unsigned order, Value number = Value(), bool isReadInRuns = false);
 
-  Value count;      // ranks are [0, count)
-  Value isLong;     // i1, of Classes: the one at hand has a row more than others
-  Value isIdentity; // i1: ranks are rows in spite of a table; null: they never are
+  Value begin, count; // ranks are [begin, count)
+  Value isLong;       // i1, of Classes: the one at hand has a row more than others
+  Value isIdentity;   // i1: ranks are rows in spite of a table; null: they never are
+
+  /// Leaves the ranks of rows [first, end), in an order in which ranks are rows.
+  void narrowTo(Value first, Value end) { begin = first, count = end; }
+  /// Makes ranks those of a part of a grid.
+  void narrowTo(const GridPart &part);
+  const std::optional<GridPart> &grid() const { return gridPart; }
 
   /// Whether no tensor map finds the rows of a tile. (With isIdentity, one may.)
   bool isScattered() const {
@@ -39,10 +58,18 @@ public:
   /// Writes `mapped` where a tensor map finds the rows of a tile, `scattered` elsewhere.
   Value byLayout(llvm::function_ref<Value()> mapped, llvm::function_ref<Value()> scattered) const;
 
-  /// Where a tensor map has a rank: on its axis of rows, and on that of classes or runs, if it has one.
+  /// Where a tensor map has a rank: on its axis of rows, and on that of classes or runs, if it has one; of a grid, the
+  /// column and the row.
   std::pair<Value, Value> placeInMap(Value rank) const;
+  /// How many rows a copy through a tensor map brings, i32, where they are fewer than a tile's; else null.
+  Value rowsOfCopy() const;
+  /// Whether 64 rows from a rank on are all this part's, or past the last row of the side: i1, or null where they
+  /// always are.
+  Value holdsTile(Value firstRank) const;
 
-  /// The row of a rank in [0, count).
+  /// Whether a rank stands for a row.
+  Value hasRow(Value rank) const;
+  /// The row of a rank that stands for one.
   Value rowOf(Value rank) const;
   /// The row of a rank, or `otherwise` where there is none.
   Value rowOr(Value rank, Value otherwise) const;
@@ -51,14 +78,18 @@ public:
   /// The first rank in [begin, end) whose row is at least `row`, an index.
   Value rankOf(Value row, Value begin, Value end) const;
 
-  /// How many rows the longest class has.
+  /// How many rows the longest class or block has.
   static Value longestClass(Frame &f, const Order &order);
+  static Value longestBlock(Frame &f, const Order &order);
 
 private:
   void bindTable(unsigned index);
   void bindClass(Value number);
+  void bindBlock(Value number);
+  void bindPatch(Value number);
   void bindRuns();
   Value rankInRuns(Value row) const;
+  std::pair<Value, Value> pointOf(Value rank) const;
   Value searchRank(Value row, Value begin, Value end) const;
   Value rowCount() const;
 
@@ -68,6 +99,7 @@ private:
   Value table;         // address, i64
   Value first, stride; // of a class, and of runs, each of which begins there or so many rows further on
   Value width;         // rows of a run
+  std::optional<GridPart> gridPart;
 };
 
 } // namespace attn::hopper

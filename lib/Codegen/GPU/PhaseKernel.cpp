@@ -27,6 +27,12 @@ void PhaseKernel::forEachItem(ValueRange carried,
                               llvm::function_ref<SmallVector<Value>(const Item &, ValueRange)> body) {
   Value x = NVVM::BlockIdXOp::create(f.b, f.b.getI32Type()), tiles = f.size(ATTN_GPU_TILES);
   if (!shape.persistent) {
+    if (queries().kind == OrderKind::Blocks) {
+      auto [tile, headOfLaunch] = longItemsFirst(tiles);
+      Value heads = f.size(ATTN_GPU_HEADS);
+      f.turnTo(f.add(f.divide(headOfLaunch, heads), f.size(ATTN_GPU_FIRST_BATCH)), f.remainder(headOfLaunch, heads));
+      return (void)body(itemOf(tile), carried);
+    }
     Value y = NVVM::BlockIdYOp::create(f.b, f.b.getI32Type()), z = NVVM::BlockIdZOp::create(f.b, f.b.getI32Type());
     Value isTileMajor = f.negate(f.isZero(f.size(ATTN_GPU_TILE_MAJOR)));
     Value tile = f.select(isTileMajor, z, x);
@@ -44,18 +50,51 @@ void PhaseKernel::forEachItem(ValueRange carried,
   });
 }
 
-/// Tiles go class by class: those of one class look at the same keys. All have as many as the longest.
+/// Where rows look at some blocks of keys, those of the first and of the last block often look at all. So these items
+/// of all heads come first, then the others head by head. Returns the tile, and the head among those of the launch.
+std::pair<Value, Value> PhaseKernel::longItemsFirst(Value tiles) {
+  Type i32 = f.b.getI32Type();
+  Value x = NVVM::BlockIdXOp::create(f.b, i32), y = NVVM::BlockIdYOp::create(f.b, i32),
+        z = NVVM::BlockIdZOp::create(f.b, i32);
+  Value width = NVVM::GridDimXOp::create(f.b, i32), height = NVVM::GridDimYOp::create(f.b, i32);
+  Value items = f.mul(f.mul(width, height), NVVM::GridDimZOp::create(f.b, i32));
+  Value number = f.add(x, f.mul(width, f.add(y, f.mul(height, z))));
+  Value ofBlock = tilesOfBlock(), atEnds = f.least(f.mul(ofBlock, 2), tiles);
+  Value longItems = f.mul(atEnds, f.divide(items, tiles)), isLong = f.less(number, longItems);
+  Value place = f.select(isLong, number, f.sub(number, longItems));
+  Value tilesOfHead = f.select(isLong, atEnds, f.greatest(f.sub(tiles, atEnds), f.i32(1)));
+  Value ofHead = f.remainder(place, tilesOfHead);
+  Value atEnd = f.select(f.less(ofHead, ofBlock), ofHead, f.add(f.sub(tiles, atEnds), ofHead));
+  return {f.select(isLong, atEnd, f.add(ofHead, ofBlock)), f.divide(place, tilesOfHead)};
+}
+
+Value PhaseKernel::tilesOfBlock() { return f.ceilDivide(OrderInBatch::longestBlock(f, queries()), shape.rows); }
+
+/// Tiles go part by part: those of one class look at the same keys. All have as many as the longest.
 Item PhaseKernel::itemOf(Value tile) {
-  if (!isByClass())
+  auto firstRank = [&](Value ofPart) { return f.mul(f.remainder(tile, ofPart), shape.rows); };
+  switch (queries().kind) {
+  case OrderKind::Classes: {
+    Value ofClass = f.ceilDivide(OrderInBatch::longestClass(f, queries()), shape.rows);
+    return {firstRank(ofClass), f.divide(tile, ofClass)};
+  }
+  case OrderKind::Blocks: {
+    Value ofBlock = tilesOfBlock(), first = f.toI32(f.evaluate(queries().firstBlock(), f.index(0)));
+    Value number = f.add(first, f.divide(tile, ofBlock));
+    Value begin = f.toI32(f.evaluate(queries().firstRowOfBlock(Expr::row()), number));
+    return {f.add(begin, firstRank(ofBlock)), number};
+  }
+  case OrderKind::Patches:
+    return {f.i32(0), tile};
+  default:
     return {f.mul(tile, shape.rows), Value()};
-  Value tilesOfClass = f.ceilDivide(OrderInBatch::longestClass(f, queries()), shape.rows);
-  return {f.mul(f.remainder(tile, tilesOfClass), shape.rows), f.divide(tile, tilesOfClass)};
+  }
 }
 
 //===-- Orders ----------------------------------------------------------------------------------------------------===//
 
 OrderInBatch PhaseKernel::bindQueries(const Item &item) {
-  return OrderInBatch(f, queryOrder(), item.classNumber ? f.toIndex(item.classNumber) : Value());
+  return OrderInBatch(f, queryOrder(), item.number ? f.toIndex(item.number) : Value());
 }
 
 /// The class of a row's keys depends on the row's own class alone, whose first row stands for all.
@@ -63,7 +102,7 @@ OrderInBatch PhaseKernel::bindKeys(BoxOp box, const Item &item) {
   ExprAttr keyClass = box.getKeyClassAttr();
   unsigned order = keyOrder(box);
   bool isReadInRuns = isTiled && layout.isReadInRuns(box) && layout.phases[number].runs == static_cast<int>(order);
-  return OrderInBatch(f, order, keyClass ? f.evaluate(keyClass.getExpr(), item.classNumber) : Value(), isReadInRuns);
+  return OrderInBatch(f, order, keyClass ? f.evaluate(keyClass.getExpr(), item.number) : Value(), isReadInRuns);
 }
 
 Value PhaseKernel::mapOf(unsigned tensor, const OrderInBatch &order) {
@@ -86,37 +125,50 @@ Value PhaseKernel::isOwned(Value row) {
 //===-- Intervals -------------------------------------------------------------------------------------------------===//
 
 Interval PhaseKernel::intervalOf(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, Value rank) {
-  Interval interval;
-  interval.exists = f.compare(CmpIPredicate::ult, rank, queries.count);
-  auto empty = [&] { return SmallVector<Value>{f.i32(neverRank), f.i32(0)}; };
-  auto orEmpty = [&](const Ranks &ranks) {
-    Value some = f.less(ranks.begin, ranks.end);
-    return SmallVector<Value>{f.select(some, ranks.begin, f.i32(neverRank)), f.select(some, ranks.end, f.i32(0))};
-  };
-  bool hasHole = box.getHoleLowerAttr() != nullptr;
+  Value exists = queries.hasRow(rank);
+  bool hasHole = box.getHoleLowerAttr() && !keys.grid();
   auto written = f.choose(
-      interval.exists,
+      exists,
       [&] {
         Value row = queries.rowOf(rank);
-        Ranks range = rangeOf(box, keys, rank);
-        Ranks looks = ranksOf(box.getLowerAttr(), box.getUpperAttr(), keys, row, range);
-        if (!hasHole)
-          return orEmpty(looks);
-        Ranks hole = ranksOf(box.getHoleLowerAttr(), box.getHoleUpperAttr(), keys, row, range);
-        leaveOut(looks, hole);
-        return llvm::to_vector(llvm::concat<Value>(orEmpty(looks), orEmpty(hole)));
+        Interval own = intervalOfRow(box, keys, row, rangeOf(box, keys, rank));
+        SmallVector<Value> values{own.keys.begin, own.keys.end};
+        if (own.hole)
+          values.append({own.hole->begin, own.hole->end});
+        return values;
       },
-      [&] { return hasHole ? llvm::to_vector(llvm::concat<Value>(empty(), empty())) : empty(); });
-  interval.keys = {written[0], written[1]};
+      [&] {
+        SmallVector<Value> values{f.i32(neverRank), f.i32(0)};
+        if (hasHole)
+          values.append({f.i32(neverRank), f.i32(0)});
+        return values;
+      });
+  Interval interval{exists, {written[0], written[1]}, std::nullopt};
   if (hasHole)
     interval.hole = {written[2], written[3]};
   return interval;
 }
 
+/// The same of a row that exists; ranks are among those of `range`.
+Interval PhaseKernel::intervalOfRow(BoxOp box, const OrderInBatch &keys, Value row, const Ranks &range) {
+  auto orEmpty = [&](const Ranks &ranks) {
+    Value some = f.less(ranks.begin, ranks.end);
+    return Ranks{f.select(some, ranks.begin, f.i32(neverRank)), f.select(some, ranks.end, f.i32(0))};
+  };
+  if (keys.grid())
+    return {f.truth(true), orEmpty(ranksOfGrid(box, keys, row)), std::nullopt};
+  Ranks looks = ranksOf(box.getLowerAttr(), box.getUpperAttr(), keys, row, range);
+  if (!box.getHoleLowerAttr())
+    return {f.truth(true), orEmpty(looks), std::nullopt};
+  Ranks hole = ranksOf(box.getHoleLowerAttr(), box.getHoleUpperAttr(), keys, row, range);
+  leaveOut(looks, hole);
+  return {f.truth(true), orEmpty(looks), orEmpty(hole)};
+}
+
 /// The ranks among which the rows rise that query rank `rank` may look at.
 Ranks PhaseKernel::rangeOf(BoxOp box, const OrderInBatch &keys, Value rank) {
   if (!box.getSameSegment())
-    return {f.i32(0), keys.count};
+    return {keys.begin, keys.count};
   const MatchLayout &match = *layout.matchOf(queryOrder());
   Value at = arith::ExtUIOp::create(f.b, f.b.getI64Type(), rank);
   return {f.load32(f.tableOfBatch(match.beginView), at), f.load32(f.tableOfBatch(match.endView), at)};
@@ -144,6 +196,20 @@ void PhaseKernel::leaveOut(Ranks &keys, Ranks &hole) {
 
 //===-- Hulls -----------------------------------------------------------------------------------------------------===//
 
+bool PhaseKernel::isShared(BoxOp box) {
+  const Order &order = queries();
+  auto isSame = [&](ExprAttr bound) { return !bound || order.isSameInBlock(bound.getExpr()); };
+  return order.kind == OrderKind::Blocks && isSame(box.getLowerAttr()) && isSame(box.getUpperAttr()) &&
+         isSame(box.getHoleLowerAttr()) && isSame(box.getHoleUpperAttr());
+}
+
+/// Of a tile inside a block, which may end before the tile begins.
+Hull PhaseKernel::sharedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item) {
+  Interval all = intervalOfRow(box, keys, item.firstRank, rangeOf(box, keys, item.firstRank));
+  Value end = f.select(queries.hasRow(item.firstRank), all.keys.end, f.i32(0));
+  return {all.keys.begin, end, all.keys.begin, end, all.hole};
+}
+
 /// Where rows and bounds rise, the first and the last row say all.
 bool PhaseKernel::hasClosedHull(BoxOp box) {
   return !queries().isTabled() && !keys(box).isTabled() && !box.getHoleLowerAttr() &&
@@ -157,8 +223,8 @@ Hull PhaseKernel::closedHull(BoxOp box, const OrderInBatch &queries, const Order
   };
   Value lastRank = f.sub(f.least(f.add(item.firstRank, shape.rows), queries.count), 1);
   Ranks first = ranksAt(item.firstRank), last = ranksAt(lastRank);
-  // A class may end before its last tile begins.
-  Value end = isByClass() ? f.select(f.less(item.firstRank, queries.count), last.end, first.begin) : last.end;
+  // A class or a block may end before its last tile begins.
+  Value end = item.number ? f.select(f.less(item.firstRank, queries.count), last.end, first.begin) : last.end;
   return {first.begin, end, last.begin, first.end, std::nullopt};
 }
 
@@ -186,7 +252,9 @@ Hull PhaseKernel::foldedHull(BoxOp box, const OrderInBatch &queries, const Order
 }
 
 KeyTiles PhaseKernel::keyTilesOf(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item) {
-  Hull hull = hasClosedHull(box) ? closedHull(box, queries, keys, item) : foldedHull(box, queries, keys, item);
+  Hull hull = isShared(box)        ? sharedHull(box, queries, keys, item)
+              : hasClosedHull(box) ? closedHull(box, queries, keys, item)
+                                   : foldedHull(box, queries, keys, item);
   // Also where the hull is empty: [never, 0), or any other.
   Value length = f.greatest(f.sub(hull.end, hull.begin), f.i32(0));
   Value count = f.ceilDivide(length, shape.keys);

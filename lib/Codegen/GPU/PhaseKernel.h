@@ -12,8 +12,8 @@ namespace attn::hopper {
 
 /// What a block works on at a time: a query tile of one head of one batch. The frame knows head and batch.
 struct Item {
-  Value firstRank;   // i32, in the phase's query order
-  Value classNumber; // i32, where that is an order by classes; ranks are those of the class
+  Value firstRank; // i32, in the phase's query order
+  Value number; // i32: of the class, block or patch, where that order has such; ranks are those of the class or patch
 };
 
 /// Key ranks [begin, end).
@@ -64,6 +64,8 @@ public:
   const Order &queries() const { return layout.orders[queryOrder()].order; }
   const Order &keys(BoxOp box) const { return layout.orders[keyOrder(box)].order; }
   bool isByClass() const { return queries().kind == OrderKind::Classes; }
+  /// Whether the keys of a box come part by part, and not all at once.
+  static bool hasParts(BoxOp box) { return box.getBlockTableAttr() || box.getColumnWidthAttr(); }
   /// The tensor map of query, key, value or output that has rows of the order.
   Value mapOf(unsigned tensor, const OrderInBatch &order);
   /// Whether there is a score region that changes scores.
@@ -75,20 +77,51 @@ public:
   void forEachItem(ValueRange carried, llvm::function_ref<llvm::SmallVector<Value>(const Item &, ValueRange)> body);
 
   OrderInBatch bindQueries(const Item &item);
-  OrderInBatch bindKeys(BoxOp box, const Item &item);
+  /// Runs `body` for what of a box's keys is run over at a time, with values carried from one to the next; for all
+  /// threads of a warp.
+  using PartBody =
+      llvm::function_ref<llvm::SmallVector<Value>(const OrderInBatch &keys, const KeyTiles &tiles, ValueRange carried)>;
+  llvm::SmallVector<Value> forEachPart(BoxOp box, const OrderInBatch &queries, const Item &item, ValueRange carried,
+                                       PartBody body);
+  /// How keys between columns are cut into boxes; without a place.
+  GridPart boxOfGrid(BoxOp box);
+  /// The key rows between a query row's bounds.
+  Ranks keyRowsOf(BoxOp box, Value row);
+  /// The columns of the grid that a query row looks at.
+  Ranks columnsOf(BoxOp box, const GridPart &part, Value row);
   /// Whether no earlier phase owns the row.
   Value isOwned(Value row);
+  /// Whether all rows of a tile look at the same keys of a box, those in the hull.
+  bool isShared(BoxOp box);
   /// What query rank `rank` looks at. Rows of other phases are computed with the rest of their tile, and not written.
   Interval intervalOf(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, Value rank);
-  /// The key tiles of an item; for all threads of a warp.
-  KeyTiles keyTilesOf(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
 
 private:
   Item itemOf(Value tile);
+  Value tilesOfBlock();
+  std::pair<Value, Value> longItemsFirst(Value tiles);
+  OrderInBatch bindKeys(BoxOp box, const Item &item);
+  KeyTiles keyTilesOf(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
+  llvm::SmallVector<Value> forEachListedBlock(BoxOp box, const OrderInBatch &queries, const Item &item,
+                                              ValueRange carried, PartBody body);
+  llvm::SmallVector<Value> forEachStrip(BoxOp box, const OrderInBatch &queries, const Item &item, ValueRange carried,
+                                        PartBody body);
+  /// Rows and columns of a grid.
+  struct Rectangle {
+    Value top, bottom, left, right;
+    Value isCut; // i1: some query row's keys begin or end inside of a row; null where none can
+  };
+  Rectangle rectangleOf(BoxOp box, const OrderInBatch &queries, const GridPart &part);
+  Ranks gridRowsOf(BoxOp box, const GridPart &part, Value row);
+  bool mayCutRows(BoxOp box);
+  Value cutsRow(BoxOp box, const GridPart &part, Value row);
   Hull closedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
   Hull foldedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
   bool hasClosedHull(BoxOp box);
+  Hull sharedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
+  Interval intervalOfRow(BoxOp box, const OrderInBatch &keys, Value row, const Ranks &range);
   Ranks rangeOf(BoxOp box, const OrderInBatch &keys, Value rank);
+  Ranks ranksOfGrid(BoxOp box, const OrderInBatch &keys, Value row);
   Ranks ranksOf(ExprAttr lower, ExprAttr upper, const OrderInBatch &keys, Value row, const Ranks &range);
   void leaveOut(Ranks &keys, Ranks &hole);
 };

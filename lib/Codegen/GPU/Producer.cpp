@@ -70,9 +70,12 @@ private:
   //===-- Keys and values ---------------------------------------------------------------------------------------===//
 
   Value loadBox(BoxOp box, const Item &item, const OrderInBatch &queries, Value slot) {
-    OrderInBatch keys = p.bindKeys(box, item);
-    KeyTiles tiles = p.keyTilesOf(box, queries, keys, item);
-    return bySource(keys, [&] { return fillTiles(keys, tiles, slot); }, [&] { return copyTiles(keys, tiles, slot); });
+    auto loadPart = [&](const OrderInBatch &keys, const KeyTiles &tiles, ValueRange carried) -> SmallVector<Value> {
+      return {bySource(
+          keys, [&] { return fillTiles(keys, tiles, carried[0]); },
+          [&] { return copyTiles(keys, tiles, carried[0]); })};
+    };
+    return p.forEachPart(box, queries, item, slot, loadPart)[0];
   }
 
   Value firstRank(const KeyTiles &tiles, Value t) { return f.sub(tiles.last, f.mul(f.add(t, 1), shape.keys)); }
@@ -120,7 +123,8 @@ private:
       f.meet(f.i32(producerBarrier), 128);
     asOneThread([&] {
       auto [row, part] = source.order.placeInMap(firstRank);
-      tile::FillOp::create(f.b, ring, slot, p.mapOf(source.tensor, source.order), row, part, source.head, f.batch);
+      tile::FillOp::create(f.b, ring, slot, p.mapOf(source.tensor, source.order), row, part, source.head, f.batch,
+                           source.order.rowsOfCopy());
     });
   }
 

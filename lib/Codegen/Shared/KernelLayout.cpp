@@ -141,6 +141,12 @@ bool KernelLayout::differsByHead(const Expr &expr) const {
   });
 }
 
+bool KernelLayout::isData(unsigned symbol) const {
+  bool isNamed = symbol >= FirstNamed && symbol < FirstNamed + symbols.size();
+  return symbol == Head || (isNamed && (symbols[symbol - FirstNamed].kind == NamedSymbol::Entry ||
+                                        symbols[symbol - FirstNamed].kind == NamedSymbol::HeadEntry));
+}
+
 unsigned KernelLayout::addOrder(PlanOp plan, OrderAttr order, Side side) {
   for (unsigned i = 0; i < orders.size(); ++i)
     if (orderAttrs[i] == order && orders[i].order.side == side)
@@ -165,12 +171,9 @@ void KernelLayout::addOffsets(unsigned tensor) {
 
 bool KernelLayout::isReadInRuns(BoxOp box) const {
   const OrderLayout &keys = orders[orderIndex(box.getKeys(), Side::Keys)];
-  auto isData = [&](unsigned symbol) {
-    return symbol >= FirstNamed && symbols[symbol - FirstNamed].kind == NamedSymbol::Entry;
-  };
   bool isKnown =
-      !keys.ofHead && llvm::none_of(ArrayRef{keys.order.modulus, keys.order.shift, keys.order.from, keys.order.below},
-                                    [&](const Expr &expr) { return expr.anySymbol(isData); });
+      llvm::none_of(ArrayRef{keys.order.modulus, keys.order.shift, keys.order.from, keys.order.below},
+                    [&](const Expr &expr) { return expr.anySymbol([&](unsigned symbol) { return isData(symbol); }); });
   return keys.order.kind == OrderKind::Remainders && isKnown && box.getLower().getExpr() == Expr(0) &&
          !box.getHoleLowerAttr();
 }
@@ -185,6 +188,20 @@ void KernelLayout::addKeysTo(PhaseLayout &phase, BoxOp box, unsigned keys) const
   phase.isScattered |= order.isTabled() || isCopied;
   phase.hasCopiedRuns |= isCopied;
   phase.isComputed |= order.isComputed();
+}
+
+/// All boxes between columns share the grid's width, and the position of the first key.
+void KernelLayout::addGridTo(PhaseLayout &phase, BoxOp box) const {
+  if (!box.getColumnWidthAttr())
+    return;
+  Columns columns{box.getColumnWidthAttr().getExpr(), box.getColumnShiftAttr().getExpr(),
+                  box.getColumnLowerAttr().getExpr(), box.getColumnUpperAttr().getExpr()};
+  int64_t patchColumns = orders[phase.queries].order.patchColumns;
+  Expr span = columns.span(patchColumns);
+  // The host makes tensor maps of it before it knows what is in memory.
+  if (span.anySymbol([&](unsigned symbol) { return isData(symbol); }))
+    span = columns.width;
+  phase.grid = {columns.width, columns.shift, phase.grid ? Expr::max({phase.grid->span, span}) : span, patchColumns};
 }
 
 void KernelLayout::addOrders(PlanOp plan) {
@@ -214,6 +231,7 @@ void KernelLayout::addOrders(PlanOp plan) {
       ++phases.back().boxes;
       phases.back().isTested |= !box.getTest().empty();
       addKeysTo(phases.back(), box, keys);
+      addGridTo(phases.back(), box);
       phases.back().movesWithRows |=
           box.getSameSegment() || box.getLower().getExpr().dependsOnRow() || box.getUpper().getExpr().dependsOnRow();
       if (box.getSameSegment() && !matchOf(queries)) {

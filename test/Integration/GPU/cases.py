@@ -15,7 +15,7 @@ from judge import Outputs
 from kernel import Kernel, PreparedCall
 from memory import LAYOUTS, Layout
 from objects import PATTERNS, PERIODIC, STAGED, TEST_PATTERNS, Object, objects_for
-from problems import Problem, Trial, Wrong, same_bits, synchronize
+from problems import Problem, Trial, Wrong, drawn_blocks, same_bits, synchronize
 from refusals import (
     GPU_REFUSALS, REFUSALS, Change, expect_no_such_device, expect_other_handle_refused, expect_refusal, name_of,
     shorten_segments)
@@ -162,6 +162,40 @@ def periods(elements: list[str]) -> Iterator[Case]:
                 chosen = dataclasses.replace(problem, arguments={"stride": stride})
                 yield judged(with_element(Object(pattern), elements), chosen)
                 yield pairwise(with_element(Object(pattern), elements), chosen)
+
+
+def blocks(elements: list[str]) -> Iterator[Case]:
+    """Blocks that are tiles, parts of tiles, several tiles and none of it, whole ones and others at the end."""
+    for index, size in enumerate((64, 16, 128, 40, 1, 300)):
+        for problem in (Problem(1003, **BOTH), Problem(1024, batch=2), Problem(600, key_offset=37),
+                        Problem(777, with_lse=False, **BOTH), Problem(4 * size), Problem(300, layout=LAYOUTS[0], **BOTH),
+                        Problem(300, layout=LAYOUTS[4], **BOTH)):
+            chosen = dataclasses.replace(problem, arguments={"block": size, "random": drawn_blocks(size)})
+            yield judged(with_element(Object("bigbird", (64, 128)[index % 2]), elements, index // 2), chosen)
+            yield pairwise(with_element(Object("bigbird", (64, 128)[index % 2]), elements, index // 2),
+                           dataclasses.replace(chosen, with_lse=True))
+
+
+# Width of the image, its rows, and the window. Windows wider than a tile of keys come strip by strip.
+IMAGES = [(128, 16, 7, 7), (128, 14, 13, 13), (100, 20, 7, 7), (5, 80, 5, 5), (8, 40, 1, 3), (23, 9, 9, 23),
+          (100, 9, 3, 90), (64, 20, 13, 13), (200, 5, 5, 1)]
+
+
+def images(elements: list[str]) -> Iterator[Case]:
+    """Rows of images that are whole and that are not, and keys that begin where a row does and inside of one."""
+    for index, (width, rows, high, wide) in enumerate(IMAGES):
+        arguments = {"width": width, "rows": high, "columns": wide}
+        made = with_element(Object("neighborhood", (64, 128)[index % 2]), elements, index // 2)
+        for problem in (Problem(width * rows, **BOTH), Problem(width * rows - width // 3, batch=2),
+                        Problem(width * rows, key_offset=width, with_lse=False),
+                        Problem(width * rows, key_offset=width // 2), Problem(width * rows, layout=LAYOUTS[4])):
+            chosen = dataclasses.replace(problem, arguments=arguments)
+            yield judged(made, chosen)
+            yield pairwise(made, dataclasses.replace(chosen, with_lse=True))
+    for problem in (Problem(64 * 40, **BOTH), Problem(64 * 33), Problem(64 * 33 - 7)):
+        for head_size in (64, 128):
+            yield judged(with_element(Object("image_2d", head_size), elements), problem)
+            yield pairwise(with_element(Object("image_2d", head_size), elements), problem)
 
 
 # Rows of 13 elements in the memory of 16: tensor maps take them.
@@ -475,6 +509,8 @@ def cases_of_any_size(target: str, is_quick: bool) -> Iterator[Case]:
     if is_quick:
         return
     yield from periods(elements)
+    yield from blocks(elements)
+    yield from images(elements)
     yield from stages([made for made in objects if made in STAGED])
     yield from arguments(elements)
     yield from layouts(elements)

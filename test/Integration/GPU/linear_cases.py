@@ -4,8 +4,8 @@
 import math
 from collections.abc import Callable, Iterator
 
-import abi
 import torch
+from attn_mlir import abi
 from cases import AWKWARD, BOTH, NONE, RERUNS, Case, Ratios, captured, rerun, run_in_shards
 from linear import LinearProblem, LinearTrial
 from memory import LAYOUTS

@@ -7,10 +7,10 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-import abi
 import masks
 import numpy as np
 import torch
+from attn_mlir import abi
 from definitions import MASKS
 from judge import Outputs, Question, answer, eager, error_ratios, exact
 from kernel import Kernel, PreparedCall

@@ -3,8 +3,8 @@
 
 from collections.abc import Callable
 
-import abi
 import torch
+from attn_mlir import abi
 from kernel import Kernel, KernelError, PreparedCall
 from objects import Object
 from problems import Trial, Wrong, synchronize

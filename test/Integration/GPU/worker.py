@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[3]
-sys.path[:0] = [str(SOURCE / "bench" / "gpu"), str(SOURCE / "test" / "Python")]
+sys.path[:0] = [str(SOURCE / folder) for folder in ("bench/gpu", "test/Python", "python")]
 
 import torch  # noqa: E402
 from cases import Case, all_cases  # noqa: E402

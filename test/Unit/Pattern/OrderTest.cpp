@@ -6,6 +6,7 @@
 #include "PatternTree.h"
 #include "llvm/ADT/STLExtras.h"
 #include "gtest/gtest.h"
+#include <optional>
 
 using namespace attn;
 
@@ -160,6 +161,51 @@ TEST(Order, RemaindersAreInClosedForm) {
             return;
         }
       }
+}
+
+//===-- Blocks ----------------------------------------------------------------------------------------------------===//
+
+/// Whether the expression has one value for the rows of each block, for several sizes and offsets.
+static bool hasOneValueInBlocks(const Expr &expr, std::optional<int64_t> fixedSize = std::nullopt) {
+  for (int64_t size : {1, 2, 3, 5, 8})
+    for (int64_t offset = -7; offset < 8; ++offset) {
+      CallValues values = callOf(Side::Queries, 20);
+      values.symbols[KvLength] = 17, values.symbols[QueryOffset] = offset, values.symbols[BlockSymbol] = size;
+      int64_t block = fixedSize.value_or(size);
+      for (int64_t row = 0; row + 1 < 20; ++row) {
+        int64_t remainder = ((row + 1 + offset) % block + block) % block;
+        if (remainder != 0 && expr.evaluate(row, values.symbols) != expr.evaluate(row + 1, values.symbols))
+          return false;
+      }
+    }
+  return true;
+}
+
+TEST(Order, SomeExpressionsHaveOneValueInABlock) {
+  Expr i = Expr::row(), size = Expr::symbol(BlockSymbol), shift = Expr::symbol(QueryOffset),
+       kvLength = Expr::symbol(KvLength);
+  Expr number = Expr::floorDiv(i + shift, size), last = size * Expr::floorDiv(kvLength - 1, size);
+  auto isFrom = [&](const Expr &row) { return Expr::isPositive(i - row + 1); };
+  Order blocks = Order::blocks(Side::Queries, size, shift);
+  for (const Expr &same :
+       {Expr(3), kvLength, number, size * number + size, Expr::max({0, size * (number - 1)}), isFrom(size - shift),
+        kvLength * isFrom(last - shift), Expr::min({kvLength, kvLength * isFrom(size * 2 - shift), size * number}),
+        Expr::mod(number, 3), isFrom(-shift)}) {
+    EXPECT_TRUE(blocks.isSameInBlock(same));
+    EXPECT_TRUE(hasOneValueInBlocks(same));
+  }
+  for (const Expr &other :
+       {i, Expr::max({0, i}), Expr::floorDiv(i, size), Expr::floorDiv(i + shift, size + 1), isFrom(size - shift + 1),
+        isFrom(size), isFrom(Expr(4) - shift), number + i, Expr::mod(i + shift, size)}) {
+    EXPECT_FALSE(blocks.isSameInBlock(other));
+    EXPECT_FALSE(hasOneValueInBlocks(other));
+  }
+  Order fixed = Order::blocks(Side::Queries, 4, shift);
+  for (const Expr &same : {isFrom(Expr(8) - shift), isFrom(kvLength * 4 - shift), Expr::floorDiv(i + shift, 4)}) {
+    EXPECT_TRUE(fixed.isSameInBlock(same));
+    EXPECT_TRUE(hasOneValueInBlocks(same, 4));
+  }
+  EXPECT_FALSE(fixed.isSameInBlock(isFrom(Expr(6) - shift)));
 }
 
 //===-- Which orders are the same ---------------------------------------------------------------------------------===//

@@ -100,6 +100,21 @@ TEST(Periods, ManyColumnsAreNoClasses) {
   EXPECT_EQ(countTests(plan), 0u);
 }
 
+/// Columns of a grid `stride` wide, between expressions of the query's column.
+static Columns columnsFrom(const Expr &lower, const Expr &upper) { return {stride, keyOffset, lower, upper}; }
+
+TEST(Periods, APatchLooksAtSoManyColumnsMore) {
+  Expr column = Expr::mod(i + queryOffset, stride), size = Expr::symbol(PaddingSymbol);
+  Expr begin = Expr::min({Expr::max({0, column - 3}), stride - size});
+  EXPECT_EQ(columnsFrom(begin, begin + size).span(8), Expr::min({stride, size + 7}));
+  EXPECT_EQ(columnsFrom(column - 2, column + 3).span(4), Expr::min({stride, 8}));
+  EXPECT_EQ(columnsFrom(kvLength, kvLength + 5).span(8), Expr::min({stride, 5}));
+  // Columns whose number moves, or that come back.
+  EXPECT_EQ(columnsFrom(0, column + 1).span(8), stride);
+  EXPECT_EQ(columnsFrom(-column, Expr(5) - column).span(8), stride);
+  EXPECT_EQ(columnsFrom(Expr::mod(i, 5), Expr::mod(i, 5) + 2).span(8), stride);
+}
+
 TEST(Periods, ASecondModulusIsTestedInTheClasses) {
   Plan plan = exactPlanOf(
       PairSet::intersect({differenceOf(stride, Expr(0), Expr(0)), differenceOf(Expr(3), Expr(0), Expr(0))}));

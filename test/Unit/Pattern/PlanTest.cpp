@@ -376,6 +376,7 @@ TEST(Target, LocalTilesAreForFewKeysARow) {
   EXPECT_TRUE(isLocal(PairSet::intersect({PairSet::causal(), PairSet::blockLocal(Expr(64))})));
   EXPECT_TRUE(isLocal(PairSet::sameSegment(2)));
   EXPECT_TRUE(isLocal(PairSet::unite({windowOf(256, 256), globalOf(0)})));
+  EXPECT_TRUE(isLocal(PairSet::unite({PairSet::blockTable(1, Expr(64)), PairSet::range(Side::Keys, {}, Expr(64))})));
   EXPECT_TRUE(isLocal(PairSet::congruent(Dividend::Difference, Expr(100), Expr(0), Expr(0))));
   EXPECT_FALSE(isLocal(PairSet::full()));
   EXPECT_FALSE(isLocal(PairSet::causal()));

@@ -276,7 +276,7 @@ private:
   std::string cover(const Visit &visit, Matrix &covered) {
     const Phase &phase = plan.phases[visit.phase];
     const std::vector<int64_t> &queries = orders[phase.queries], &keys = orders[phase.boxes[visit.box].keys];
-    int64_t keyCount = visit.grid ? visit.grid->rows * visit.grid->columns : keys.size();
+    int64_t keyCount = visit.grid ? visit.grid->size() : keys.size();
     if (!isTile(visit.queryBegin, visit.queryEnd, tile.rows, queries.size()) ||
         !isTile(visit.keyBegin, visit.keyEnd, tile.keys, keyCount))
       return "a visit is no tile";

@@ -191,9 +191,20 @@ static const attn_phase longformer_phases[] = {{.query_order = 0, .tile_rows = N
                                                {.query_order = 2, .tile_rows = HUB_TILE_ROWS}};
 static const attn_pack_fn longformer_packs[] = {NULL, pack_all, NULL, pack_hub};
 static const attn_tile_fn longformer_tiles[] = {near_tile, hub_tile};
-static const attn_version longformer_versions[] = {
-    {ATTN_ISA_AVX2, 0, sizeof(state), longformer_packs, longformer_tiles},
-    {ATTN_ISA_GENERIC, 0, sizeof(state), longformer_packs, longformer_tiles}};
+static const attn_version longformer_versions[] = {{.isa = ATTN_ISA_AVX2,
+                                                    .value_keys = 1,
+                                                    .scratch_bytes = sizeof(state),
+                                                    .packs = longformer_packs,
+                                                    .tiles = longformer_tiles,
+                                                    .panel_stride = PANEL_STRIDE,
+                                                    .value_stride = VALUE_STRIDE},
+                                                   {.isa = ATTN_ISA_GENERIC,
+                                                    .value_keys = 1,
+                                                    .scratch_bytes = sizeof(state),
+                                                    .packs = longformer_packs,
+                                                    .tiles = longformer_tiles,
+                                                    .panel_stride = PANEL_STRIDE,
+                                                    .value_stride = VALUE_STRIDE}};
 
 static int run_longformer(const attn_call *call) { return attn_cpu_run(&fake_longformer, call); }
 static size_t measure_longformer(const attn_call *call) { return attn_cpu_workspace_bytes(&fake_longformer, call); }
@@ -220,8 +231,6 @@ const attn_kernel_info fake_longformer_info = {.version = ATTN_ABI_VERSION,
 
 static const attn_cpu_code longformer_code = {.version_count = 2,
                                               .panel_keys = PANEL_KEYS,
-                                              .panel_stride = PANEL_STRIDE,
-                                              .value_stride = VALUE_STRIDE,
                                               .key_granule = KEY_GRANULE,
                                               .pack_keys = PACK_KEYS,
                                               .versions = longformer_versions};
@@ -286,7 +295,13 @@ static const attn_match document_matches[] = {{0, 1, D_BEGIN, D_END}};
 static const attn_phase document_phases[] = {{.query_order = 0, .tile_rows = DOCUMENT_TILE_ROWS}};
 static const attn_pack_fn document_packs[] = {NULL, pack_document};
 static const attn_tile_fn document_tiles[] = {document_tile};
-static const attn_version document_versions[] = {{ATTN_ISA_GENERIC, 0, sizeof(state), document_packs, document_tiles}};
+static const attn_version document_versions[] = {{.isa = ATTN_ISA_GENERIC,
+                                                  .value_keys = 1,
+                                                  .scratch_bytes = sizeof(state),
+                                                  .packs = document_packs,
+                                                  .tiles = document_tiles,
+                                                  .panel_stride = PANEL_STRIDE,
+                                                  .value_stride = VALUE_STRIDE}};
 
 static int run_document(const attn_call *call) { return attn_cpu_run(&fake_document, call); }
 static size_t measure_document(const attn_call *call) { return attn_cpu_workspace_bytes(&fake_document, call); }
@@ -313,8 +328,6 @@ const attn_kernel_info fake_document_info = {.version = ATTN_ABI_VERSION,
 
 static const attn_cpu_code document_code = {.version_count = 1,
                                             .panel_keys = PANEL_KEYS,
-                                            .panel_stride = PANEL_STRIDE,
-                                            .value_stride = VALUE_STRIDE,
                                             .key_granule = KEY_GRANULE,
                                             .pack_keys = PACK_KEYS,
                                             .versions = document_versions};
@@ -389,7 +402,13 @@ static const attn_requirement_info medley_requirement_infos[] = {{"columns of th
 
 static const attn_pack_fn medley_packs[] = {NULL, pack_medley};
 static const attn_tile_fn medley_tiles[] = {medley_tile};
-static const attn_version medley_versions[] = {{ATTN_ISA_GENERIC, 0, sizeof(state), medley_packs, medley_tiles}};
+static const attn_version medley_versions[] = {{.isa = ATTN_ISA_GENERIC,
+                                                .value_keys = 1,
+                                                .scratch_bytes = sizeof(state),
+                                                .packs = medley_packs,
+                                                .tiles = medley_tiles,
+                                                .panel_stride = PANEL_STRIDE,
+                                                .value_stride = VALUE_STRIDE}};
 
 static int run_medley(const attn_call *call) { return attn_cpu_run(&fake_medley, call); }
 static size_t measure_medley(const attn_call *call) { return attn_cpu_workspace_bytes(&fake_medley, call); }
@@ -417,8 +436,6 @@ const attn_kernel_info fake_medley_info = {.version = ATTN_ABI_VERSION,
 
 static const attn_cpu_code medley_code = {.version_count = 1,
                                           .panel_keys = PANEL_KEYS,
-                                          .panel_stride = PANEL_STRIDE,
-                                          .value_stride = VALUE_STRIDE,
                                           .key_granule = KEY_GRANULE,
                                           .pack_keys = PACK_KEYS,
                                           .versions = medley_versions};

@@ -141,11 +141,15 @@ static const attn_phase phases[] = {{.query_order = ORDERS_OWN_QUERIES, .tile_ro
 
 static const attn_pack_fn packs[] = {NULL, pack_keys, NULL, pack_of_head, pack_some};
 static const attn_tile_fn tiles[] = {own_tile, first_tile, second_tile, third_tile};
-static const attn_version versions[] = {{ATTN_ISA_GENERIC, 0, 0, packs, tiles}};
+static const attn_version versions[] = {{.isa = ATTN_ISA_GENERIC,
+                                         .value_keys = 1,
+                                         .scratch_bytes = 0,
+                                         .packs = packs,
+                                         .tiles = tiles,
+                                         .panel_stride = PANEL_STRIDE,
+                                         .value_stride = VALUE_STRIDE}};
 static const attn_cpu_code code = {.version_count = 1,
                                    .panel_keys = PANEL_KEYS,
-                                   .panel_stride = PANEL_STRIDE,
-                                   .value_stride = VALUE_STRIDE,
                                    .key_granule = KEY_GRANULE,
                                    .pack_keys = ORDERS_PACK_KEYS,
                                    .versions = versions};

@@ -16,10 +16,11 @@ const attn_gpu_function nearTiled = {"near_tiled", 384, 200000, 128, 96, 64, 1};
 const attn_gpu_function nearStrided = {"near_strided", 128, 30000, 64, 64, 64, 0};
 const attn_gpu_function nearCompact = {"near_compact", 256, 60000, 64, 80, 64, 0};
 const attn_gpu_phase hubPhase = {
-    {"hub_tiled", 256, 100000, 64, 128, 64, 0}, {"hub_strided", 128, 30000, 64, 64, 64, 0}, {}, 0, nullptr};
-const attn_gpu_phase longformerPhases[] = {{nearTiled, nearStrided, {}, 0, nullptr}, hubPhase};
-const attn_gpu_phase compactPhases[] = {{nearTiled, nearStrided, nearCompact, 7, nullptr}, hubPhase};
-const attn_gpu_phase documentPhases[] = {{{"document_tiled", 384, 200000, 128, 128, 64, 1}, {}, {}, 0, nullptr}};
+    {"hub_tiled", 256, 100000, 64, 128, 64, 0}, {"hub_strided", 128, 30000, 64, 64, 64, 0}, {}, 0, nullptr, nullptr};
+const attn_gpu_phase longformerPhases[] = {{nearTiled, nearStrided, {}, 0, nullptr, nullptr}, hubPhase};
+const attn_gpu_phase compactPhases[] = {{nearTiled, nearStrided, nearCompact, 7, nullptr, nullptr}, hubPhase};
+const attn_gpu_phase documentPhases[] = {
+    {{"document_tiled", 384, 200000, 128, 128, 64, 1}, {}, {}, 0, nullptr, nullptr}};
 const attn_gpu_code longformerCode = {"a cubin", "some PTX", longformerPhases, nullptr};
 const attn_gpu_code compactCode = {"a cubin", "some PTX", compactPhases, nullptr};
 const attn_gpu_code documentCode = {nullptr, "other PTX", documentPhases, nullptr};

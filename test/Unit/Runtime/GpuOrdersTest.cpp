@@ -40,9 +40,14 @@ const attn_symbol symbols[] = {{ATTN_SYMBOL_INDEX, 0}, {ATTN_SYMBOL_INDEX, 1}};
 
 const attn_gpu_runs runs = {stride, firstOfRun, summary};
 const attn_gpu_phase gpuPhases[] = {
-    {{"some_tiled", 256, 90000, 64, 96, 64, 0}, {"some_strided", 256, 90000, 64, 96, 64, 0}, {}, 0, nullptr},
-    {{"all_tiled", 256, 90000, 64, 96, 64, 0}, {"all_strided", 256, 90000, 64, 96, 64, 0}, {}, 0, &runs},
-    {{"classes_tiled", 256, 90000, 64, 96, 64, 0}, {"classes_strided", 256, 90000, 64, 96, 64, 0}, {}, 0, nullptr}};
+    {{"some_tiled", 256, 90000, 64, 96, 64, 0}, {"some_strided", 256, 90000, 64, 96, 64, 0}, {}, 0, nullptr, nullptr},
+    {{"all_tiled", 256, 90000, 64, 96, 64, 0}, {"all_strided", 256, 90000, 64, 96, 64, 0}, {}, 0, &runs, nullptr},
+    {{"classes_tiled", 256, 90000, 64, 96, 64, 0},
+     {"classes_strided", 256, 90000, 64, 96, 64, 0},
+     {},
+     0,
+     nullptr,
+     nullptr}};
 const attn_gpu_code code = {"a cubin", "some PTX", gpuPhases, nullptr};
 
 const attn_scalar_info scalars[] = {{"stride", 0, 1, {8}}, {"summary", 0, 0, {2}}};

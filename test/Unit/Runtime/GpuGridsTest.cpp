@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Phases over patches of a grid and over blocks, on a driver without a GPU: tensor maps of points, and how many tiles
+// there are.
+#include "TestGpuCall.h"
+
+namespace {
+
+enum { WIDTH = ATTN_FIXED_SYMBOLS, SPAN, BLOCK, SYMBOLS = BLOCK + 1 + 3 };
+enum { PATCHES, BLOCKS, KEYS, ORDERS };
+
+const int64_t width[] = {ATTN_SYMBOL, WIDTH};
+const int64_t span[] = {ATTN_SYMBOL, SPAN};
+const int64_t block[] = {ATTN_SYMBOL, BLOCK};
+const int64_t shift[] = {ATTN_SYMBOL, ATTN_SYMBOL_KEY_OFFSET};
+/// Six patches.
+const int64_t points[] = {ATTN_CONSTANT, 6 * 64};
+
+attn_order orderOf(attn_order_kind kind, attn_side side, int32_t number) {
+  attn_order order = {};
+  order.kind = kind, order.side = side, order.count_symbol = BLOCK + 1 + number;
+  order.tensor = order.rows_view = order.flags_view = order.key_view = order.value_view = -1;
+  order.modulus = kind == ATTN_ORDER_BLOCKS ? block : nullptr;
+  order.count = kind == ATTN_ORDER_PATCHES ? points : nullptr;
+  return order;
+}
+
+const attn_order orders[] = {orderOf(ATTN_ORDER_PATCHES, ATTN_QUERIES, PATCHES),
+                             orderOf(ATTN_ORDER_BLOCKS, ATTN_QUERIES, BLOCKS),
+                             orderOf(ATTN_ORDER_ALL, ATTN_KEYS, KEYS)};
+const attn_phase phases[] = {{PATCHES, 0, 0, 0}, {BLOCKS, 0, 0, 0}};
+const attn_symbol symbols[] = {{ATTN_SYMBOL_INDEX, 0}, {ATTN_SYMBOL_INDEX, 1}, {ATTN_SYMBOL_INDEX, 2}};
+
+const attn_gpu_grid grid = {width, shift, span, 8};
+const attn_gpu_phase gpuPhases[] = {
+    {{"grid_tiled", 256, 90000, 64, 96, 64, 0}, {"grid_strided", 256, 90000, 64, 96, 64, 0}, {}, 0, nullptr, &grid},
+    {{"blocks_tiled", 256, 90000, 64, 96, 64, 0},
+     {"blocks_strided", 256, 90000, 64, 96, 64, 0},
+     {},
+     0,
+     nullptr,
+     nullptr}};
+const attn_gpu_code code = {"a cubin", "some PTX", gpuPhases, nullptr};
+
+const attn_scalar_info scalars[] = {{"width", 0, 1, {8}}, {"span", 0, 0, {8}}, {"block", 0, 1, {64}}};
+
+attn_kernel_info makeInfo() {
+  attn_kernel_info info = gpuInfo(fake_longformer_info);
+  info.tensor_count = ATTN_LSE + 1;
+  info.scalar_count = 3;
+  info.scalars = scalars;
+  return info;
+}
+
+attn_kernel makeKernel(const attn_kernel_info &info) {
+  attn_kernel kernel = {};
+  kernel.info = &info;
+  kernel.view_count = ATTN_LSE + 1;
+  kernel.symbol_count = SYMBOLS;
+  kernel.named_symbol_count = 3;
+  kernel.order_count = ORDERS;
+  kernel.phase_count = 2;
+  kernel.symbols = symbols;
+  kernel.orders = orders;
+  kernel.phases = phases;
+  kernel.gpu = &code;
+  return kernel;
+}
+
+const attn_kernel_info info = makeInfo();
+const attn_kernel kernel = makeKernel(info);
+
+class GpuGrids : public GpuEntry {
+protected:
+  struct Scalars {
+    int64_t width = 20, span = 14, block = 64;
+  };
+  void run(Sizes sizes, Scalars numbers, int64_t keyOffset = 0) {
+    call.reset();
+    call = std::make_unique<GpuCall>(kernel, sizes, 8);
+    call->scalars = {attn_scalar{numbers.width}, attn_scalar{numbers.span}, attn_scalar{numbers.block}};
+    call->call.key_offset = keyOffset;
+    call->prepare();
+    ASSERT_EQ(call->run(), ATTN_OK);
+    ASSERT_EQ(phaseLaunches.size(), 2u);
+  }
+  void TearDown() override {
+    call.reset();
+    GpuEntry::TearDown();
+  }
+
+  const PhaseLaunch &patches() { return phaseLaunches[0]; }
+  const PhaseLaunch &blocks() { return phaseLaunches[1]; }
+
+  using Numbers = std::vector<uint64_t>;
+  static Numbers extentsOf(const fake_map &map) { return Numbers(map.extents, map.extents + map.rank); }
+  static Numbers stridesOf(const fake_map &map) { return Numbers(map.strides, map.strides + (map.rank - 1)); }
+  static Numbers boxOf(const fake_map &map) { return Numbers(map.box, map.box + map.rank); }
+
+  std::unique_ptr<GpuCall> call;
+};
+
+TEST_F(GpuGrids, RowsArePointsOfAGrid) {
+  run({2, 4, 2, 300, 340}, {});
+  EXPECT_EQ(patches().function, "grid_tiled");
+  ASSERT_EQ(patches().maps.size(), 4u);
+  EXPECT_EQ(extentsOf(patches().maps[ATTN_QUERY]), (Numbers{6, 20, 15, 4, 2}));
+  EXPECT_EQ(stridesOf(patches().maps[ATTN_QUERY]), (Numbers{16, 20 * 16, 300 * 16, 4 * 300 * 16}));
+  EXPECT_EQ(extentsOf(patches().maps[ATTN_KEY]), (Numbers{6, 20, 17, 2, 2}));
+  EXPECT_EQ(extentsOf(patches().maps[ATTN_VALUE]), (Numbers{8, 20, 17, 2, 2}));
+  EXPECT_EQ(extentsOf(patches().maps[ATTN_OUTPUT]), (Numbers{8, 20, 15, 4, 2}));
+  for (int map : {ATTN_QUERY, ATTN_OUTPUT})
+    EXPECT_EQ(boxOf(patches().maps[map]), (Numbers{64, 8, 8, 1, 1}));
+  for (int map : {ATTN_KEY, ATTN_VALUE})
+    EXPECT_EQ(boxOf(patches().maps[map]), (Numbers{64, 14, 6, 1, 1}));
+  EXPECT_EQ(word(patches(), kernel, ATTN_GPU_TILES), 6);
+}
+
+struct BoxOfKeys {
+  int64_t width, span;
+  uint64_t columns, rows;
+};
+
+TEST_F(GpuGrids, BoxesAreNoWiderThanTheGridAndATile) {
+  for (auto [width, span, columns, rows] :
+       {BoxOfKeys{20, 200, 20, 4}, {20, 0, 1, 96}, {150, 120, 96, 1}, {100, 50, 50, 1}, {1, 9, 1, 96}}) {
+    SCOPED_TRACE(span);
+    run({1, 1, 1, 300, 300}, {width, span, 64});
+    EXPECT_EQ(patches().function, "grid_tiled");
+    EXPECT_EQ(boxOf(patches().maps[ATTN_VALUE]), (Numbers{64, columns, rows, 1, 1}));
+  }
+}
+
+struct CutRow {
+  const char *what;
+  int64_t length, kvLength, width, keyOffset;
+};
+
+TEST_F(GpuGrids, RowsThatAreCutTakeTheStridedVersion) {
+  for (const CutRow &cut : {CutRow{"the last query is inside of a row", 310, 300, 20, 0},
+                            {"the last key is inside of a row", 300, 310, 20, 0},
+                            {"the first key is inside of a row", 300, 300, 20, 7},
+                            {"the grid is wider than the sequence is long", 300, 300, 1000, 0}}) {
+    SCOPED_TRACE(cut.what);
+    run({2, 4, 2, cut.length, cut.kvLength}, {cut.width, 14, 64}, cut.keyOffset);
+    EXPECT_EQ(patches().function, "grid_strided");
+    EXPECT_EQ(blocks().function, "blocks_tiled");
+  }
+  run({2, 4, 2, 300, 300}, {}, /*keyOffset=*/40);
+  EXPECT_EQ(patches().function, "grid_tiled");
+}
+
+struct BlockTiles {
+  int64_t length, block, tiles;
+};
+
+TEST_F(GpuGrids, TilesEndWhereBlocksDo) {
+  for (auto [length, block, tiles] : {BlockTiles{300, 64, 5},
+                                      {300, 40, 8},
+                                      {300, 100, 6},
+                                      {300, 1, 300},
+                                      {300, 300, 5},
+                                      {300, int64_t(1) << 40, 5}}) {
+    SCOPED_TRACE(block);
+    run({2, 4, 2, length, length}, {20, 14, block});
+    EXPECT_EQ(word(blocks(), kernel, ATTN_GPU_TILES), tiles);
+    EXPECT_EQ(blocks().blocks, uint64_t(2 * 4 * tiles));
+  }
+}
+
+} // namespace
