@@ -44,7 +44,7 @@ fuzz: ## Look for inputs that crash, ATTN_FUZZ_SECONDS (60) for each program
 run-fuzz: $(TREE)/build.ninja
 	@$(NINJA) --target fuzz
 
-docs: $(TREE)/build.ninja ## Generate the dialect's and the passes' documentation
+docs: $(TREE)/build.ninja ## Generate the references, and the patterns' pictures and pages
 	@$(NINJA) --target docs
 
 bench: build ## Measure against other libraries

@@ -59,13 +59,18 @@ packed = attn.attention(q, k, v, pattern=attn.segments(documents) & attn.causal(
 assert np.allclose(packed[:, :, :250], attn.attention(q[:, :, :250], k[:, :, :250], v[:, :, :250], pattern="causal"))
 print("8. four packed documents")
 
-# 9. torch: tensors of the CPU or of a GPU, and an operator that torch.compile and torch.export pass over.
+# 9. What no atom says: a function of batch, head, query and key, asked pair by pair.
+skipping = attn.causal() & attn.where(lambda b, h, q, k: (q + k) % 7 != h)
+print("9. a function\n", skipping, sep="")
+print(skipping.show(16))
+
+# 10. torch: tensors of the CPU or of a GPU, and an operator that torch.compile and torch.export pass over.
 try:
     import torch
 except ImportError:
-    print("9. torch is not installed")
+    print("10. torch is not installed")
 else:
     tensors = [torch.from_numpy(x) for x in (q, k, v)]
     step = torch.compile(lambda q, k, v: 2 * attn.attention(q, k, v, pattern=pattern), fullgraph=True, backend="eager")
     assert torch.equal(step(*tensors), 2 * torch.from_numpy(out))
-    print("9. torch.compile, without a graph break")
+    print("10. torch.compile, without a graph break")

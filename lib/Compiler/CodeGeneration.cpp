@@ -4,6 +4,9 @@
 
 #include "CodeGeneration.h"
 #include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/IR/DiagnosticHandler.h"
+#include "llvm/IR/DiagnosticInfo.h"
+#include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Linker/Linker.h"
@@ -18,6 +21,32 @@ using llvm::StringRef;
 static Error makeError(const llvm::Twine &message) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), "error: " + message);
 }
+
+//===-- Errors ----------------------------------------------------------------------------------------------------===//
+
+namespace {
+struct ErrorKeeper : llvm::DiagnosticHandler {
+  bool handleDiagnostics(const llvm::DiagnosticInfo &info) override {
+    if (info.getSeverity() == llvm::DS_Error && first.empty()) {
+      llvm::raw_string_ostream os(first);
+      llvm::DiagnosticPrinterRawOStream printer(os);
+      info.print(printer);
+    }
+    return true; // whatever it was
+  }
+  std::string first;
+};
+} // namespace
+
+KernelContext::KernelContext() { setDiagnosticHandler(std::make_unique<ErrorKeeper>()); }
+
+/// The first error of a KernelContext, on one line.
+static Error firstErrorOf(const llvm::LLVMContext &context) {
+  StringRef text = static_cast<const ErrorKeeper *>(context.getDiagHandlerPtr())->first;
+  return text.empty() ? Error::success() : makeError("LLVM cannot compile this: " + text.split('\n').first);
+}
+
+//===-- Machines and passes ---------------------------------------------------------------------------------------===//
 
 static Expected<std::unique_ptr<llvm::TargetMachine>> makeMachine(StringRef name, StringRef processor,
                                                                   StringRef features) {
@@ -57,9 +86,8 @@ Error attn::linkBitcode(llvm::Module &module, StringRef bitcode, unsigned flags)
   auto linked = llvm::parseBitcodeFile(llvm::MemoryBufferRef(bitcode, "runtime"), module.getContext());
   if (!linked)
     return linked.takeError();
-  if (llvm::Linker::linkModules(module, std::move(*linked), flags))
-    return makeError("the runtime cannot be linked");
-  return Error::success();
+  llvm::Linker::linkModules(module, std::move(*linked), flags);
+  return firstErrorOf(module.getContext());
 }
 
 void attn::runPasses(llvm::Module &module, llvm::TargetMachine &machine,
@@ -91,5 +119,7 @@ Expected<llvm::SmallVector<char, 0>> attn::generate(llvm::Module &module, llvm::
   if (machine.addPassesToEmitFile(pm, os, nullptr, type))
     return makeError(machine.getTargetTriple().str() + " has no such kind of file");
   pm.run(module);
+  if (Error error = firstErrorOf(module.getContext()))
+    return error;
   return bytes;
 }

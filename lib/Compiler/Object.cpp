@@ -80,12 +80,8 @@ Expected<std::unique_ptr<llvm::Module>> Compilation::translateKernels(llvm::LLVM
   std::unique_ptr<llvm::Module> module = translateModuleToLLVMIR(*work, llvmContext, "attn");
   if (!module)
     return makeError("the module cannot be translated to LLVM IR");
-  SmallVector<StringRef> isas;
-  for (const Isa &isa : Isa::all())
-    if (opts.isas.empty() || llvm::is_contained(opts.isas, isa.name))
-      isas.push_back(isa.name);
   for (const KernelSource &kernel : sources)
-    infos.push_back(describeKernel(*module, kernel.layout, opts.target, isas));
+    infos.push_back(describeKernel(*module, kernel.layout, opts.target, Isa::versionsOf(kernel.layout, opts.isas)));
   return module;
 }
 
@@ -129,7 +125,7 @@ static Expected<llvm::SmallVector<char, 0>> generateForHost(llvm::Module &module
 }
 
 Expected<std::unique_ptr<llvm::MemoryBuffer>> Compilation::emitObject() {
-  llvm::LLVMContext llvmContext;
+  KernelContext llvmContext;
   auto module = translateForHost(llvmContext);
   if (!module)
     return module.takeError();
@@ -141,7 +137,7 @@ Expected<std::unique_ptr<llvm::MemoryBuffer>> Compilation::emitObject() {
 }
 
 Expected<std::string> Compilation::emitLLVM() {
-  llvm::LLVMContext llvmContext;
+  KernelContext llvmContext;
   auto translate = [&]() -> Expected<std::unique_ptr<llvm::Module>> {
     if (!isForGpu())
       return translateForHost(llvmContext);
@@ -162,7 +158,7 @@ Expected<std::string> Compilation::emitLLVM() {
 Expected<std::string> Compilation::emitAssembly() {
   if (isForGpu())
     return emitPtx();
-  llvm::LLVMContext llvmContext;
+  KernelContext llvmContext;
   auto module = translateForHost(llvmContext);
   if (!module)
     return module.takeError();

@@ -25,11 +25,12 @@ from .algebra import (Parameter, Pattern, between, block_local, block_table, cau
                       stream, window)
 from .raising import Raised, from_mask, from_mask_mod
 from .shipped import pattern, pattern_names, score_names
+from .where import array, where
 
 __all__ = [
     "CallError", "CompileError", "CompilerMissingError", "Error", "Kernel", "LoadError", "Parameter", "Pattern",
-    "Picture", "Raised", "Report", "attention", "between", "block_local", "block_table", "causal", "compile",
+    "Picture", "Raised", "Report", "array", "attention", "between", "block_local", "block_table", "causal", "compile",
     "congruent", "empty", "from_mask", "from_mask_mod", "full", "global_tokens", "grid", "heads", "load",
     "neighborhood", "offset", "padded", "parameter", "pattern", "pattern_names", "per_batch", "random_blocks",
-    "raster", "score_names", "segments", "stream", "window",
+    "raster", "score_names", "segments", "stream", "where", "window",
 ]

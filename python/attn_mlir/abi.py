@@ -6,7 +6,9 @@ import ctypes
 import re
 from pathlib import Path
 
-INCLUDE = Path(__file__).parent / "include" / "attn"
+_OWN = Path(__file__).parent / "include" / "attn"
+# Of the package as it is installed; as it lies in the project's tree, the headers are the tree's.
+INCLUDE = _OWN if _OWN.exists() else Path(__file__).resolve().parents[2] / "include" / "attn"
 
 _NUMBERS = {"int32_t": ctypes.c_int32, "uint32_t": ctypes.c_uint32, "int64_t": ctypes.c_int64,
             "size_t": ctypes.c_size_t, "double": ctypes.c_double}

@@ -19,11 +19,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from .compiler import Source
 from .describe import Picture, Report, draw_picture, make_report
 
 Size = Any  # int, a list or array with a number for each query head, or a Parameter
-Integers = Any  # a list of ints, or an int32 array: NumPy, torch, or anything that has __dlpack__
+Integers = Any  # a list of ints, or of such lists, or an int32 array: NumPy, torch, or anything that has __dlpack__
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +48,13 @@ class _Op:
 
 
 @dataclass(frozen=True, eq=False)
-class _Result:
+class Result:
     op: _Op
     number: int = 0
 
 
-_Value = Parameter | _Result
-Coordinate = _Result
+_Value = Parameter | Result
+Coordinate = Result
 
 
 def parameter(name: str, value: Any) -> Parameter:
@@ -83,15 +85,32 @@ def _as_parameter(name: str, value: Any, kind: str = "per_head") -> Parameter:
 
 def _as_index(name: str, value: Size) -> _Value:
     """A number of the call: the query head's own where there is one for each."""
-    if isinstance(value, _Result):
+    if isinstance(value, Result):
         return value
     given = _as_parameter(name, value)
     if given.type == "!attn.per_head":
-        return _Result(_Op("attn.of_head {}", (given,), (f"{given.name}_of_head",)))
+        return Result(_Op("attn.of_head {}", (given,), (f"{given.name}_of_head",)))
     return given
 
 
+# Lists of these are data of the call: the dialect has no defaults of theirs.
+_WITHOUT_DEFAULTS = {"segments", "blocks"}
+
+
+def _list_to_array(name: str, value: Sequence[Any]) -> np.ndarray:
+    try:
+        array = np.array(value)
+    except ValueError:
+        raise TypeError(f"{name} is a list of lists of different lengths; pad them with -1") from None
+    if array.size and array.dtype.kind not in "iu":
+        raise TypeError(f"{name} is a list of {array.dtype}; give ints")
+    return array
+
+
 def _as_data(name: str, kind: str, value: Integers) -> Parameter:
+    is_list = isinstance(value, Sequence) and not isinstance(value, str)
+    if is_list and (kind in _WITHOUT_DEFAULTS or any(isinstance(item, Sequence) for item in value)):
+        value = _list_to_array(name, value)
     given = _as_parameter(name, value, kind)
     if given.type == "index":
         raise TypeError(f"{name} is one number; give a list of ints or an int32 array")
@@ -175,7 +194,7 @@ class Pattern:
 class _Composed(Pattern):
     """A pattern that was put together in Python."""
 
-    value: _Result
+    value: Result
     name: str = "pattern"
     source: Source = field(init=False)
     arguments: Mapping[str, Any] = field(init=False)
@@ -212,7 +231,7 @@ def _combine(operation: str, left: Pattern, right: Any) -> Pattern:
         values += op.operands if is_chain else [member.value]
     text = f"attn.{operation} " + ", ".join(["{}"] * len(values))
     result = {"union": "either", "intersect": "both", "minus": "rest"}[operation]
-    return _Composed(_Result(_Op(text, tuple(values), (result,))))
+    return _Composed(Result(_Op(text, tuple(values), (result,))))
 
 
 # Atoms
@@ -227,8 +246,13 @@ def _write_op(text: str, clauses: tuple[Clause, ...], *results: str) -> _Op:
     return _Op(" ".join([text, *(clause for clause, _ in given)]), tuple(value for _, value in given), results)
 
 
+def make_atom(text: str, operands: tuple[_Value, ...], result: str) -> Pattern:
+    """An atom by its op's text, with {} for each operand; `result` is its name."""
+    return _Composed(Result(_Op(text, operands, (result,))))
+
+
 def _atom(result: str, text: str, *clauses: Clause) -> Pattern:
-    return _Composed(_Result(_write_op(text, clauses, result)))
+    return _Composed(Result(_write_op(text, clauses, result)))
 
 
 def _index(name: str, clause: str, value: Size | None) -> Clause:
@@ -262,7 +286,7 @@ def window(left: Size | None = None, right: Size | None = None, *, dilation: Siz
 
 def block_local(block: Size, *, before: Size | None = None, after: Size | None = None,
                 on: Coordinate | None = None) -> Pattern:
-    """Keys in the query's block of `block` positions, and so many before and after it."""
+    """Keys in the query's block of `block` positions, and in so many positions before and after it."""
     return _atom("own", "attn.block_local", _index("block", "{}", block), _index("before", "before({})", before),
                  _index("after", "after({})", after), ("on {}", on))
 
@@ -334,15 +358,15 @@ def block_table(table: Integers, block: Size) -> Pattern:
 # Numbers and coordinates
 
 
-def per_batch(values: Integers) -> _Result:
+def per_batch(values: Integers) -> Result:
     """A number for each batch, [batch], to be given where an int is expected."""
-    return _Result(_Op("attn.of_batch {}", (_as_data("values", "lengths", values),), ("of_batch",)))
+    return Result(_Op("attn.of_batch {}", (_as_data("values", "lengths", values),), ("of_batch",)))
 
 
 def _coordinates(operation: str, sizes: tuple[Size, ...], hints: tuple[str, ...]) -> tuple[Coordinate, ...]:
     indices = tuple(_as_index("size", size) for size in sizes)
     op = _Op(f"attn.{operation} [" + ", ".join(["{}"] * len(indices)) + "]", indices, hints)
-    return tuple(_Result(op, i) for i in range(len(hints)))
+    return tuple(Result(op, i) for i in range(len(hints)))
 
 
 def grid(*sizes: Size) -> tuple[Coordinate, ...]:
@@ -359,7 +383,7 @@ def stream(*sizes: Size) -> tuple[Coordinate, ...]:
 
 def offset(ids: Integers) -> Coordinate:
     """Places in segments: how many earlier positions are in the position's own. ids: as of segments()."""
-    return _Result(_Op("attn.offset {}", (_as_data("segments", "segments", ids),), ("offset",)))
+    return Result(_Op("attn.offset {}", (_as_data("segments", "segments", ids),), ("offset",)))
 
 
 def raster(axes: Sequence[Coordinate], blocks: Sequence[Size]) -> Coordinate:
@@ -367,4 +391,4 @@ def raster(axes: Sequence[Coordinate], blocks: Sequence[Size]) -> Coordinate:
     axis of the grid, outermost first."""
     sizes = tuple(_as_index("block", block) for block in blocks)
     text = "attn.raster " + ", ".join(["{}"] * len(axes)) + " blocks [" + ", ".join(["{}"] * len(sizes)) + "]"
-    return _Result(_Op(text, (*axes, *sizes), ("place",)))
+    return Result(_Op(text, (*axes, *sizes), ("place",)))

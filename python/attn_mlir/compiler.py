@@ -3,6 +3,7 @@
 
 import contextlib
 import ctypes
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,8 @@ def _check(error: int | None) -> None:
 
 
 class Compilation:
-    """A source that was read, checked and planned; for one thread at a time. To be closed."""
+    """A source that was read, checked and planned; for one thread at a time. Its memory is freed at the end of a
+    `with`, or with the object."""
 
     def __init__(self, source: Source, options: Options):
         self._library = compiler()
@@ -63,13 +65,13 @@ class Compilation:
         text, chosen = source.text.encode(), options.to_abi()
         _check(self._library.attn_compile_text(text, len(text), source.name.encode(), ctypes.byref(chosen),
                                                ctypes.byref(self._handle)))
+        self._free = weakref.finalize(self, self._library.attn_compilation_destroy, self._handle.value)
 
     def __enter__(self) -> "Compilation":
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._library.attn_compilation_destroy(self._handle)
-        self._handle = ctypes.c_void_p()
+        self._free()
 
     @property
     def kernels(self) -> list[ctypes.Structure]:

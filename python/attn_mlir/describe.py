@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What is known of a pattern before it runs: its cost and its picture. The compiler knows; this asks it."""
 
+import functools
 import json
 import os
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from .arrays import NumpyArrays, View
 from .call import CallMemory, CallOptions, take_arguments
-from .compiler import ISAS_OF_HOST, Compilation, Options
+from .compiler import ISAS_OF_HOST, Compilation, Options, Source
 from .errors import CompileError
 from .loaded import KernelInfo
 
 if TYPE_CHECKING:
     from .algebra import Pattern
+
+# Compilations that are kept for further questions.
+_MOST_PLANNED = 8
 
 
 class Report(dict[str, Any]):
@@ -93,6 +98,21 @@ def choose_kernel(names: list[str], wanted: str | None, stem: str) -> str:
     return wanted
 
 
+class _Planned:
+    """A compilation that is asked again and again, by one thread at a time."""
+
+    def __init__(self, source: Source, options: Options):
+        self.lock = threading.Lock()
+        self.compilation = Compilation(source, options)
+        self.infos = [KernelInfo(info) for info in self.compilation.kernels]
+
+
+@functools.lru_cache(maxsize=_MOST_PLANNED)
+def _plan(source: Source, options: Options, score_text: str) -> _Planned:
+    """score_text: of a score that `options` names by its path, whose file may change."""
+    return _Planned(source, options)
+
+
 def _describe(pattern: "Pattern", length: int, descriptions: list[str], *, score: str | os.PathLike[str] | None = None,
               element: str = "f32", head_size: int = 64, value_head_size: int | None = None, target: str = "cpu",
               kernel: str | None = None, batch: int = 1, heads: int = 1, kv_heads: int | None = None,
@@ -102,25 +122,26 @@ def _describe(pattern: "Pattern", length: int, descriptions: list[str], *, score
     from .draw import draw
     from .shipped import resolve_score
 
-    source, score_name, _ = resolve_score(pattern.source, score)
-    sizes = Sizes(length, batch, heads, kv_heads, kv_length, query_offset, key_offset)
+    source, score_name, score_text = resolve_score(pattern.source, score)
     options = Options("", target, element, score_name, head_size, value_head_size or 0, ISAS_OF_HOST)
-    with Compilation(source, options) as compilation:
-        infos = [KernelInfo(info) for info in compilation.kernels]
-        index = [info.name for info in infos].index(choose_kernel([info.name for info in infos], kernel, pattern.name))
-        info = infos[index]
-        given, scalars = take_arguments(info, {**pattern.arguments, **arguments})
-        data = {name: NumpyArrays.data(value, info.data[name].is_float, None) for name, value in given.items()}
-        for name, missing in info.data.items():
-            if name not in data and not missing.has_default:
-                data[name] = draw(info, missing, sizes, scalars, seed)
-        views = sizes.views(info) + [None] * len(info.data)
-        for name, value in data.items():
-            views[info.data[name].place] = NumpyArrays.view(value, name)
-        memory = CallMemory(info, views, scalars, CallOptions(None, query_offset, key_offset))
-        for name, value in data.items():
-            memory.set_address(info.data[name].place, NumpyArrays.address(value))
-        return [compilation.describe(index, description, memory.call) for description in descriptions]
+    planned = _plan(source, options, score_text)
+    names = [info.name for info in planned.infos]
+    index = names.index(choose_kernel(names, kernel, pattern.name))
+    info = planned.infos[index]
+    sizes = Sizes(length, batch, heads, kv_heads, kv_length, query_offset, key_offset)
+    given, scalars = take_arguments(info, {**pattern.arguments, **arguments})
+    data = {name: NumpyArrays.data(value, info.data[name].is_float, None) for name, value in given.items()}
+    for name, missing in info.data.items():
+        if name not in data and not missing.has_default:
+            data[name] = draw(info, missing, sizes, scalars, seed)
+    views = sizes.views(info) + [None] * len(info.data)
+    for name, value in data.items():
+        views[info.data[name].place] = NumpyArrays.view(value, name)
+    memory = CallMemory(info, views, scalars, CallOptions(None, query_offset, key_offset))
+    for name, value in data.items():
+        memory.set_address(info.data[name].place, NumpyArrays.address(value))
+    with planned.lock:
+        return [planned.compilation.describe(index, description, memory.call) for description in descriptions]
 
 
 def make_report(pattern: "Pattern", length: int, **options: Any) -> Report:

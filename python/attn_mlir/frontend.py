@@ -6,6 +6,7 @@ import functools
 import os
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from . import abi, cache
 from .arrays import element_of, import_array, kind_of
 from .compiler import ALL_ISAS, ISAS_OF_HOST, Compilation, Options
 from .describe import choose_kernel
-from .errors import CallError
+from .errors import CallError, LoadError
 from .kernel import Kernel
 from .loaded import LoadedKernel, load_kernels
 from .algebra import Pattern
@@ -28,6 +29,18 @@ _load_lock = threading.Lock()
 @functools.cache
 def _load_entry(path: Path) -> dict[str, LoadedKernel]:
     return load_kernels(path)
+
+
+def _find_or_load(name: str, make: Callable[[Path], None]) -> dict[str, LoadedKernel]:
+    """The kernels of a cache entry. Once in a while another process drops it between the two steps."""
+    while True:
+        entry = cache.find_or_make(name, make)
+        try:
+            with _load_lock:
+                return _load_entry(entry)
+        except LoadError:
+            if entry.exists():
+                raise
 
 
 def _target_of(target: str) -> str:
@@ -46,7 +59,8 @@ def _target_of(target: str) -> str:
 def compile(pattern: Pattern | str | os.PathLike[str], *, score: str | os.PathLike[str] | None = None,
             element: str = "f32", head_size: int = 64, value_head_size: int | None = None, target: str = "cpu",
             kernel: str | None = None, portable: bool = False) -> Kernel:
-    """A kernel for a pattern, compiled or out of the cache (ATTN_MLIR_CACHE, else ~/.cache/attn-mlir).
+    """A kernel for a pattern, compiled or out of the cache (ATTN_MLIR_CACHE, else ~/.cache/attn-mlir; it holds at most
+    ATTN_MLIR_CACHE_LIMIT MiB, 1024 by default).
 
     pattern: a Pattern, the name of a shipped one ("longformer"), the path of a file, or MLIR text.
     score: the name of a shipped score ("alibi"), of one in the pattern's file, a path, or MLIR text; none by default.
@@ -69,9 +83,7 @@ def compile(pattern: Pattern | str | os.PathLike[str], *, score: str | os.PathLi
 
     # The name of a source stands in messages alone; a score's path stands for its text.
     content = dataclasses.replace(options, score=score_name if not score_text else "")
-    entry = cache.find_or_make(cache.digest(source.text, score_text, content), make)
-    with _load_lock:
-        kernels = _load_entry(entry)
+    kernels = _find_or_load(cache.digest(source.text, score_text, content), make)
     return Kernel(kernels[choose_kernel(list(kernels), kernel, pattern.name)], pattern.arguments)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from . import abi
 from .arrays import Arrays, NumpyArrays, TorchTensors, View, import_array, kind_of
 from .call import CallMemory, CallOptions, check_data, check_output, check_rows, check_scalars, explain, take_arguments
-from .errors import CallError
+from .errors import CallError, LoadError
 from .libraries import executor
 from .loaded import DataInfo, KernelInfo, LoadedKernel
 
@@ -104,7 +104,11 @@ class Kernel:
         return self._loaded
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Writes the shared library to a place of one's own, for load() here or elsewhere."""
+        """Writes the shared library to a place of one's own, for load() here or elsewhere. Raises LoadError where the
+        cache has dropped it."""
+        if not self.path.exists():
+            raise LoadError(f"'{self.path}' is not in the cache any more; compile the kernel anew, or raise "
+                            "ATTN_MLIR_CACHE_LIMIT")
         return Path(shutil.copyfile(self.path, path))
 
     def __call__(self, q: Any, k: Any, v: Any, /, *, out: Any = None, return_lse: bool = False,

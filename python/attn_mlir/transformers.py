@@ -8,6 +8,10 @@ Importing this module registers two functions under the name "attn_mlir". One ta
 reads from transformers' description of the mask (causal, sliding windows, chunks, packed sequences, padding) which
 pattern is meant, and hands it on. The other computes attention over that pattern. Rows of padding hold anything.
 
+Longformer and BigBird do not ask that registry. Their layers are exchanged in the model that is there:
+
+    attn_mlir.transformers.replace_attention(model)
+
 Not there: dropout, and mask tensors that a caller makes himself; both are refused. transformers is no dependency of the
 package.
 """
@@ -87,11 +91,11 @@ def _read(function: Callable[..., Any], data: dict[str, Any]) -> _Tree:
 
 
 @functools.lru_cache(maxsize=256)
-def _build(tree: _Tree) -> Pattern:
+def build(tree: _Tree) -> Pattern:
     """The same pattern for the same tree, so that what was compiled for it is found again."""
     operation, *operands = tree
     if operation in ("and", "or"):
-        patterns = [_build(operand) for operand in operands]
+        patterns = [build(operand) for operand in operands]
         return functools.reduce(Pattern.__and__ if operation == "and" else Pattern.__or__, patterns)
     if operation == "segments":
         return algebra.segments(Parameter(*operands or ("segments",), "!attn.segments"))
@@ -100,7 +104,7 @@ def _build(tree: _Tree) -> Pattern:
     return getattr(algebra, operation)(*operands)
 
 
-def _read_padding(present: torch.Tensor, key_offset: int, data: dict[str, Any]) -> _Tree | None:
+def read_padding(present: torch.Tensor, key_offset: int, data: dict[str, Any]) -> _Tree | None:
     """present: [batch, positions]. What is padded elsewhere than at the end is a segment of its own, so that rows of
     tokens see tokens alone."""
     present = present.bool()
@@ -124,16 +128,30 @@ def make_mask(batch_size: int, q_length: int, kv_length: int, q_offset: int = 0,
     """
     data: dict[str, Any] = {}
     tree = _read(mask_function, data)
-    padding = None if attention_mask is None else _read_padding(attention_mask, int(kv_offset), data)
+    padding = None if attention_mask is None else read_padding(attention_mask, int(kv_offset), data)
     if padding is not None:
         tree = padding if tree == ("full",) else ("and", tree, padding)
-    return Mask(_build(tree), data, int(q_offset), int(kv_offset))
+    return Mask(build(tree), data, int(q_offset), int(kv_offset))
 
 
 def _mask_of(module: Any, is_causal: bool | None, query: torch.Tensor) -> Mask:
     """Of a model that gives none. Causal is aligned at the top left, as torch's."""
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
-    return Mask(_build(("causal",) if causal and query.shape[2] > 1 else ("full",)), {}, 0, 0)
+    return Mask(build(("causal",) if causal and query.shape[2] > 1 else ("full",)), {}, 0, 0)
+
+
+def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *, return_lse: bool = False,
+           **options: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """attention() with its output as models go on with it, [batch, length, heads, head size], and its lse if asked."""
+    call = functools.partial(attention, query, key, value, return_lse=return_lse, **options)
+    if torch.compiler.is_compiling() or torch.is_grad_enabled() and query.requires_grad:
+        made = call()
+        output, lse = made if return_lse else (made, None)
+        return output.transpose(1, 2).contiguous(), lse
+    batch, heads, length, _ = query.shape
+    rows = query.new_empty(batch, length, heads, value.shape[3])
+    made = call(out=rows.transpose(1, 2))
+    return rows, made[1] if return_lse else None
 
 
 def _score_of(softcap: float | None, sinks: torch.Tensor | None) -> dict[str, Any]:
@@ -163,15 +181,23 @@ def attention_forward(module: Any, query: torch.Tensor, key: torch.Tensor, value
         raise CallError(f"attention_mask is a {type(attention_mask).__name__} of shape {list(attention_mask.shape)}; "
                         "give [batch, positions] to the model, or use sdpa")
     mask = _mask_of(module, is_causal, query) if attention_mask is None else attention_mask
-    call = functools.partial(attention, query, key, value, pattern=mask.pattern, scale=scaling,
-                             query_offset=mask.query_offset, key_offset=mask.key_offset, **mask.arguments,
-                             **_score_of(softcap, s_aux))
-    if torch.compiler.is_compiling() or torch.is_grad_enabled() and query.requires_grad:
-        return call().transpose(1, 2).contiguous(), None
-    batch, heads, length, _ = query.shape
-    rows = query.new_empty(batch, length, heads, value.shape[3])
-    call(out=rows.transpose(1, 2))
-    return rows, None
+    return attend(query, key, value, pattern=mask.pattern, scale=scaling, query_offset=mask.query_offset,
+                  key_offset=mask.key_offset, **mask.arguments, **_score_of(softcap, s_aux))
+
+
+def replace_attention(model: torch.nn.Module) -> int:
+    """Lets the Longformer and BigBird layers of a model attend by kernels from now on; returns how many there are.
+
+    Parameters stay where they are, and so do their names. What changes: weights of attention are not returned, and a
+    call that asks for them or for dropout raises CallError. BigBird models turn to full attention of their own for
+    inputs of few blocks, and then do not come back.
+    """
+    from . import sparse_layers
+
+    layers = [module for module in model.modules() if type(module) in sparse_layers.REPLACEMENTS]
+    for layer in layers:
+        layer.__class__ = sparse_layers.REPLACEMENTS[type(layer)]
+    return len(layers)
 
 
 AttentionInterface.register(NAME, attention_forward)

@@ -25,9 +25,16 @@ def test_picture_is_fresh(pattern: str) -> None:
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
+def test_page_of_a_pattern_is_fresh(pattern: str) -> None:
+    page = Path("patterns") / f"{pattern}.md"
+    assert (SOURCE / "docs" / page).read_text() == (MADE / page).read_text(), "run `make docs` and commit the result"
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
 def test_table_names_the_pattern(pattern: str) -> None:
     table = (SOURCE / "patterns" / "README.md").read_text()
     assert f"[{pattern}]({pattern}.mlir)" in table and f"pictures/{pattern}.svg" in table
+    assert f"(../docs/patterns/{pattern}.md)" in table
 
 
 def console_examples() -> list[tuple[str, list[str]]]:
@@ -53,7 +60,7 @@ def test_readme_example(command: str, lines: list[str], tmp_path: Path, monkeypa
 
 
 def test_links_lead_somewhere() -> None:
-    written = [page for page in (SOURCE / "docs").glob("*.md") if page.name not in REFERENCES]
+    written = [page for page in (SOURCE / "docs").rglob("*.md") if page.name not in REFERENCES]
     for page in [SOURCE / "README.md", *written, *SOURCE.glob("*/README.md")]:
         for link in re.findall(r"\]\(([^)#:]+)\)|src=\"([^\":]+)\"", page.read_text()):
             target = page.parent / (link[0] or link[1])

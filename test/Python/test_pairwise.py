@@ -13,8 +13,8 @@ from typing import NamedTuple
 import attn
 import pytest
 
-# Shorter and longer than each length, so that positions start below 0 and above it.
-OTHER_KV_LENGTH = {1: 33, 64: 40, 257: 300, 1000: 513}
+# Shorter and longer than each length, so that positions start below 0 and above it; one query has keys of several parts.
+OTHER_KV_LENGTH = {1: 1100, 64: 40, 257: 300, 1000: 513}
 
 # Where defaults are for long sequences: arguments, and the length that takes the place of shorter ones.
 ARGUMENTS = {"neighborhood": ["--arg=width=16", "--arg=rows=5", "--arg=columns=5"]}
@@ -62,7 +62,7 @@ VALUES = Combination(
     head_size=(1, 40, 64, 80, 128, 256),
     value_head_size=(None, 32),
     offsets=(None, (37, 5)),
-    max_isa=("avx512", "avx2", "generic"),
+    max_isa=("amx", "avx512", "avx2", "generic"),
     threads=(1, 2),
 )
 

@@ -31,6 +31,17 @@ def test_any_number_of_threads_gives_equal_bytes(pattern: str, compile_all: attn
     assert all(attn.same_bytes(one, other) for other in others)
 
 
+@pytest.mark.parametrize("pattern", [pattern for pattern in attn.PATTERNS if pattern not in attn.ONE_SEQUENCE])
+@pytest.mark.parametrize("length", [3, 257])
+def test_any_number_of_threads_gives_equal_bytes_in_bf16(pattern: str, length: int, compile_all: attn.CompileAll,
+                                                         tmp_path: Path):
+    kernel = compile_all("--head-size=40", "--element=bf16")[pattern]
+    flags = ["--batch=2", "--heads=4", "--kv-heads=2", f"--length={length}", "--kv-length=1300", "--seed=3"]
+    one, *others = (
+        attn.run_for_outputs(tmp_path, "attn-call", kernel, *flags, f"--threads={threads}") for threads in (1, 2, 8))
+    assert all(attn.same_bytes(one, other) for other in others)
+
+
 def test_repeated_calls_give_equal_bytes(compile_all: attn.CompileAll, tmp_path: Path):
     kernel = compile_all("--head-size=40")["longformer"]
     flags = [*SIZES, OTHER_KV_LENGTH, "--threads=2"]

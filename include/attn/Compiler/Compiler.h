@@ -42,7 +42,7 @@ struct CompileOptions {
   int64_t headSize = 64;
   int64_t valueHeadSize = 0;          // 0: as headSize
   int64_t tileRows = 0, tileKeys = 0; // 0: the planner's choice
-  std::vector<std::string> isas;      // avx512, avx2, generic; empty: all
+  std::vector<std::string> isas;      // amx, avx512bf16, avx512, avx2, generic; empty: all
   /// Instruments the kernels with AddressSanitizer, for processes that are instrumented themselves.
   bool sanitizeAddress = false;
 };

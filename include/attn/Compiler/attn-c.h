@@ -58,7 +58,7 @@ typedef struct attn_compile_options {
   int64_t value_head_size; /* head_size */
   int64_t tile_rows;       /* the planner's choice */
   int64_t tile_keys;
-  /* CPU: the instruction sets to write versions for, a bit 1 << x for each attn_isa x of GENERIC, AVX2 and AVX512. The
+  /* CPU: the instruction sets to write versions for, a bit 1 << x for each attn_isa x except AVX512FP16. The
    * bit of ATTN_ISA_BEST stands for the best one that this processor has. 0: all. */
   uint32_t isas;
 } attn_compile_options;

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The cache on disk: found again, healed, and shared by processes."""
 
+import itertools
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import attn_mlir as attn
 import numpy as np
@@ -127,3 +130,65 @@ def test_file_system_without_locks(folder: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(cache.fcntl, "flock", refuse)
     assert attn.compile("causal", head_size=8)(Q, Q, Q).shape == Q.shape
+
+
+def age(entry: Path, seconds: int) -> None:
+    """Lets an entry look as if it had been used so long ago."""
+    then = entry.stat().st_mtime - seconds
+    os.utime(entry, (then, then))
+
+
+def make_large(path: Path) -> None:
+    path.write_bytes(bytes(400 << 10))
+
+
+def test_least_recently_used_entries_go(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit has room for two; a lookup is a use."""
+    monkeypatch.setenv("ATTN_MLIR_CACHE_LIMIT", "1")
+    first, second = (cache.find_or_make(name, make_large) for name in ("first", "second"))
+    for entry in (first, second):
+        age(entry, 100)
+    assert cache.find_or_make("first", make_large) == first
+    third = cache.find_or_make("third", make_large)
+    assert entries(folder) == sorted([first, third]) and not second.with_suffix(".lock").exists()
+    monkeypatch.setenv("ATTN_MLIR_CACHE_LIMIT", "0")
+    fourth = cache.find_or_make("fourth", make_large)
+    assert entries(folder) == [fourth], "the newest stays, however small the limit is"
+
+
+def test_leftovers_of_killed_processes_go(folder: Path) -> None:
+    folder.mkdir()
+    old, new = folder / "a.1.tmp", folder / "b.2.tmp"
+    for path in (old, new):
+        path.touch()
+    age(old, 10000)
+    attn.compile("causal", head_size=8)
+    assert not old.exists() and new.exists()
+
+
+def test_limit_that_is_no_number(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTN_MLIR_CACHE_LIMIT", "1G")
+    with pytest.raises(attn.Error, match="^ATTN_MLIR_CACHE_LIMIT is '1G'; give a number of MiB$"):
+        attn.compile("causal", head_size=8)
+
+
+def test_entry_that_goes_before_it_is_loaded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process drops it between the two; it is made again."""
+    find_or_make, count = cache.find_or_make, itertools.count()
+
+    def drop_first(*given: Any) -> Path:
+        entry = find_or_make(*given)
+        if next(count) == 0:
+            entry.unlink()
+        return entry
+
+    monkeypatch.setattr(cache, "find_or_make", drop_first)
+    assert attn.compile(attn.window(77), head_size=8).path.exists() and next(count) == 2
+
+
+def test_kernel_outlives_its_entry(folder: Path, tmp_path: Path) -> None:
+    kernel = attn.compile(attn.window(78), head_size=8)
+    kernel.path.unlink()
+    assert kernel(Q, Q, Q).shape == Q.shape
+    with pytest.raises(attn.LoadError, match="is not in the cache any more; compile the kernel anew, or raise ATTN_"):
+        kernel.save(tmp_path / "kernel.so")

@@ -158,6 +158,12 @@ def test_wrong_algebra() -> None:
         attn.global_tokens([0], side="left")
     with refused(ValueError, "pattern name 'a b' is no C identifier; use letters, digits and _"):
         attn.causal().named("a b")
+    with refused(TypeError, "table is a list of lists of different lengths; pad them with -1"):
+        attn.block_table([[[0], [1, 2]]], 4)
+    with refused(TypeError, "segments is a list of float64; give ints"):
+        attn.segments([0.5, 1.0])
+    with refused(TypeError, "segments is one number; give a list of ints or an int32 array"):
+        attn.segments(3)
 
 
 def test_wrong_objects(tmp_path: Path) -> None:

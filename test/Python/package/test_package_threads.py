@@ -2,6 +2,7 @@
 """Kernels are called, and patterns compiled, from any number of threads; worker threads change no bit."""
 
 import multiprocessing
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -61,21 +62,29 @@ def test_threads_compile_at_a_time() -> None:
 
 
 def test_the_interpreter_runs_on_during_a_call() -> None:
-    """Another thread counts while a call is under way, which it could not if the call kept the interpreter."""
+    """Another thread runs although this one never pauses between calls: it can only while a call is under way."""
     kernel = attn.compile("full", head_size=16)
-    rows = RANDOM.standard_normal((3, 1, 2, 1500, 16), np.float32)
-    is_done, counts = threading.Event(), []
+    rows = RANDOM.standard_normal((3, 1, 2, 500, 16), np.float32)
+    has_begun, has_run = threading.Event(), []
 
-    def call() -> None:
-        kernel(*rows, threads=1)
-        is_done.set()
+    def run() -> None:
+        has_begun.wait()
+        has_run.append(True)
 
-    caller = threading.Thread(target=call)
-    caller.start()
-    while not is_done.is_set():
-        counts.append(None)
-    caller.join()
-    assert len(counts) > 1
+    other = threading.Thread(target=run)
+    other.start()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1000)  # seconds, after which a thread that computes would let others run
+    try:
+        has_begun.set()
+        for _ in range(10_000):
+            kernel(*rows, threads=1)
+            if has_run:
+                break
+    finally:
+        sys.setswitchinterval(interval)
+    assert has_run
+    other.join()
 
 
 def _call_in_child(queue: "multiprocessing.Queue[bool]", kernel: attn.Kernel, expected: np.ndarray) -> None:

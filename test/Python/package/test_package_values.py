@@ -2,6 +2,7 @@
 """What the package computes, against NumPy's masks and formulas in float64."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import attn_mlir as attn
@@ -9,6 +10,7 @@ import formulas
 import masks
 import numpy as np
 import pytest
+from attn_mlir.compiler import Compilation
 from formulas import ELEMENTS, Call
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -271,6 +273,15 @@ def test_run_time_data_of_patterns() -> None:
         "batch": (attn.between(attn.per_batch(np.array([5, 30], np.int32)), side="columns"),
                   np.stack([masks.full(p, t) & (t >= 5), masks.full(p, t) & (t >= 30)])[:, None]),
     }
+    expected |= {
+        "segments in a list": (attn.segments(ids.tolist()), expected["segments"][1]),
+        "segments in lists": (attn.segments([ids.tolist(), ids[::-1].tolist()]), expected["segments"][1]),
+        "offset in a list": (attn.causal(on=attn.offset(ids.tolist())), masks.causal(p % 10, t % 10)),
+        "table in lists": (attn.block_table(table.tolist(), 4) | attn.window(0, 0), expected["table"][1]),
+        "tokens in lists": (attn.global_tokens([[3, -1], [5, 9]], side="columns"),
+                            np.stack([(t == 3) | (p < 0), (t == 5) | (t == 9) | (p < 0)])[:, None]),
+        "padded in a list": (attn.padded([17, 40]), expected["padded"][1]),
+    }
     for name, (pattern, mask) in expected.items():
         result = attn.attention(q, k, v, pattern=pattern, return_lse=True)
         assert judge(result, q, k, v, mask, rows) <= 1, name
@@ -289,6 +300,21 @@ def test_report_counts_the_mask() -> None:
     assert "pairs admitted" in str(report)
     assert attn.pattern("bigbird").report(640)["phases"]
     assert attn.pattern("linear").report(64, kernel="linear_causal")["kernel"] == "linear_causal"
+
+
+def test_descriptions_compile_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """For all lengths and arguments; a score's file that changes is another one."""
+    pattern, score = attn.window(attn.parameter("left", 3), 1), tmp_path / "own.mlir"
+    score.write_text((attn.shipped.FOLDER / "scores" / "alibi.mlir").read_text())
+    first = pattern.report(50, score=score)
+    compiled, begin = [], Compilation.__init__
+    monkeypatch.setattr(Compilation, "__init__", lambda self, *given: compiled.append(given) or begin(self, *given))
+    with ThreadPoolExecutor(4) as pool:
+        reports = list(pool.map(lambda n: pattern.report(50 + n, score=score), range(8)))
+    assert reports[0] == first and len({report["admitted_pairs"] for report in reports}) == 8
+    assert pattern.report(50, score=score, left=7)["admitted_pairs"] > first["admitted_pairs"] and not compiled
+    score.write_text(score.read_text().replace("-8.0", "-7.0"))
+    assert pattern.report(50, score=score) == first and len(compiled) == 1
 
 
 def test_picture_is_the_mask() -> None:

@@ -12,6 +12,8 @@ transformers = pytest.importorskip("transformers", reason="transformers is not i
 
 import attn_mlir.transformers as attn_transformers  # noqa: E402, it registers itself
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 SIZES = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 50,
          "pad_token_id": 0}
 DECODER = {**SIZES, "num_key_value_heads": 2, "bos_token_id": 1, "eos_token_id": None}

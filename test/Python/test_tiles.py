@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Kernels' AMX versions are right, on machines that have no AMX: its instructions are emulated.
+
+An object asks the processor what it has. Here the word that keeps the answer says beforehand that there is AMX, and
+emulate_tiles.c does what its instructions would have done.
+"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import attn
+import pytest
+
+FLAGS = set(Path("/proc/cpuinfo").read_text().partition("flags")[2].partition("\n")[0].split())
+pytestmark = pytest.mark.skipif("avx512_bf16" not in FLAGS, reason="the rest of these versions is AVX512-BF16")
+
+UNKNOWN = "@attn_processor_isas.known = internal unnamed_addr global i32 0,"
+KNOWN = UNKNOWN.replace("i32 0", f"i32 {sum(1 << isa for isa in (1, 2, 3, 4, 6))}")
+
+# Pattern, flags of the kernel, flags of the call: every kind of mask and order, odd columns, values of one and of many
+# tiles, tiles of fewer rows than AMX's, regions of scores, grids, listed blocks.
+CASES = [
+    ("full", ["--head-size=64"], ["--length=70", "--kv-length=300"]),
+    ("causal", ["--head-size=33", "--value-head-size=17"], ["--length=257", "--heads=2"]),
+    ("sliding_window", ["--head-size=128"], ["--length=300", "--kv-length=333", "--arg=left=40", "--arg=right=9"]),
+    ("longformer", ["--head-size=1", "--value-head-size=112"], ["--length=129", "--arg=global=0,77", "--batch=2"]),
+    ("sparse_strided", ["--head-size=40", "--tile-rows=24", "--tile-keys=128"], ["--length=200", "--arg=stride=7"]),
+    ("document_causal", ["--head-size=80", "--score=alibi"], ["--length=257", "--heads=4", "--kv-heads=2"]),
+    ("neighborhood", ["--head-size=16", "--value-head-size=200"],
+     ["--length=257", "--arg=width=16", "--arg=rows=5", "--arg=columns=5"]),
+    ("bigbird", ["--head-size=96", "--tile-rows=8"], ["--length=700"]),
+]
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    library = tmp_path_factory.mktemp("emulator") / "emulate_tiles.so"
+    source = Path(__file__).with_name("emulate_tiles.c")
+    subprocess.run(["clang-22", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", source, "-o", library],
+                   check=True)
+    return library
+
+
+def compile_for_amx(pattern: str, flags: list[str], folder: Path) -> Path:
+    """A shared object whose version for AMX runs."""
+    text = attn.run("attn-compile", attn.pattern_file(pattern), "--element=bf16", *flags, "--emit=llvm")
+    assert text.count(UNKNOWN) == 1
+    (folder / "kernel.ll").write_text(text.replace(UNKNOWN, KNOWN))
+    subprocess.run(["clang-22", "-O2", "-fPIC", "-shared", "-Wno-override-module", folder / "kernel.ll", "-o",
+                    folder / "kernel.so"], check=True)
+    return folder / "kernel.so"
+
+
+@pytest.mark.parametrize(("pattern", "kernel_flags", "call_flags"), CASES, ids=[case[0] for case in CASES])
+def test_tiles_are_right(pattern: str, kernel_flags: list[str], call_flags: list[str], emulator: Path, tmp_path: Path):
+    kernel = compile_for_amx(pattern, kernel_flags, tmp_path)
+    typed = [flag for flag in kernel_flags if not flag.startswith("--tile")]
+    attn.run("attn-run", attn.pattern_file(pattern), "--element=bf16", *typed, *call_flags,
+             f"--expect={tmp_path / 'call'}")
+    outputs = []
+    for threads in (1, 2):
+        out = tmp_path / f"{threads}.npy"
+        done = subprocess.run(
+            [attn.BIN / "attn-call", kernel, f"--expect={tmp_path / 'call'}", f"--threads={threads}", f"--out={out}",
+             "--json"], env={**os.environ, "LD_PRELOAD": str(emulator)}, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert json.loads(done.stdout)["isa"] == "amx"
+        assert int(done.stderr.rpartition("tile instructions: ")[2]) > 0
+        outputs.append(out.read_bytes())
+    assert outputs[0] == outputs[1]
