@@ -4,6 +4,8 @@
 
 #include "Describe.h"
 #include "../Codegen/CPU/Linear.h"
+#include "../Codegen/CPU/Packing.h"
+#include "../Codegen/CPU/Parts.h"
 #include "../Runtime/device/prologue.h"
 #include "../Runtime/gpu.h"
 #include "attn/Codegen/Isa.h"
@@ -65,7 +67,7 @@ public:
   Describer(llvm::Module &module, const KernelLayout &layout)
       : module(module), layout(layout), context(module.getContext()) {}
 
-  llvm::GlobalVariable *describeForCpu(StringRef target, ArrayRef<StringRef> isas) {
+  llvm::GlobalVariable *describeForCpu(StringRef target, ArrayRef<const Isa *> isas) {
     llvm::GlobalVariable *info = declareInfo();
     llvm::GlobalVariable *kernel = global("kernel", kernelConstant(info, cpuCode(isas), null(), linearCode(isas)));
     return defineInfo(info, infoConstant(target, "attn_cpu", kernel, null(), null()));
@@ -246,39 +248,59 @@ private:
   Constant *function(const llvm::Twine &name) { return module.getFunction(name.str()); }
 
   int64_t scratchBytes(const Isa &isa) const {
-    return layout.linear ? cpu::linearScratchBytes(layout, isa) : cpu::Frame::scratchBytes(layout, isa);
+    if (layout.linear)
+      return cpu::linearScratchBytes(layout, isa);
+    int64_t bytes = cpu::Frame::scratchBytes(cpu::layoutFor(layout, isa), isa);
+    if (!cpu::hasVersionForFewQueries(layout))
+      return bytes;
+    return std::max(bytes, cpu::Frame::scratchBytes(cpu::layoutForFewQueries(layout), isa.forFewQueries()));
   }
 
-  Constant *versions(ArrayRef<StringRef> isas) {
+  /// One function per phase.
+  Constant *functionsForFewQueries(StringRef part, const Isa &isa) {
+    std::vector<Constant *> functions;
+    for (unsigned phase = 0; phase < layout.phases.size(); ++phase)
+      functions.push_back(
+          function(layout.name + "." + part + "." + llvm::Twine(phase) + "." + isa.forFewQueries().name));
+    return arrayOf(part, functions);
+  }
+
+  Constant *versions(ArrayRef<const Isa *> isas) {
     std::vector<Constant *> all;
-    for (StringRef name : isas) {
-      const Isa &isa = *Isa::find(name);
+    for (const Isa *version : isas) {
+      const Isa &isa = *version;
+      StringRef name = isa.name;
       std::vector<Constant *> packs, tiles;
       for (unsigned i = 0; i < layout.orders.size(); ++i)
         packs.push_back(layout.orders[i].keyView < 0 ? null()
                                                      : function(layout.name + ".pack." + llvm::Twine(i) + "." + name));
       for (unsigned i = 0; i < layout.phases.size(); ++i)
         tiles.push_back(function(layout.name + ".tile." + llvm::Twine(i) + "." + name));
-      all.push_back(structOf(
-          {int32(isa.number), int32(0), int64(scratchBytes(isa)), arrayOf("packs", packs), arrayOf("tiles", tiles)}));
+      cpu::Packing packing = layout.linear ? cpu::Packing() : cpu::Packing(layout, isa);
+      bool servesFew = cpu::hasVersionForFewQueries(layout);
+      all.push_back(structOf({int32(isa.number), int32(packing.valueKeys), int64(scratchBytes(isa)),
+                              arrayOf("packs", packs), arrayOf("tiles", tiles), int64(packing.panelStride),
+                              int64(packing.valueStride), servesFew ? functionsForFewQueries("part", isa) : null(),
+                              servesFew ? functionsForFewQueries("merge", isa) : null(),
+                              int64(servesFew ? cpu::partSize(layout) : 0)}));
     }
     return arrayOf("versions", all);
   }
 
-  Constant *cpuCode(ArrayRef<StringRef> isas) {
+  Constant *cpuCode(ArrayRef<const Isa *> isas) {
     // Linear attention packs nothing.
     int64_t granule = layout.linear ? 0 : layout.tile[3], packKeys = layout.linear ? 0 : layout.packKeys();
-    return global("cpu", structOf({int32(isas.size()), int32(KernelLayout::panelKeys), int64(layout.panelStride()),
-                                   int64(layout.valueStride()), int32(granule), int32(packKeys), versions(isas)}));
+    return global("cpu", structOf({int32(isas.size()), int32(KernelLayout::panelKeys), int32(granule), int32(packKeys),
+                                   versions(isas)}));
   }
 
-  Constant *linearCode(ArrayRef<StringRef> isas) {
+  Constant *linearCode(ArrayRef<const Isa *> isas) {
     if (!layout.linear)
       return null();
     const LinearLayout &linear = *layout.linear;
     std::vector<Constant *> parts;
-    for (StringRef name : isas) {
-      auto part = [&](StringRef part) { return function(layout.name + "." + part + "." + name); };
+    for (const Isa *isa : isas) {
+      auto part = [&](StringRef part) { return function(layout.name + "." + part + "." + isa->name); };
       parts.push_back(structOf({part("keys"), part("absorb"), part("rows")}));
     }
     return global("linear",
@@ -299,6 +321,14 @@ private:
     return global("gpu_runs", structOf({program(runs.modulus), program(runs.first), program(runs.width)}));
   }
 
+  Constant *gpuGrid(const GpuPhaseInfo &phase) {
+    if (!phase.grid)
+      return null();
+    const GridLayout &grid = *phase.grid;
+    return global("gpu_grid",
+                  structOf({program(grid.width), program(grid.shift), program(grid.span), int64(grid.patchColumns)}));
+  }
+
   Constant *gpuLinear(const GpuCode &code) {
     if (!code.linear)
       return null();
@@ -311,7 +341,7 @@ private:
     std::vector<Constant *> all;
     for (const GpuPhaseInfo &phase : code.phases)
       all.push_back(structOf({gpuFunction(phase.tiled), gpuFunction(phase.strided), gpuFunction(phase.compact),
-                              int64(phase.compactKeys), gpuRuns(phase)}));
+                              int64(phase.compactKeys), gpuRuns(phase), gpuGrid(phase)}));
     return global("gpu", structOf({code.cubin.empty() ? null() : image(code.cubin), text(code.ptx),
                                    arrayOf("gpu_phases", all), gpuLinear(code)}));
   }
@@ -385,7 +415,7 @@ int64_t attn::blockOf(const KernelLayout &layout, unsigned tensor) {
 }
 
 llvm::GlobalVariable *attn::describeKernel(llvm::Module &module, const KernelLayout &layout, StringRef target,
-                                           ArrayRef<StringRef> isas) {
+                                           ArrayRef<const Isa *> isas) {
   return Describer(module, layout).describeForCpu(target, isas);
 }
 

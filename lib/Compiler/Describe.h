@@ -6,14 +6,15 @@
 #define ATTN_LIB_COMPILER_DESCRIBE_H
 
 #include "attn/Codegen/GpuKernel.h"
+#include "attn/Codegen/Isa.h"
 #include "llvm/IR/Module.h"
 
 namespace attn {
 
 /// Adds NAME, NAME_workspace_bytes, NAME_isa, NAME_requirement and NAME_info for a CPU kernel whose parts the module
-/// holds, written for `isas` (names, best first). Returns NAME_info.
+/// holds, written for `isas`, best first. Returns NAME_info.
 llvm::GlobalVariable *describeKernel(llvm::Module &module, const KernelLayout &layout, llvm::StringRef target,
-                                     llvm::ArrayRef<llvm::StringRef> isas);
+                                     llvm::ArrayRef<const Isa *> isas);
 
 /// The same for a GPU kernel, and NAME_load and NAME_unload. The host module gets the GPU's code as data.
 llvm::GlobalVariable *describeGpuKernel(llvm::Module &module, const KernelLayout &layout, llvm::StringRef target,

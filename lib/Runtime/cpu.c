@@ -2,12 +2,13 @@
  *
  * Runs one call of a CPU kernel: check, prologue, pack, tiles. kernel.h says what the compiler promises and attn.h what
  * the caller does. This file and those it calls (problem.c, views.c, program.c, data.c, workspace.c, prologue.c,
- * processor.c, linear.c) become part of every emitted CPU object; they need memset and memcpy of their surroundings,
+ * processor.c, linear.c, parts.c) become part of every emitted CPU object; they need memset and memcpy of their surroundings,
  * nothing else.
  */
 #include "data.h"
 #include "items.h"
 #include "linear.h"
+#include "parts.h"
 #include "processor.h"
 #include "program.h"
 #include "workspace.h"
@@ -210,6 +211,10 @@ int attn_cpu_run(const attn_kernel *kernel, const attn_call *call) {
   work all = {&problem, version, &workspace, 0};
   if (kernel->linear) {
     attn_run_linear(&problem, version, &workspace);
+    return ATTN_OK;
+  }
+  if (attn_has_few_queries(&problem, version)) {
+    attn_run_parts(&problem, version, &workspace);
     return ATTN_OK;
   }
   run_packs(&all);

@@ -40,10 +40,20 @@ static features read_features(void) {
   return f;
 }
 
-/* AMX is left out: its tiles need a permission from the operating system first, and no kernel has a version for them.
- */
+/* Whether the operating system lets this process use tiles, whose registers are large: it wants to be asked. The call is
+ * written out, since an object needs nothing of libc for it. */
+static int may_use_tiles(void) {
+  enum { ARCH_PRCTL = 158, REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+  long status;
+  __asm__ volatile("syscall"
+                   : "=a"(status)
+                   : "a"((long)ARCH_PRCTL), "D"((long)REQUEST_PERMISSION), "S"((long)TILE_DATA)
+                   : "rcx", "r11", "memory");
+  return status == 0;
+}
+
 static uint32_t detect_isas(void) {
-  enum { YMM_STATE = 0x6, ZMM_STATE = 0xe6 };
+  enum { YMM_STATE = 0x6, ZMM_STATE = 0xe6, TILE_STATE = 0x60000 };
   features f = read_features();
   uint32_t isas = 1u << ATTN_ISA_GENERIC;
   if (!has_all(f.saved, YMM_STATE) || !has_all(f.leaf1_ecx, bit_AVX | bit_FMA | bit_F16C) ||
@@ -56,7 +66,10 @@ static uint32_t detect_isas(void) {
   if (!has_all(f.leaf7_1_eax, bit_AVX512BF16))
     return isas;
   isas |= 1u << ATTN_ISA_AVX512BF16;
-  return has_all(f.leaf7_edx, bit_AVX512FP16) ? isas | 1u << ATTN_ISA_AVX512FP16 : isas;
+  if (has_all(f.leaf7_edx, bit_AVX512FP16))
+    isas |= 1u << ATTN_ISA_AVX512FP16;
+  int has_tiles = has_all(f.saved, TILE_STATE) && has_all(f.leaf7_edx, bit_AMXTILE | bit_AMXBF16 | bit_AMXINT8);
+  return has_tiles && may_use_tiles() ? isas | 1u << ATTN_ISA_AMX : isas;
 }
 
 /* Threads that race here store the same word. */

@@ -3,6 +3,7 @@
  * Lays out the workspace of a CPU call; workspace.h lists its sections.
  */
 #include "linear.h"
+#include "parts.h"
 
 /* Hands out a section of count elements. A total that size_t cannot hold stays at SIZE_MAX, which no workspace has. */
 static void *take(attn_workspace *w, int64_t count, int64_t element_size) {
@@ -58,7 +59,7 @@ static void take_offsets(const attn_problem *p, attn_workspace *w, int32_t index
     w->offsets[index] = table;
 }
 
-/* float [batch, heads, rows, row_size] */
+/* Floats, or units as large, [batch, heads, rows, row_size]. */
 static void take_floats(const attn_problem *p, attn_workspace *w, int32_t view, const int64_t shape[3]) {
   int64_t heads = shape[0], rows = shape[1], row_size = shape[2];
   void *data = take(w, p->batch * heads * rows, row_size * (int64_t)sizeof(float));
@@ -68,16 +69,16 @@ static void take_floats(const attn_problem *p, attn_workspace *w, int32_t view, 
                        .strides = {heads * rows * row_size, rows * row_size, row_size, 1}});
 }
 
-static void take_order(const attn_problem *p, attn_workspace *w, int32_t index) {
+static void take_order(const attn_problem *p, const attn_version *version, attn_workspace *w, int32_t index) {
   const attn_cpu_code *cpu = p->kernel->cpu;
   const attn_order *order = &p->kernel->orders[index];
   if (attn_is_tabled(order))
     take_order_tables(p, w, index);
-  if (order->key_view < 0)
+  if (order->key_view < 0 || attn_has_few_queries(p, version))
     return;
   int64_t keys = attn_round_up(attn_capacity_of(p, order), cpu->key_granule), heads = attn_packed_heads(p, order);
-  take_floats(p, w, order->key_view, (int64_t[]){heads, attn_ceil_div(keys, cpu->panel_keys), cpu->panel_stride});
-  take_floats(p, w, order->value_view, (int64_t[]){heads, keys, cpu->value_stride});
+  take_floats(p, w, order->key_view, (int64_t[]){heads, attn_ceil_div(keys, cpu->panel_keys), version->panel_stride});
+  take_floats(p, w, order->value_view, (int64_t[]){heads, attn_ceil_div(keys, version->value_keys), version->value_stride});
 }
 
 /* What stages go on from, where the call does not ask for it. */
@@ -114,7 +115,7 @@ attn_workspace attn_lay_out(const attn_problem *p, const attn_version *version, 
     set_view(&w, i, attn_view_of(p, i));
   take_lse(p, &w);
   for (int32_t i = 0; i < kernel->order_count; ++i)
-    take_order(p, &w, i);
+    take_order(p, version, &w, i);
   for (int32_t i = 0; i < kernel->match_count; ++i)
     take_match_tables(p, &w, i);
   for (int32_t i = 0; i < kernel->offsets_count; ++i)
@@ -123,5 +124,6 @@ attn_workspace attn_lay_out(const attn_problem *p, const attn_version *version, 
   w.worker_stride = attn_round_up(version->scratch_bytes, ATTN_SECTION_ALIGNMENT);
   w.worker_scratch = take(&w, workers_of(p->call->executor), w.worker_stride);
   w.states = take(&w, attn_linear_state_count(p), attn_linear_state_size(kernel) * (int64_t)sizeof(float));
+  w.parts = take(&w, attn_parts_size(p, version), sizeof(float));
   return w;
 }

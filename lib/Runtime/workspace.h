@@ -53,6 +53,7 @@ typedef struct attn_workspace {
   char *worker_scratch;       /* [workers][worker_stride] */
   int64_t worker_stride;
   float *states; /* of linear attention; see linear.h */
+  float *parts;  /* states of parts of the keys; see parts.h */
 } attn_workspace;
 
 /* Lays out the workspace from its base on and writes all views; without a base, counts. `used` is then how many bytes

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Elements of 16 bits lie in memory as whole numbers, and loops compute in f32. f16 is converted by an instruction where
+// Elements of 16 bits lie in memory as whole numbers, and loops compute in f32 unless emit-cpu-products.mlir says else. f16 is converted by an instruction where
 // there is one; conversions that LLVM would call a library for do not occur.
 //
-// RUN: attn-opt %s --attn-specialize=element=bf16 --attn-plan --attn-emit-cpu \
+// RUN: attn-opt %s --attn-specialize=element=bf16 --attn-plan --attn-emit-cpu="isas=avx512,avx2,generic" \
 // RUN:   | FileCheck %s --check-prefixes=CHECK,BF16 --implicit-check-not=bf16 --implicit-check-not=extf --implicit-check-not=truncf
 // RUN: attn-opt %s --attn-specialize=element=f16 --attn-plan --attn-emit-cpu="isas=avx512,avx2" \
 // RUN:   | FileCheck %s --check-prefixes=CHECK,F16C
 // RUN: attn-opt %s --attn-specialize=element=f16 --attn-plan --attn-emit-cpu="isas=generic" \
 // RUN:   | FileCheck %s --check-prefixes=CHECK,PARTS --implicit-check-not=f16 --implicit-check-not=extf --implicit-check-not=truncf
-// RUN: attn-opt %s --attn-specialize="element=bf16 head-size=1" --attn-plan --attn-emit-cpu \
+// RUN: attn-opt %s --attn-specialize="element=bf16 head-size=1" --attn-plan --attn-emit-cpu="isas=avx512" \
 // RUN:   | FileCheck %s --check-prefix=ONE --implicit-check-not=vector.maskedstore
 
 // One column of the output is stored as one number: through a mask, LLVM would store its neighbour, too.

@@ -11,7 +11,7 @@
 // RUN: attn-opt %s --attn-specialize="kernel=hubs score=bias head-size=32" --attn-plan --attn-emit-cpu="isas=avx512" \
 // RUN:   | FileCheck %s --check-prefix=BIAS --implicit-check-not=.terms
 // RUN: attn-opt %s --attn-specialize="kernel=hubs score=sink head-size=32" --attn-plan --attn-emit-cpu="isas=avx512" \
-// RUN:   | FileCheck %s --check-prefix=SINK --implicit-check-not=.listed
+// RUN:   | FileCheck %s --check-prefix=SINK --implicit-check-not=.listed.avx512
 
 // Two phases: listed query rows, and all others; the keys of the second are all, then listed ones.
 attn.pattern @hubs(%tokens: !attn.tokens = [0]) {

@@ -66,6 +66,13 @@ struct TermLayout {
   unsigned ofRow = 0, ofKey = 0, ofDistance = 0, bands = 0, ofPair = 0;
 };
 
+/// The grid whose columns the boxes of a phase over patches look between.
+struct GridLayout {
+  Expr width, shift; // of keys
+  Expr span;         // the most columns that a patch of queries is expected to look at
+  int64_t patchColumns;
+};
+
 /// What is known of a phase before any call.
 struct PhaseLayout {
   unsigned queries = 0;       // order
@@ -77,6 +84,7 @@ struct PhaseLayout {
   bool movesWithRows = false; // rows differ in how many keys they look at
   bool isTested = false;      // pairs of some box are asked for one by one
   unsigned boxes = 0;
+  std::optional<GridLayout> grid; // of phases over patches
 };
 
 /// What linear attention has in place of orders and phases; see attn_linear_code.
@@ -104,7 +112,7 @@ public:
   llvm::SmallVector<NamedSymbol> symbols;
   std::vector<OrderLayout> orders;
   llvm::SmallVector<MatchLayout> matches;
-  llvm::SmallVector<PhaseLayout> phases;
+  std::vector<PhaseLayout> phases;
   llvm::SmallVector<OffsetsLayout> offsets;
   TermLayout terms;
   unsigned scoreOps = 0;                  // of the score region
@@ -161,7 +169,10 @@ private:
   unsigned addOrder(PlanOp plan, OrderAttr order, Side side);
   void addOffsets(unsigned tensor);
   bool differsByHead(const Expr &expr) const;
+  /// Whether a symbol's value is known only where the call's memory is read, or the head is.
+  bool isData(unsigned symbol) const;
   void addKeysTo(PhaseLayout &phase, BoxOp box, unsigned keys) const;
+  void addGridTo(PhaseLayout &phase, BoxOp box) const;
 
   llvm::SmallVector<OrderAttr> orderAttrs; // beside `orders`
   static unsigned numberOf(mlir::Value argument) { return mlir::cast<mlir::BlockArgument>(argument).getArgNumber(); }

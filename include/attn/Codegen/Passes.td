@@ -14,9 +14,15 @@ def AttnEmitCPU : Pass<"attn-emit-cpu", "::mlir::ModuleOp"> {
 
     - `NAME.pack.ORDER.ISA` copies a block of keys and values of one order into panels,
     - `NAME.tile.PHASE.ISA` computes one query tile: row bounds, tiles, state, output,
-    - `NAME.group.KIND.ISA` is its innermost part, the rows of one sub-tile against the keys of one tile:
-      scores, online softmax, accumulator,
-    - `NAME.terms.KIND.ISA` prepares the terms of the score that a tile's pairs share, where there are such.
+    - `NAME.group.KIND.ISA` is its innermost part, the tile's rows against the keys of one key tile, sub-tile by
+      sub-tile: scores, online softmax, accumulator,
+    - `NAME.terms.KIND.ISA` prepares the terms of the score that a tile's pairs share, where there are such,
+    - `NAME.part.PHASE.few.ISA` computes the states of a few query rows for one part of the keys, which it reads where
+      they lie, and `NAME.merge.PHASE.few.ISA` puts the parts together: what calls with few queries take in place of
+      packs and tiles.
+
+    How products are made depends on the element and the instruction set: in f32, or for bf16 by dot products of pairs
+    (avx512bf16) and by tiles (amx). An instruction set that adds nothing to a kernel stands for the next one.
 
     A function that holds `attn.linear_attention` has other parts, which lib/Runtime/linear.h puts in order:
 
@@ -27,7 +33,7 @@ def AttnEmitCPU : Pass<"attn-emit-cpu", "::mlir::ModuleOp"> {
     The parts call nothing but each other and allocate nothing; all memory is the caller's (lib/Runtime/kernel.h).
   }];
   let options = [
-    ListOption<"isas", "isas", "std::string", "Instruction sets to write: avx512, avx2, generic; all of them if empty">
+    ListOption<"isas", "isas", "std::string", "Instruction sets to write: amx, avx512bf16, avx512, avx2, generic; all of them if empty">
   ];
   let statistics = [
     Statistic<"numFunctions", "functions", "Functions written">

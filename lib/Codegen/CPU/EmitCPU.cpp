@@ -4,6 +4,7 @@
 
 #include "Linear.h"
 #include "Parts.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace attn;
@@ -20,8 +21,7 @@ struct EmitCPUPass : attn::impl::AttnEmitCPUBase<EmitCPUPass> {
   using AttnEmitCPUBase::AttnEmitCPUBase;
 
   void runOnOperation() override {
-    FailureOr<SmallVector<const Isa *>> wanted = wantedIsas();
-    if (failed(wanted))
+    if (failed(checkIsas()))
       return signalPassFailure();
     for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
       if (function.getOps<PlanOp>().empty() && function.getOps<LinearAttentionOp>().empty())
@@ -29,8 +29,11 @@ struct EmitCPUPass : attn::impl::AttnEmitCPUBase<EmitCPUPass> {
       FailureOr<KernelLayout> layout = KernelLayout::of(function);
       if (failed(layout) || failed(checkElement(function, *layout)))
         return signalPassFailure();
-      for (const Isa *isa : *wanted)
+      for (const Isa *isa : Isa::versionsOf(*layout, isas))
         emitKernel(function, *layout, *isa);
+      if (hasVersionForFewQueries(*layout))
+        for (const Isa *isa : isasForFewQueries(*layout))
+          emitForFewQueries(function, *layout, *isa);
       function.erase();
     }
     numFunctions +=
@@ -38,18 +41,12 @@ struct EmitCPUPass : attn::impl::AttnEmitCPUBase<EmitCPUPass> {
   }
 
 private:
-  FailureOr<SmallVector<const Isa *>> wantedIsas() {
-    SmallVector<const Isa *> wanted;
-    for (const std::string &name : isas) {
-      wanted.push_back(Isa::find(name));
-      if (!wanted.back())
+  LogicalResult checkIsas() {
+    for (const std::string &name : isas)
+      if (!Isa::find(name))
         return emitError(getOperation().getLoc())
-               << "unknown instruction set '" << name << "'; known are avx512, avx2 and generic";
-    }
-    if (wanted.empty())
-      for (const Isa &isa : Isa::all())
-        wanted.push_back(&isa);
-    return wanted;
+               << "unknown instruction set '" << name << "'; known are amx, avx512bf16, avx512, avx2 and generic";
+    return success();
   }
 
   static LogicalResult checkElement(func::FuncOp function, const KernelLayout &layout) {
@@ -59,11 +56,30 @@ private:
     return success();
   }
 
+  llvm::SetVector<const Isa *> isasForFewQueries(const KernelLayout &layout) {
+    llvm::SetVector<const Isa *> few;
+    for (const Isa *isa : Isa::versionsOf(layout, isas))
+      few.insert(&isa->forFewQueries());
+    return few;
+  }
+
+  void emitForFewQueries(func::FuncOp function, const KernelLayout &layout, const Isa &isa) {
+    PlanOp plan = *function.getOps<PlanOp>().begin();
+    KernelLayout few = layoutForFewQueries(layout);
+    Kernel kernel{getOperation(), plan, few, isa};
+    GroupEmitter groups(kernel);
+    for (auto [index, phase] : llvm::enumerate(plan.getPhases().getOps<PhaseOp>())) {
+      emitPart(kernel, groups, index, phase);
+      emitMerge(kernel, index, phase);
+    }
+  }
+
   void emitKernel(func::FuncOp function, const KernelLayout &layout, const Isa &isa) {
     if (layout.linear)
       return emitLinear(getOperation(), *function.getOps<LinearAttentionOp>().begin(), layout, isa);
     PlanOp plan = *function.getOps<PlanOp>().begin();
-    Kernel kernel{getOperation(), plan, layout, isa};
+    KernelLayout ownLayout = layoutFor(layout, isa);
+    Kernel kernel{getOperation(), plan, ownLayout, isa};
     for (auto [index, order] : llvm::enumerate(layout.orders))
       if (order.keyView >= 0)
         emitPack(kernel, index);

@@ -3,6 +3,7 @@
 // Memory, values and loops of emitted functions.
 
 #include "Frame.h"
+#include "Packing.h"
 
 using namespace mlir;
 using namespace attn;
@@ -87,10 +88,14 @@ static int64_t distancesOfRows(const KernelLayout &layout, const Isa &isa) {
 /// The shape of a scratch array, and whether it holds floats, rows (index) or integers.
 static std::pair<SmallVector<int64_t>, char> scratchShape(ScratchArray array, const KernelLayout &layout,
                                                           const Isa &isa) {
-  int64_t rows = layout.tile[0], keys = layout.tile[1], groups = rows / layout.tile[2];
+  int64_t rows = llvm::alignTo(layout.tile[0], layout.tile[2]), keys = layout.tile[1], groups = rows / layout.tile[2];
+  Packing packing(layout, isa);
+  char unit = packing.isPaired() ? 'i' : 'f';
   switch (array) {
   case ScratchArray::Query:
     return {{rows, layout.headSize}, 'f'};
+  case ScratchArray::QueryUnits:
+    return {{isa.takesQueryAsItIs() ? rows : 0, packing.units}, unit};
   case ScratchArray::Output:
     return {{rows, layout.valueStride()}, 'f'};
   case ScratchArray::Sum:
@@ -101,6 +106,8 @@ static std::pair<SmallVector<int64_t>, char> scratchShape(ScratchArray array, co
     return {{rows + isa.lanes}, 'f'}; // read as vectors
   case ScratchArray::Scores:
     return {{isa.rows, keys + 16}, 'f'};
+  case ScratchArray::Powers:
+    return {{packing.isPaired() ? isa.rows : 0, keys / 2 + 16}, 'i'};
   case ScratchArray::Risen:
     return {{isa.rows, isa.lanes}, 'f'};
   case ScratchArray::Row:
@@ -127,9 +134,9 @@ static std::pair<SmallVector<int64_t>, char> scratchShape(ScratchArray array, co
   case ScratchArray::KeyColumns:
     return {{layout.hasGrids() ? keys : 0}, 'x'};
   case ScratchArray::TileKeys:
-    return {{layout.hasGrids() ? keys / KernelLayout::panelKeys : 0, layout.panelStride()}, 'f'};
+    return {{layout.hasGrids() ? keys / KernelLayout::panelKeys : 0, packing.panelStride}, unit};
   case ScratchArray::TileValues:
-    return {{layout.hasGrids() ? keys : 0, layout.valueStride()}, 'f'};
+    return {{layout.hasGrids() ? keys / packing.valueKeys : 0, packing.valueStride}, unit};
   case ScratchArray::RowTerms:
     return {{layout.terms.ofRow, rows}, 'f'};
   case ScratchArray::KeyTerms:
@@ -158,12 +165,30 @@ int64_t Frame::scratchBytes(const KernelLayout &layout, const Isa &isa) {
   return scratchOffset(static_cast<ScratchArray>(static_cast<int>(ScratchArray::Bands) + 1), layout, isa);
 }
 
+Value Frame::scratchAt(ScratchArray array, MemRefType type) {
+  int64_t offset = scratchOffset(array, layout, isa);
+  return memrefAt(elementAddress(b, scratch, b.getI8Type(), static_cast<int32_t>(offset)), type);
+}
+
 Value Frame::scratchArray(ScratchArray array) {
   auto [shape, kind] = scratchShape(array, layout, isa);
   Type element = kind == 'f' ? Type(b.getF32Type()) : kind == 'x' ? Type(b.getIndexType()) : b.getI32Type();
-  int64_t offset = scratchOffset(array, layout, isa);
-  Value pointer = elementAddress(b, scratch, b.getI8Type(), static_cast<int32_t>(offset));
-  return memrefAt(pointer, MemRefType::get(shape, element));
+  return scratchAt(array, MemRefType::get(shape, element));
+}
+
+Value Frame::scratchHalves(ScratchArray array) {
+  SmallVector<int64_t> shape = scratchShape(array, layout, isa).first;
+  shape.back() *= 2;
+  return scratchAt(array, MemRefType::get(shape, b.getI16Type()));
+}
+
+Value Frame::loadHead(Value memref, ValueRange indices, int64_t lanes, int64_t present) {
+  auto type = VectorType::get({lanes}, elementOf(memref));
+  if (present >= lanes)
+    return vector::LoadOp::create(b, type, memref, indices);
+  Value mask = vector::CreateMaskOp::create(b, type.clone(b.getI1Type()), ValueRange{index(present)});
+  Value none = arith::ConstantOp::create(b, cast<TypedAttr>(b.getZeroAttr(type)));
+  return vector::MaskedLoadOp::create(b, type, memref, indices, mask, none);
 }
 
 void Frame::copyRow(Value from, SmallVector<Value> fromIndices, Value to, SmallVector<Value> toIndices, int64_t columns,
@@ -284,6 +309,25 @@ void Frame::transpose(MutableArrayRef<Value> rows) {
       rows[row + half] = vector::ShuffleOp::create(b, x, y, lower);
     }
   }
+}
+
+// Of two vectors half a square apart, one vector keeps the sums of lanes half a vector apart: those of the first where
+// the lane's bit is 0, those of the second where it is 1.
+Value Frame::sumOfEach(ArrayRef<Value> vectors) {
+  SmallVector<Value> sums(vectors);
+  for (int64_t half = isa.lanes / 2; half >= 1; half /= 2) {
+    SmallVector<int64_t> own, other;
+    for (int64_t lane = 0; lane < isa.lanes; ++lane) {
+      own.push_back(lane & half ? isa.lanes + lane : lane);
+      other.push_back(lane & half ? isa.lanes + lane - half : lane + half);
+    }
+    for (int64_t i = 0; i < half; ++i) {
+      Value x = sums[i], y = sums[i + half];
+      sums[i] =
+          arith::AddFOp::create(b, vector::ShuffleOp::create(b, x, y, own), vector::ShuffleOp::create(b, x, y, other));
+    }
+  }
+  return sums[0];
 }
 
 Value Frame::reduce(Value vector, llvm::function_ref<Value(Value, Value)> combine) {

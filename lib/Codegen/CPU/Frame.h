@@ -20,21 +20,28 @@ using mlir::ValueRange;
 /// No rank of an order is this large: where an empty interval begins.
 inline constexpr int64_t neverRank = 0x7fffffff;
 
+/// Ranks [begin, end) of an order.
+struct Ranks {
+  Value begin, end;
+};
+
 /// Arrays that a worker's scratch memory holds while it computes a query tile. Rows are those of the tile.
 enum class ScratchArray {
-  Query,     // f32 [rows][head size], scaled
-  Output,    // f32 [rows][value stride], not normalised
-  Sum,       // f32 [rows][lanes], partial sums of exp2
-  Maximum,   // f32 [rows], in units of log2
-  Total,     // f32 [rows], the whole sum
-  Lse,       // f32 [rows]
-  Scores,    // f32 [rows of a micro-tile][keys of a tile, and a little]
-  Risen,     // f32 [rows of a micro-tile][lanes], maxima of a tile's scores
-  Row,       // index [rows], the query row that a rank stands for
-  Owned,     // i32 [rows], whether the phase writes this row
-  Lower,     // i32 [rows], the box's first key rank
-  Upper,     // i32 [rows], the one after its last
-  HoleLower, // i32 [rows], the first that is left out, and the one after the last
+  Query,      // f32 [rows][head size], scaled
+  QueryUnits, // units [rows][units] (Packing.h), where products take them as they are
+  Output,     // f32 [rows][value stride], not normalised
+  Sum,        // f32 [rows][lanes], partial sums of exp2
+  Maximum,    // f32 [rows], in units of log2
+  Total,      // f32 [rows], the whole sum
+  Lse,        // f32 [rows]
+  Scores,     // f32 [rows of a micro-tile][keys of a tile, and a little]
+  Powers,     // i32 [rows of a micro-tile][pairs of keys, and a little], P where products take pairs
+  Risen,      // f32 [rows of a micro-tile][lanes], maxima of a tile's scores
+  Row,        // index [rows], the query row that a rank stands for
+  Owned,      // i32 [rows], whether the phase writes this row
+  Lower,      // i32 [rows], the box's first key rank
+  Upper,      // i32 [rows], the one after its last
+  HoleLower,  // i32 [rows], the first that is left out, and the one after the last
   HoleUpper,
   GroupLower, // i32 [sub-tiles], their extremes
   GroupUpper,
@@ -46,8 +53,8 @@ enum class ScratchArray {
   ColumnLower, // index [rows], the first column, and the one after the last
   ColumnUpper,
   KeyColumns, // index [keys of a tile], the columns of their keys
-  TileKeys,   // f32 [panels of keys of a tile][panel stride]
-  TileValues, // f32 [keys of a tile][value stride]
+  TileKeys,   // units [panels of keys of a tile][panel stride], as in Packing.h
+  TileValues, // units [keys of a tile / value keys][value stride]
   // Terms of the score region, by their number among those of their kind (ScoreTerms.h). Distance d of a tile is the
   // key d - (rows - 1) places further on, seen from the tile's first row and key.
   RowTerms,      // f32 [terms][rows]
@@ -79,6 +86,8 @@ public:
   /// Memory at a pointer as a memref of identity layout; an open leading size is not looked at.
   Value memrefAt(Value pointer, mlir::MemRefType type);
   Value scratchArray(ScratchArray array);
+  /// The array of units of pairs, as the numbers of 16 bits in them.
+  Value scratchHalves(ScratchArray array);
   static int64_t scratchBytes(const KernelLayout &layout, const Isa &isa);
   Value load(Value memref, ValueRange indices) { return mlir::memref::LoadOp::create(b, memref, indices); }
   void store(Value value, Value memref, ValueRange indices) {
@@ -90,6 +99,8 @@ public:
   void storeVector(Value value, Value memref, ValueRange indices) {
     mlir::vector::StoreOp::create(b, value, memref, indices);
   }
+  /// `lanes` elements of which those from `present` on are zeros and not read.
+  Value loadHead(Value memref, ValueRange indices, int64_t lanes, int64_t present);
   /// Copies `columns` numbers as vectors; `change` maps each of them. The last vector may overlap the one before, and
   /// is masked only where there is no room for one.
   void copyRow(Value from, mlir::SmallVector<Value> fromIndices, Value to, mlir::SmallVector<Value> toIndices,
@@ -148,6 +159,8 @@ public:
   Value exp2(Value x);
   /// Makes columns of as many rows as there are lanes.
   void transpose(llvm::MutableArrayRef<Value> rows);
+  /// A vector with the sum of each of as many vectors as there are lanes.
+  Value sumOfEach(llvm::ArrayRef<Value> vectors);
   /// One number of all lanes.
   Value reduce(Value vector, llvm::function_ref<Value(Value, Value)> combine);
 
@@ -180,6 +193,9 @@ public:
   mlir::ImplicitLocOpBuilder &b;
   const KernelLayout &layout;
   const Isa &isa;
+
+private:
+  Value scratchAt(ScratchArray array, mlir::MemRefType type);
 };
 
 } // namespace attn::cpu

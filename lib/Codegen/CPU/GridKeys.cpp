@@ -101,53 +101,37 @@ void GridKeys::fill(Value tile, Value end) {
     f.store(f.toInt32(row), list, {at});
     f.store(f.select(exists, column, none), places, {at});
   });
-  f.loop(tile, end, KernelLayout::panelKeys, [&](Value rank) { copyPanel(f.sub(rank, tile), tile); });
-  f.loop(tile, end, 1, [&](Value rank) {
-    Value at = f.sub(rank, tile);
-    copyValue(at, f.toIndex(f.load(list, {at})));
-  });
+  f.loop(tile, end, KernelLayout::panelKeys, [&](Value rank) { copyPanel(f.sub(rank, tile)); });
+  f.loop(tile, end, packer.sizes.valueKeys, [&](Value rank) { copyValues(f.sub(rank, tile)); });
 }
 
-/// 16 keys from place `at` of the tile on, by squares of lanes x lanes; the last columns may overlap those before.
-void GridKeys::copyPanel(Value at, Value tile) {
-  Value list = f.scratchArray(ScratchArray::KeyRows), panels = f.scratchArray(ScratchArray::TileKeys);
-  Value keys = f.view(KeyTensor, f.storage());
-  Value kvHead = arith::DivUIOp::create(f.b, f.head, f.symbol(HeadsPerKvHeadSymbol));
+SmallVector<Value> GridKeys::batchAndKeyHead() {
+  return {f.batch, arith::DivUIOp::create(f.b, f.head, f.symbol(HeadsPerKvHeadSymbol))};
+}
+
+SmallVector<Value> GridKeys::rowsAt(Value at, int64_t count) {
+  Value list = f.scratchArray(ScratchArray::KeyRows);
+  SmallVector<Value> listed;
+  for (int64_t key = 0; key < count; ++key)
+    listed.push_back(f.toIndex(f.load(list, {f.add(at, key)})));
+  return listed;
+}
+
+/// 16 keys from place `at` of the tile on.
+void GridKeys::copyPanel(Value at) {
+  Value panels = f.scratchArray(ScratchArray::TileKeys);
   Value panel = arith::DivUIOp::create(f.b, at, f.index(KernelLayout::panelKeys));
-  int64_t lanes = f.isa.lanes, headSize = f.layout.headSize;
-  SmallVector<Value> rowsOfPanel;
-  for (int64_t key = 0; key < KernelLayout::panelKeys; ++key)
-    rowsOfPanel.push_back(f.toIndex(f.load(list, {f.add(at, key)})));
-  if (headSize < lanes) {
-    for (auto [key, row] : llvm::enumerate(rowsOfPanel)) {
-      Value rowOfKey = row, place = f.index(static_cast<int64_t>(key));
-      f.loop(f.index(0), f.index(headSize), 1, [&](Value column) {
-        Value target = f.add(f.mul(column, KernelLayout::panelKeys), place);
-        f.store(f.widen(f.load(keys, {f.batch, kvHead, rowOfKey, column})), panels, {panel, target});
-      });
-    }
-    return;
-  }
-  f.loop(f.index(0), f.index(headSize), lanes, [&](Value start) {
-    Value column = f.least(start, f.index(headSize - lanes));
-    for (int64_t lane = 0; lane < KernelLayout::panelKeys; lane += lanes) {
-      SmallVector<Value> square;
-      for (Value row : ArrayRef(rowsOfPanel).slice(lane, lanes))
-        square.push_back(f.widen(f.loadVector(keys, {f.batch, kvHead, row, column})));
-      f.transpose(square);
-      for (auto [number, numbers] : llvm::enumerate(square))
-        f.storeVector(numbers, panels, {panel, f.add(f.mul(f.add(column, number), KernelLayout::panelKeys), lane)});
-    }
-  });
+  SmallVector<Value> listed = rowsAt(at, KernelLayout::panelKeys);
+  if (packer.copiesPanels())
+    return packer.copyPanel(batchAndKeyHead(), listed, panels, panel);
+  for (auto [lane, row] : llvm::enumerate(listed))
+    packer.copyKey(batchAndKeyHead(), row, panels, panel, f.index(static_cast<int64_t>(lane)));
 }
 
-void GridKeys::copyValue(Value at, Value row) {
-  Value kvHead = arith::DivUIOp::create(f.b, f.head, f.symbol(HeadsPerKvHeadSymbol));
-  Value values = f.view(ValueTensor, f.storage()), copies = f.scratchArray(ScratchArray::TileValues);
-  f.copyRow(values, {f.batch, kvHead, row, Value()}, copies, {at, Value()}, f.layout.valueHeadSize,
-            [&](Value v) { return f.widen(v); });
-  f.loop(f.index(f.layout.valueHeadSize), f.index(f.layout.valueStride()), 1,
-         [&](Value column) { f.store(f.number(0), copies, {at, column}); });
+void GridKeys::copyValues(Value at) {
+  int64_t keys = packer.sizes.valueKeys;
+  packer.copyValues(batchAndKeyHead(), rowsAt(at, keys), f.scratchArray(ScratchArray::TileValues),
+                    Value(arith::DivUIOp::create(f.b, at, f.index(keys))));
 }
 
 Value GridKeys::pointerBefore(ScratchArray array, Value ranks, int64_t stride) {
@@ -158,8 +142,9 @@ Value GridKeys::pointerBefore(ScratchArray array, Value ranks, int64_t stride) {
 
 void GridKeys::pointTo(Value tile, GroupCall &call) {
   Value panel = arith::DivUIOp::create(f.b, tile, f.index(KernelLayout::panelKeys));
-  call.keys = pointerBefore(ScratchArray::TileKeys, panel, f.layout.panelStride() * 4);
-  call.values = pointerBefore(ScratchArray::TileValues, tile, f.layout.valueStride() * 4);
+  Value valueRow = arith::DivUIOp::create(f.b, tile, f.index(packer.sizes.valueKeys));
+  call.keys = pointerBefore(ScratchArray::TileKeys, panel, packer.sizes.panelStride * 4);
+  call.values = pointerBefore(ScratchArray::TileValues, valueRow, packer.sizes.valueStride * 4);
   call.keyRows = pointerBefore(ScratchArray::KeyRows, tile, 4);
   call.count = count;
 }

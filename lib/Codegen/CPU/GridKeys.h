@@ -7,13 +7,14 @@
 #ifndef ATTN_LIB_CODEGEN_CPU_GRIDKEYS_H
 #define ATTN_LIB_CODEGEN_CPU_GRIDKEYS_H
 
+#include "Packing.h"
 #include "Parts.h"
 
 namespace attn::cpu {
 
 class GridKeys {
 public:
-  GridKeys(Frame &f, BoxOp box) : f(f), box(box) {}
+  GridKeys(Frame &f, BoxOp box) : f(f), box(box), packer(f) {}
 
   /// Finds the rectangle of a tile's rows and writes each row's interval of ranks, which its columns narrow further.
   void bind(Value valid, Value padded);
@@ -40,11 +41,15 @@ private:
   Value pointerBefore(ScratchArray array, Value ranks, int64_t stride);
   Span ranksOf(const Span &keys);
   void storeHole(Value r, Value row);
-  void copyPanel(Value panel, Value tile);
-  void copyValue(Value place, Value row);
+  llvm::SmallVector<Value> batchAndKeyHead();
+  /// The key rows of places of the tile.
+  llvm::SmallVector<Value> rowsAt(Value at, int64_t count);
+  void copyPanel(Value at);
+  void copyValues(Value at);
 
   Frame &f;
-  mutable BoxOp box;                          // a handle
+  mutable BoxOp box; // a handle
+  Packer packer;
   Value width, shift;                         // of the grid
   Value first, rows, columns, step, isOneRow; // of the rectangle; `step` rows lie between two of its rows
 };

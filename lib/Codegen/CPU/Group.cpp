@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The innermost part: a few query rows against the keys of one tile.
+// The innermost part: a few query rows against the keys of one tile. ProductWriter.h makes the products.
 //
 //   S = Q K^T, masked                        m' = max(m, rows of S)
 //   O <- O * 2^(m - m'), l <- l * 2^(m - m')  only where a maximum rose
@@ -9,6 +9,7 @@
 // Scores are in units of log2: the scale and log2(e) are in Q already, or are multiplied in behind the score region.
 // A row that has seen no key yet has m = -inf; it then takes 0 for m', so that masked scores give 2^-inf = 0.
 
+#include "ProductWriter.h"
 #include "RegionOps.h"
 #include <limits>
 
@@ -39,12 +40,8 @@ public:
   func::FuncOp write(StringRef name) {
     func::FuncOp function;
     GroupCall call = beginGroupFunction(f, kernel.module, name, function);
-    const KernelLayout &layout = kernel.layout;
-    Type f32 = f.b.getF32Type();
-    keys = f.memrefAt(call.keys, MemRefType::get({ShapedType::kDynamic, layout.panelStride()}, f32));
-    values = f.memrefAt(call.values, MemRefType::get({ShapedType::kDynamic, layout.valueStride()}, f32));
     keyRows = listed.keys ? call.keyRows : Value();
-    tile = call.tile, begin = call.begin, end = call.end, count = call.count;
+    tile = call.tile, count = call.count;
     query = f.scratchArray(ScratchArray::Query), output = f.scratchArray(ScratchArray::Output);
     sum = f.scratchArray(ScratchArray::Sum), maximum = f.scratchArray(ScratchArray::Maximum);
     scores = f.scratchArray(ScratchArray::Scores), rows = f.scratchArray(ScratchArray::Row);
@@ -53,23 +50,33 @@ public:
       holeLower = f.scratchArray(ScratchArray::HoleLower), holeUpper = f.scratchArray(ScratchArray::HoleUpper);
     if (mask == Mask::Tests)
       tests = f.scratchArray(ScratchArray::Tests);
-    Value first = f.mul(call.group, layout.tile[2]);
-    f.loop(first, f.add(first, layout.tile[2]), f.isa.rows, [&](Value row) { writeRows(row); });
+    f.loop(f.index(0), call.groups, 1, [&](Value group) { writeGroup(call, group); });
     f.end();
     return function;
   }
 
 private:
   int64_t microRows() const { return f.isa.rows; }
-  int64_t microVectors() const { return f.isa.vectors; }
   int64_t microKeys() const { return f.isa.lanes * f.isa.vectors; }
+
+  /// The rows of a sub-tile against those keys of the tile that some of them look at.
+  void writeGroup(const GroupCall &call, Value group) {
+    int64_t groupRows = kernel.layout.tile[2], granule = kernel.layout.tile[3];
+    auto bound = [&](ScratchArray array) { return f.toIndex(f.load(f.scratchArray(array), {group})); };
+    begin = f.greatest(tile, f.alignDown(bound(ScratchArray::GroupLower), granule));
+    end = f.least(call.end, f.alignUp(bound(ScratchArray::GroupUpper), granule));
+    products = ProductWriter::create(f, call, {begin, end}, listed.keys);
+    f.when(f.less(begin, end), [&] {
+      Value first = f.mul(group, groupRows);
+      f.loop(first, f.add(first, groupRows), microRows(), [&](Value row) { writeRows(row); });
+    });
+  }
 
   /// The rows [row, row + microRows) against all keys.
   void writeRows(Value row) {
     SmallVector<Value> risen = writeScores(row);
     SmallVector<Value> reference = writeMaximum(row, risen);
-    writePowers(row, reference);
-    writeAccumulator(row);
+    accumulate(row, reference);
   }
 
   //===-- S = Q K^T ---------------------------------------------------------------------------------------------===//
@@ -79,28 +86,29 @@ private:
     return kernel.changesScores() ? writeRegionScores(row) : writePlainScores(row);
   }
 
+  /// What makes a score of a product, in units of log2.
+  Value scoreFactor() { return arith::MulFOp::create(f.b, ops.scale(), f.number(log2e)); }
+
   Value lowest() { return f.numbers(-std::numeric_limits<double>::infinity()); }
 
   SmallVector<Value> writePlainScores(Value row) {
     SmallVector<Value> none(microRows(), lowest());
-    return f.loop(begin, end, microKeys(), none, [&](Value key, ValueRange maxima) {
-      SmallVector<Value> risen(maxima);
-      forEachProduct(row, key, [&](int64_t m, Value at, Value product) {
-        Value score = writeMask(f.add(row, m), at, product);
-        f.storeVector(score, scores, {f.index(m), f.sub(at, tile)});
-        risen[m] = f.maximum(score, risen[m]);
-      });
-      return risen;
+    Value factor = products->isScaled() ? Value() : splat(f.b, scoreFactor(), f.isa.lanes);
+    return products->forEachProduct(row, none, [&](int64_t m, Value at, Value product, SmallVector<Value> &risen) {
+      Value score = factor ? Value(arith::MulFOp::create(f.b, product, factor)) : product;
+      score = writeMask(f.add(row, m), at, score);
+      f.storeVector(score, scores, {f.index(m), f.sub(at, tile)});
+      risen[m] = f.maximum(score, risen[m]);
     });
   }
 
   /// With a score region the products are kept first and the region runs over them, row by row: it is written once, and
   /// not for every accumulator.
   SmallVector<Value> writeRegionScores(Value row) {
-    f.loop(begin, end, microKeys(), [&](Value key) {
-      forEachProduct(row, key, [&](int64_t m, Value at, Value product) {
-        f.storeVector(product, scores, {f.index(m), f.sub(at, tile)});
-      });
+    Value factor = products->isScaled() ? Value() : splat(f.b, ops.scale(), f.isa.lanes);
+    products->forEachProduct(row, {}, [&](int64_t m, Value at, Value product, SmallVector<Value> &) {
+      Value score = factor ? Value(arith::MulFOp::create(f.b, product, factor)) : product;
+      f.storeVector(score, scores, {f.index(m), f.sub(at, tile)});
     });
     if (usesDistances() && terms.count(TermKind::Band))
       writeBands(row);
@@ -118,7 +126,7 @@ private:
     Region &score = kernel.op().getScore();
     PairPlace place;
     place.row = row, place.queryRow = f.load(rows, {row});
-    place.query = query, place.panels = keys, place.isEveryKey = !listed.keys;
+    place.query = query, place.panels = products->packedKeys(), place.isEveryKey = !listed.keys;
     RegionInliner inliner(
         f.b, f.isa.lanes, [&](Value outer) { return f.argument(outer); },
         [&](Operation *op, ValueRange operands) { return writeOp(op, operands, place, m); });
@@ -127,7 +135,7 @@ private:
     // Some vectors at a time: one waits for another less.
     return f.loop(begin, end, microKeys(), lowest(), [&](Value first, ValueRange carried) -> SmallVector<Value> {
       Value highest = carried[0];
-      for (int64_t n = 0; n < microVectors(); ++n) {
+      for (int64_t n = 0; n < f.isa.vectors; ++n) {
         Value key = f.add(first, n * f.isa.lanes);
         SmallVector<Value> at{m, f.sub(key, tile)};
         place.key = key, place.keyRows = keyRowsAt(f, keyRows, key, count);
@@ -187,70 +195,13 @@ private:
     for (int64_t term = 0; term < count; ++term) {
       Value start = firstDistance(row);
       f.loop(start, distanceOf(row, end), microKeys(), [&](Value distance) {
-        SmallVector<Value> products = writeProducts(panels, term * panelsOfTerm, row, distance);
-        forEachVector(distance, products, [&](int64_t m, Value at, Value product) {
+        SmallVector<Value> band =
+            writeVectorProducts(f, {query, panels, term * panelsOfTerm, kernel.layout.headSize}, row, distance);
+        forEachVector(f, distance, band, [&](int64_t m, Value at, Value product) {
           f.storeVector(product, bands, {f.index(term * microRows() + m), f.sub(at, start)});
         });
       });
     }
-  }
-
-  //===-- Products ----------------------------------------------------------------------------------------------===//
-
-  using UseVector = llvm::function_ref<void(int64_t, Value, Value)>;
-
-  /// Calls `use(m, key, product)` for the vectors of a micro-tile.
-  void forEachProduct(Value row, Value key, UseVector use) {
-    forEachVector(key, writeProducts(keys, /*firstPanel=*/0, row, key), use);
-  }
-
-  void forEachVector(Value key, ArrayRef<Value> products, UseVector use) {
-    for (int64_t m = 0; m < microRows(); ++m)
-      for (int64_t n = 0; n < microVectors(); ++n)
-        use(m, f.add(key, n * f.isa.lanes), products[m * microVectors() + n]);
-  }
-
-  /// A micro-tile of Q times packed rows: rows x vectors accumulators over the columns.
-  SmallVector<Value> writeProducts(Value packed, int64_t firstPanel, Value row, Value key) {
-    SmallVector<Value> panels, lanes;
-    for (int64_t n = 0; n < microVectors(); ++n) {
-      Value at = f.add(key, n * f.isa.lanes), size = f.index(KernelLayout::panelKeys);
-      panels.push_back(f.add(arith::DivUIOp::create(f.b, at, size), firstPanel));
-      lanes.push_back(arith::RemUIOp::create(f.b, at, size));
-    }
-    auto multiply = [&](Value column, SmallVector<Value> sums) {
-      SmallVector<Value> operands;
-      for (int64_t n = 0; n < microVectors(); ++n) {
-        Value offset = f.add(f.mul(column, KernelLayout::panelKeys), lanes[n]);
-        operands.push_back(f.loadVector(packed, {panels[n], offset}));
-      }
-      for (int64_t m = 0; m < microRows(); ++m) {
-        Value x = splat(f.b, f.load(query, {f.add(row, m), column}), f.isa.lanes);
-        for (int64_t n = 0; n < microVectors(); ++n) {
-          Value &sum = sums[m * microVectors() + n];
-          sum = f.fma(x, operands[n], sum);
-        }
-      }
-      return sums;
-    };
-    SmallVector<Value> zeros(microRows() * microVectors(), f.numbers(0));
-    return unrolled(f.index(0), kernel.layout.headSize, zeros, multiply);
-  }
-
-  /// Steps of four, and what is left one by one.
-  SmallVector<Value> unrolled(Value first, int64_t count, SmallVector<Value> carried,
-                              llvm::function_ref<SmallVector<Value>(Value, SmallVector<Value>)> step) {
-    int64_t whole = count / 4 * 4;
-    if (whole)
-      carried = f.loop(first, f.add(first, whole), 4, carried, [&](Value iv, ValueRange values) {
-        SmallVector<Value> inner(values);
-        for (int64_t u = 0; u < 4; ++u)
-          inner = step(f.add(iv, u), inner);
-        return inner;
-      });
-    for (int64_t rest = whole; rest < count; ++rest)
-      carried = step(f.add(first, rest), carried);
-    return carried;
   }
 
   Value writeMask(Value row, Value key, Value score) {
@@ -315,61 +266,24 @@ private:
 
   //===-- P = 2^(S - m'), O <- O + P V --------------------------------------------------------------------------===//
 
-  void writePowers(Value row, ArrayRef<Value> reference) {
+  void accumulate(Value row, ArrayRef<Value> reference) {
     SmallVector<Value> sums;
     for (int64_t m = 0; m < microRows(); ++m)
       sums.push_back(f.loadVector(sum, {f.add(row, m), f.index(0)}));
-    sums = f.loop(f.sub(begin, tile), f.sub(end, tile), f.isa.lanes, sums, [&](Value key, ValueRange carried) {
-      SmallVector<Value> totals(carried);
+    sums = products->accumulate(row, sums, [&](Value key, SmallVector<Value> &totals) {
+      Value at = f.sub(key, tile);
       for (int64_t m = 0; m < microRows(); ++m) {
-        Value score = f.loadVector(scores, {f.index(m), key});
-        Value power = f.exp2(arith::SubFOp::create(f.b, score, reference[m]));
-        f.storeVector(power, scores, {f.index(m), key});
-        totals[m] = arith::AddFOp::create(f.b, totals[m], power);
+        SmallVector<Value> powers;
+        for (int64_t n = 0; n < products->powerVectors(); ++n) {
+          Value score = f.loadVector(scores, {f.index(m), f.add(at, n * f.isa.lanes)});
+          powers.push_back(f.exp2(arith::SubFOp::create(f.b, score, reference[m])));
+          totals[m] = arith::AddFOp::create(f.b, totals[m], powers.back());
+        }
+        products->storePowers(m, at, powers);
       }
-      return totals;
     });
     for (int64_t m = 0; m < microRows(); ++m)
       f.storeVector(sums[m], sum, {f.add(row, m), f.index(0)});
-  }
-
-  void writeAccumulator(Value row) {
-    int64_t chunk = microVectors() * f.isa.lanes, columns = kernel.layout.valueStride();
-    int64_t whole = columns / chunk * chunk;
-    f.loop(f.index(0), f.index(whole), chunk, [&](Value column) { accumulate(row, column, microVectors()); });
-    if (whole < columns)
-      accumulate(row, f.index(whole), (columns - whole) / f.isa.lanes);
-  }
-
-  /// O[rows, `vectors` vectors from `column`] += P V.
-  void accumulate(Value row, Value column, int64_t vectors) {
-    auto place = [&](int64_t m, int64_t n) {
-      return SmallVector<Value>{f.add(row, m), f.add(column, n * f.isa.lanes)};
-    };
-    SmallVector<Value> sums;
-    for (int64_t m = 0; m < microRows(); ++m)
-      for (int64_t n = 0; n < vectors; ++n)
-        sums.push_back(f.loadVector(output, place(m, n)));
-    auto multiply = [&](Value key, SmallVector<Value> carried) {
-      SmallVector<Value> operands;
-      for (int64_t n = 0; n < vectors; ++n)
-        operands.push_back(f.loadVector(values, {key, f.add(column, n * f.isa.lanes)}));
-      for (int64_t m = 0; m < microRows(); ++m) {
-        Value p = splat(f.b, f.load(scores, {f.index(m), f.sub(key, tile)}), f.isa.lanes);
-        for (int64_t n = 0; n < vectors; ++n)
-          carried[m * vectors + n] = f.fma(p, operands[n], carried[m * vectors + n]);
-      }
-      return carried;
-    };
-    sums = f.loop(begin, end, 4, sums, [&](Value key, ValueRange carried) {
-      SmallVector<Value> inner(carried);
-      for (int64_t u = 0; u < 4; ++u)
-        inner = multiply(f.add(key, u), inner);
-      return inner;
-    });
-    for (int64_t m = 0; m < microRows(); ++m)
-      for (int64_t n = 0; n < vectors; ++n)
-        f.storeVector(sums[m * vectors + n], output, place(m, n));
   }
 
   Frame f;
@@ -378,7 +292,8 @@ private:
   const ScoreTerms &terms;
   Mask mask;
   ListedRows listed;
-  Value keys, values, keyRows, tile, begin, end, count;
+  std::unique_ptr<ProductWriter> products;
+  Value keyRows, tile, begin, end, count;
   Value query, output, sum, maximum, scores, rows, lower, upper, holeLower, holeUpper, tests;
 };
 

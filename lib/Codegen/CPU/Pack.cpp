@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Copies keys and values of one order into panels of f32, so that the tiles read contiguous memory, whatever the
-// strides, the order and the tails are.
-//
-//   K: [panels][head size][16 keys], a panel a little apart from the next, so that they do not alias in the cache
-//   V: [keys][value stride]
-//
-// Keys past the order's count, up to the granule, and columns past the head size are zeros: what a tile reads there
-// never reaches an output, and is no NaN either.
+// Packs keys and values of one order (Packing.h), so that the tiles read contiguous memory, whatever the strides, the
+// order and the tails are.
 
+#include "Packing.h"
 #include "Parts.h"
 #include "RowWalk.h"
 
@@ -22,7 +17,7 @@ class PackEmitter {
 public:
   PackEmitter(ImplicitLocOpBuilder &b, const Kernel &kernel, unsigned order)
       : f(b, kernel.layout, kernel.isa), kernel(kernel), order(kernel.layout.orders[order]), orderIndex(order),
-        walk(f, this->order) {}
+        walk(f, this->order), packer(f) {}
 
   void emit() {
     const KernelLayout &layout = kernel.layout;
@@ -33,33 +28,30 @@ public:
     f.batch = batch;
     if (order.ofHead)
       f.head = head, keyHead = arith::DivUIOp::create(f.b, head, f.symbol(HeadsPerKvHeadSymbol));
-    Type f32 = f.b.getF32Type();
-    keys = f.view(KeyTensor, f.storage()), values = f.view(ValueTensor, f.storage());
-    packedKeys = f.view(order.keyView, f32), packedValues = f.view(order.valueView, f32);
-    count = f.countOf(order);
+    packedKeys = f.view(order.keyView, packer.unitType()), packedValues = f.view(order.valueView, packer.unitType());
+    Value count = f.countOf(order);
     Value begin = f.mul(f.arguments[4], layout.packKeys());
     Value end = f.least(f.add(begin, layout.packKeys()), f.alignUp(count, layout.tile[3]));
     Value present = f.least(end, f.greatest(begin, count));
-    Value rest = copyPanels(begin, present);
-    walk.forEach(rest, present, [&](Value rank, Value row) { copyKey(rank, row); });
-    walk.forEach(begin, present, [&](Value rank, Value row) { copyValue(rank, row); });
-    f.loop(f.greatest(begin, present), end, 1, [&](Value rank) { clearKey(rank); });
+    copyKeys(copyPanels(begin, present), present);
+    copyValues(begin, present);
+    clear(f.greatest(begin, present), end);
     f.end();
   }
 
 private:
-  /// Calls `body(column, place)` for the columns of a key and their places in the packed keys.
-  void forEachColumn(Value rank, llvm::function_ref<void(Value, ValueRange)> body) {
-    Value keysOfPanel = f.index(KernelLayout::panelKeys);
-    Value panel = arith::DivUIOp::create(f.b, rank, keysOfPanel), lane = arith::RemUIOp::create(f.b, rank, keysOfPanel);
-    f.loop(f.index(0), f.index(kernel.layout.headSize), 1, [&](Value column) {
-      body(column, {batch, head, panel, f.add(f.mul(column, KernelLayout::panelKeys), lane)});
-    });
+  SmallVector<Value> batchAndKeyHead() { return {batch, keyHead}; }
+  SmallVector<Value> panelOf(Value rank) {
+    return {batch, head, arith::DivUIOp::create(f.b, rank, f.index(KernelLayout::panelKeys))};
+  }
+  Value laneOf(Value rank) { return arith::RemUIOp::create(f.b, rank, f.index(KernelLayout::panelKeys)); }
+  SmallVector<Value> valueRowOf(Value rank) {
+    return {batch, head, arith::DivUIOp::create(f.b, rank, f.index(packer.sizes.valueKeys))};
   }
 
   /// Copies the panels of [begin, end) that are whole; returns where the rest begins.
   Value copyPanels(Value begin, Value end) {
-    if (kernel.layout.headSize < f.isa.lanes)
+    if (!packer.copiesPanels())
       return begin;
     Value whole = f.greatest(begin, f.alignDown(end, KernelLayout::panelKeys));
     f.loop(begin, whole, KernelLayout::panelKeys, walk.placeOf(begin), [&](Value rank, ValueRange place) {
@@ -69,50 +61,43 @@ private:
         rows.push_back(walk.rowOf(next));
         next = walk.next(next);
       }
-      copyPanel(arith::DivUIOp::create(f.b, rank, f.index(KernelLayout::panelKeys)), rows);
+      packer.copyPanel(batchAndKeyHead(), rows, packedKeys, panelOf(rank));
       return next;
     });
     return whole;
   }
 
-  /// Copies keys by squares of lanes x lanes; the last columns may overlap those before.
-  void copyPanel(Value panel, ArrayRef<Value> rows) {
-    int64_t lanes = f.isa.lanes, headSize = kernel.layout.headSize;
-    f.loop(f.index(0), f.index(headSize), lanes, [&](Value start) {
-      Value column = f.least(start, f.index(headSize - lanes));
-      for (int64_t lane = 0; lane < KernelLayout::panelKeys; lane += lanes) {
-        SmallVector<Value> square;
-        for (Value row : rows.slice(lane, lanes))
-          square.push_back(f.widen(f.loadVector(keys, {batch, keyHead, row, column})));
-        f.transpose(square);
-        for (auto [number, numbers] : llvm::enumerate(square)) {
-          Value place = f.add(f.mul(f.add(column, number), KernelLayout::panelKeys), lane);
-          f.storeVector(numbers, packedKeys, {batch, head, panel, place});
-        }
+  void copyKeys(Value begin, Value end) {
+    walk.forEach(begin, end, [&](Value rank, Value row) {
+      packer.copyKey(batchAndKeyHead(), row, packedKeys, panelOf(rank), laneOf(rank));
+    });
+  }
+
+  /// Copies the values of [begin, end); begin starts a unit.
+  void copyValues(Value begin, Value end) {
+    int64_t keys = packer.sizes.valueKeys;
+    Value whole = f.alignDown(end, keys);
+    SmallVector<Value> last = f.loop(begin, whole, keys, walk.placeOf(begin), [&](Value rank, ValueRange place) {
+      RowWalk::Place next(place);
+      SmallVector<Value> rows;
+      for (int64_t key = 0; key < keys; ++key) {
+        rows.push_back(walk.rowOf(next));
+        next = walk.next(next);
       }
+      packer.copyValues(batchAndKeyHead(), rows, packedValues, valueRowOf(rank));
+      return next;
     });
+    if (keys > 1)
+      f.when(f.less(f.greatest(begin, whole), end), [&] {
+        packer.copyValues(batchAndKeyHead(), {walk.rowOf(last), Value()}, packedValues, valueRowOf(whole));
+      });
   }
 
-  void copyKey(Value rank, Value row) {
-    forEachColumn(rank, [&](Value column, ValueRange place) {
-      f.store(f.widen(f.load(keys, {batch, keyHead, row, column})), packedKeys, place);
-    });
-  }
-
-  void copyValue(Value rank, Value row) {
-    f.copyRow(values, {batch, keyHead, row, Value()}, packedValues, {batch, head, rank, Value()},
-              kernel.layout.valueHeadSize, [&](Value v) { return f.widen(v); });
-    clearColumns(rank, kernel.layout.valueHeadSize);
-  }
-
-  void clearKey(Value rank) {
-    forEachColumn(rank, [&](Value, ValueRange place) { f.store(f.number(0), packedKeys, place); });
-    clearColumns(rank, 0);
-  }
-
-  void clearColumns(Value rank, int64_t from) {
-    f.loop(f.index(from), f.index(kernel.layout.valueStride()), 1,
-           [&](Value column) { f.store(f.number(0), packedValues, {batch, head, rank, column}); });
+  /// Clears what lies behind the keys, up to the granule.
+  void clear(Value begin, Value end) {
+    f.loop(begin, end, 1, [&](Value rank) { packer.clearKey(packedKeys, panelOf(rank), laneOf(rank)); });
+    int64_t keys = packer.sizes.valueKeys;
+    f.loop(f.alignUp(begin, keys), end, keys, [&](Value rank) { packer.clearValues(packedValues, valueRowOf(rank)); });
   }
 
   Frame f;
@@ -120,8 +105,9 @@ private:
   const OrderLayout &order;
   unsigned orderIndex;
   RowWalk walk;
+  Packer packer;
   Value batch, head; // of the packed keys: query heads where they differ in the order
-  Value keyHead, keys, values, packedKeys, packedValues, count;
+  Value keyHead, packedKeys, packedValues;
 };
 
 } // namespace

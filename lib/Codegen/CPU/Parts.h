@@ -40,15 +40,14 @@ struct ListedRows {
   bool queries, keys;
 };
 
-/// What one call of a group function is about: the rows of sub-tile `group`, the keys [begin, end) of the tile that
-/// starts at `tile`.
+/// What one call of a group function is about: all sub-tiles of a query tile, and the keys [tile, end).
 struct GroupCall {
   Value views, symbols, scratch; // pointers; the symbols are the batch's
   Value keys, values;            // pointers to the packed keys and values of the head
   Value keyRows;                 // pointer to what entry `rank` of is a listed key's row, or null
   Value batch, head;
   Value first; // rank of the query tile's first row
-  Value tile, group, begin, end;
+  Value tile, groups, end;
   Value count; // ranks of the key order
 };
 
@@ -87,6 +86,18 @@ Value keyRowsAt(Frame &frame, Value table, Value rank, Value count);
 
 void emitPack(const Kernel &kernel, unsigned order);
 void emitTile(const Kernel &kernel, GroupEmitter &groups, unsigned phaseIndex, PhaseOp phase);
+/// Of a kernel for few queries: a tile's states for one part of the keys, and what puts the parts together.
+void emitPart(const Kernel &kernel, GroupEmitter &groups, unsigned phaseIndex, PhaseOp phase);
+void emitMerge(const Kernel &kernel, unsigned phaseIndex, PhaseOp phase);
+
+/// The layout as an instruction set has it, whose micro-tiles may be higher than a sub-tile.
+KernelLayout layoutFor(const KernelLayout &layout, const Isa &isa);
+/// The layout of the version for few queries, and whether there is one: not where keys are those of a rectangle, which
+/// has more ranks than there are keys.
+KernelLayout layoutForFewQueries(const KernelLayout &layout);
+inline bool hasVersionForFewQueries(const KernelLayout &layout) { return !layout.linear && !layout.hasGrids(); }
+/// Floats of a tile's states in one part: [rows][value stride, and a vector that holds m and l]
+int64_t partSize(const KernelLayout &layout);
 
 } // namespace attn::cpu
 

@@ -4,6 +4,7 @@
 // they read has to lie inside of the array all the same.
 
 #include "RegionOps.h"
+#include "Packing.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -168,6 +169,12 @@ RegionOps::Columns RegionOps::columnsOf(const Frame::Places &places) {
   return [this, places](Value column) { return f.readColumn(places, column); };
 }
 
+/// Rows of query or key, as they lie in the call.
+RegionOps::Columns RegionOps::columnsOf(unsigned tensor, Value headOfTensor, Value row) {
+  Frame::Places places = f.placesOf(tensor, f.storage(), {f.batch, headOfTensor, row, f.index(0)});
+  return [this, places](Value column) { return f.widen(f.readColumn(places, column)); };
+}
+
 Value RegionOps::dot(const Frame::Places &places, bool overLanes, const Columns &left) {
   return sumOfProducts(f.index(f.layout.headSize), overLanes, left, columnsOf(places));
 }
@@ -176,11 +183,10 @@ Value RegionOps::scaled(Value sum) { return arith::MulFOp::create(f.b, sum, size
 
 Value RegionOps::keyDot(KeyDotOp op, ValueRange indices, const PairPlace &place) {
   Frame::Places rows = rowsOf(op.getArray(), op.getIndices(), indices, op.getClamped());
-  Value size = f.index(KernelLayout::panelKeys);
-  Value panel = arith::DivUIOp::create(f.b, place.key, size), lane = arith::RemUIOp::create(f.b, place.key, size);
-  return scaled(dot(rows, /*overLanes=*/true, [&](Value column) {
-    return f.loadVector(place.panels, {panel, f.add(f.mul(column, KernelLayout::panelKeys), lane)});
-  }));
+  if (f.isa.readsRows())
+    return scaled(dot(rows, /*overLanes=*/true, keyColumns(place)));
+  return scaled(dot(rows, /*overLanes=*/true,
+                    [&](Value column) { return Packer(f).keyColumn(place.panels, place.key, column); }));
 }
 
 // Operands: the left array, its indices, the right array, its indices.
@@ -199,6 +205,13 @@ Value RegionOps::rowDot(RowDotOp op, ValueRange operands, const Columns &right) 
   return scaled(sumOfProducts(f.index(f.layout.headSize), /*overLanes=*/true, columnsOf(left), right));
 }
 
+/// Of the call's own keys, where none are packed.
+RegionOps::Columns RegionOps::keyColumns(const PairPlace &place) {
+  Value last = splat(f.b, f.sub(f.symbol(KvLength), f.index(1)), f.isa.lanes);
+  Value kvHead = arith::DivUIOp::create(f.b, f.head, f.symbol(HeadsPerKvHeadSymbol));
+  return columnsOf(KeyTensor, kvHead, f.least(place.keyRows, last));
+}
+
 /// scale * sum over heads g of weight[g] (q[g] . k[g']), from the call's own tensors.
 Value RegionOps::mixedDot(MixedDotOp op, ValueRange indices, const PairPlace &place) {
   Frame::Places weights = rowsOf(op.getArray(), op.getIndices(), indices, op.getClamped());
@@ -207,13 +220,9 @@ Value RegionOps::mixedDot(MixedDotOp op, ValueRange indices, const PairPlace &pl
   Value sum =
       f.loop(f.index(0), f.symbol(Heads), 1, f.numbers(0), [&](Value head, ValueRange carried) -> SmallVector<Value> {
         Value keyHead = arith::DivUIOp::create(f.b, head, f.symbol(HeadsPerKvHeadSymbol));
-        auto columnsOfRows = [&](unsigned tensor, Value headOfTensor, Value row) -> Columns {
-          Frame::Places places = f.placesOf(tensor, f.storage(), {f.batch, headOfTensor, row, f.index(0)});
-          return [this, places](Value column) { return f.widen(f.readColumn(places, column)); };
-        };
         Value product =
-            sumOfProducts(f.index(f.layout.headSize), /*overLanes=*/true,
-                          columnsOfRows(QueryTensor, head, place.queryRow), columnsOfRows(KeyTensor, keyHead, keyRows));
+            sumOfProducts(f.index(f.layout.headSize), /*overLanes=*/true, columnsOf(QueryTensor, head, place.queryRow),
+                          columnsOf(KeyTensor, keyHead, keyRows));
         Value weight = splat(f.b, f.readColumn(weights, head), f.isa.lanes);
         return {f.fma(weight, product, carried[0])};
       })[0];

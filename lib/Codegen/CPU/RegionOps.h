@@ -48,6 +48,8 @@ private:
   // Dots.
   Value sumOfProducts(Value count, bool overLanes, const Columns &left, const Columns &right);
   Columns columnsOf(const Frame::Places &places);
+  Columns columnsOf(unsigned tensor, Value headOfTensor, Value row);
+  Columns keyColumns(const PairPlace &place);
   Value dot(const Frame::Places &places, bool overLanes, const Columns &left);
   Value keyDot(KeyDotOp op, ValueRange indices, const PairPlace &place);
   Value rowDot(RowDotOp op, ValueRange operands);

@@ -2,11 +2,12 @@
 //
 // Computes the terms of a score before its region runs over a tile: those of a row once for all of its keys, those of a
 // key or a distance once for the tile's rows. For a *band*, query rows times an array's rows by distance, the array's
-// rows are packed here as keys are; the product is Group.cpp's.
+// rows are packed here as keys are; the product is VectorProducts.cpp's.
 //
 // A tile of R rows and K keys has R + K - 1 distances. They are seen from its first row: virtual keys from R - 1 places
 // before its first key on.
 
+#include "Packing.h"
 #include "RegionOps.h"
 
 using namespace mlir;
@@ -23,7 +24,9 @@ public:
   func::FuncOp write(StringRef name) {
     func::FuncOp function;
     call = beginGroupFunction(f, kernel.module, name, function);
-    panels = f.memrefAt(call.keys, MemRefType::get({ShapedType::kDynamic, f.layout.panelStride()}, f.b.getF32Type()));
+    Packer packer(f);
+    panels =
+        f.memrefAt(call.keys, MemRefType::get({ShapedType::kDynamic, packer.sizes.panelStride}, packer.unitType()));
     if (terms.count(TermKind::OfKey))
       f.loop(call.tile, call.end, f.isa.lanes, [&](Value key) { writeKeyTerms(key); });
     bool hasDistances = terms.count(TermKind::OfDistance) || terms.count(TermKind::Band);

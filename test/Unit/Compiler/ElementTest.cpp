@@ -5,6 +5,7 @@
 // numbers may become either.
 
 #include "TestKernel.h"
+#include "attn/Codegen/Isa.h"
 #include "llvm/ADT/APFloat.h"
 #include "gtest/gtest.h"
 #include <cmath>
@@ -36,6 +37,12 @@ static float roundedTo(const std::string &element, float number) {
   bool isExact;
   result.convert(semanticsOf(element), llvm::APFloat::rmNearestTiesToEven, &isExact);
   return result.convertToFloat();
+}
+
+/// What products take a number for: those of pairs of bf16 take numbers below the normal ones for 0.
+static float inProducts(const std::string &element, const std::string &isa, float number) {
+  bool isFlushed = element == "bf16" && Isa::find(isa)->takesPairs() && std::abs(number) < 0x1p-126f;
+  return isFlushed ? 0 : number;
 }
 
 /// The output for `keys` values of each column, all of the same weight, given as [row of columns][key][column].
@@ -74,11 +81,12 @@ TEST(Element, EveryNumberComesBack) {
   for (const std::string element : {"bf16", "f16"})
     for (const std::string &isa : TestKernel::isasOfHost()) {
       SCOPED_TRACE(element + " on " + isa);
-      std::vector<float> numbers = allNumbers(element);
+      std::vector<float> numbers = allNumbers(element), expected;
       std::vector<float> results = meansOf(element, isa, 1, numbers);
       // What is added to -0 is 0.
-      results[0x8000] = -results[0x8000];
-      expectRight(results, numbers, numbers);
+      for (float number : numbers)
+        expected.push_back(inProducts(element, isa, number) == 0 ? 0 : number);
+      expectRight(results, expected, expected);
     }
 }
 
@@ -94,7 +102,8 @@ TEST(Element, MeansAreRoundedToNearest) {
             size_t first = row + column, second = (first + 1 + first % 7 * 1000) % numbers.size();
             values.push_back(numbers[key ? second : first]);
             if (key) {
-              exact.push_back((numbers[first] + numbers[second]) * 0.5f);
+              exact.push_back((inProducts(element, isa, numbers[first]) + inProducts(element, isa, numbers[second])) *
+                              0.5f);
               expected.push_back(roundedTo(element, exact.back()));
             }
           }

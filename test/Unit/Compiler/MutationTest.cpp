@@ -160,7 +160,10 @@ static int redirectCalls(mlir::ModuleOp module, const std::string &from, const s
     size_t place = name.find(from);
     if (place == std::string::npos)
       return;
-    call.setCallee(name.replace(place, from.size(), to));
+    name.replace(place, from.size(), to);
+    if (!module.lookupSymbol(name))
+      return; // versions that this test does not run may have no such function
+    call.setCallee(name);
     ++changed;
   });
   return changed;

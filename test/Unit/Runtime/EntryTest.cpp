@@ -417,7 +417,7 @@ attn_kernel_info sameLengthInfo() {
   return info;
 }
 const attn_kernel_info oldLongformerInfo = oldInfo(), sameLengthLongformerInfo = sameLengthInfo();
-const attn_version amxVersion = {ATTN_ISA_AMX, 0, 64, nullptr, nullptr};
+const attn_version amxVersion = {ATTN_ISA_AMX, 2, 64, nullptr, nullptr, 16, 16, nullptr, nullptr, 0};
 
 attn_kernel longformerWith(const attn_kernel_info &info) {
   attn_kernel kernel = fake_longformer;
