@@ -2,8 +2,8 @@
  *
  * Runs one call of a CPU kernel: check, prologue, pack, tiles. kernel.h says what the compiler promises and attn.h what
  * the caller does. This file and those it calls (problem.c, views.c, program.c, data.c, workspace.c, prologue.c,
- * processor.c, linear.c, parts.c) become part of every emitted CPU object; they need memset and memcpy of their surroundings,
- * nothing else.
+ * processor.c, linear.c, parts.c) become part of every emitted CPU object; they need memset and memcpy of their
+ * surroundings, nothing else.
  */
 #include "data.h"
 #include "items.h"

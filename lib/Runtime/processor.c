@@ -40,8 +40,8 @@ static features read_features(void) {
   return f;
 }
 
-/* Whether the operating system lets this process use tiles, whose registers are large: it wants to be asked. The call is
- * written out, since an object needs nothing of libc for it. */
+/* Whether the operating system lets this process use tiles, whose registers are large: it wants to be asked. The call
+ * is written out, since an object needs nothing of libc for it. */
 static int may_use_tiles(void) {
   enum { ARCH_PRCTL = 158, REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
   long status;

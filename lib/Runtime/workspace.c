@@ -78,7 +78,8 @@ static void take_order(const attn_problem *p, const attn_version *version, attn_
     return;
   int64_t keys = attn_round_up(attn_capacity_of(p, order), cpu->key_granule), heads = attn_packed_heads(p, order);
   take_floats(p, w, order->key_view, (int64_t[]){heads, attn_ceil_div(keys, cpu->panel_keys), version->panel_stride});
-  take_floats(p, w, order->value_view, (int64_t[]){heads, attn_ceil_div(keys, version->value_keys), version->value_stride});
+  take_floats(p, w, order->value_view,
+              (int64_t[]){heads, attn_ceil_div(keys, version->value_keys), version->value_stride});
 }
 
 /* What stages go on from, where the call does not ask for it. */

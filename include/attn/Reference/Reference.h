@@ -101,8 +101,8 @@ struct LinearResult : Result {
 /// where that is std::monostate.
 ///
 /// The eager twin is what PyTorch does with tensors of the element type: the features are one, and so are the sums of
-/// f(k) v^T and f(k) up to each row, their products with f(q), the normaliser with epsilon, and the output. All sums are
-/// computed in float and rounded once, those over keys key after key.
+/// f(k) v^T and f(k) up to each row, their products with f(q), the normaliser with epsilon, and the output. All sums
+/// are computed in float and rounded once, those over keys key after key.
 LinearResult evaluate(LinearAttentionOp op, const Problem &problem);
 
 /// Judges by the tolerance rule; wrong, whatever the output is, if the reference is incomplete.
