@@ -12,7 +12,7 @@
 // RUN: attn-opt %s --attn-specialize=element=f32 --attn-plan --attn-emit-cpu="isas=amx,avx512bf16,avx2" \
 // RUN:   | FileCheck %s --check-prefix=F32 --implicit-check-not=bf16 --implicit-check-not=amx
 // RUN: attn-opt %s --attn-specialize="element=bf16 score=distances" --attn-plan --attn-emit-cpu="isas=amx" \
-// RUN:   | FileCheck %s --check-prefix=BAND --implicit-check-not=.amx
+// RUN:   | FileCheck %s --check-prefix=BAND --implicit-check-not=llvm.x86.t
 // RUN: attn-compile %s --kernel=near --element=bf16 --emit=asm | FileCheck %s --check-prefix=ASM
 
 // Keys are transposed by squares of 16 keys times 16 pairs, and not rounded or widened.
@@ -63,8 +63,11 @@
 // F32: func.func private @near.group.full.avx512(
 // F32: func.func private @near.group.full.avx2(
 
-// Bands of scores are products of vectors.
-// BAND: func.func private @near.terms.avx512bf16(
+// Bands of scores are products of vectors, of f32 where the processor has tiles: there those of pairs are slow.
+// BAND: func.func private @near.terms.amx(
+// BAND: func.func private @near.group.full.amx(
+// BAND-NOT: dpbf16ps
+// BAND: func.func private @near.group.bounds.amx(
 
 // One configuration of tiles for a function, and all of its tiles in registers.
 // ASM-LABEL: near.group.full.amx:

@@ -31,6 +31,10 @@ static const Isa isas[] = {
     {"generic", ATTN_ISA_GENERIC, 4, 4, 2, Products::Floats, false, false, {}},
 };
 
+/// Processors with AMX leave dot products of pairs to it: their vectors make them at half the rate of f32
+/// (docs/performance.md). Where tiles cannot serve, f32 does.
+static const Isa amxWithoutTiles = {"amx", ATTN_ISA_AMX, 16, 8, 2, Products::Floats, true, true, avx512Features};
+
 /// One query row at a time. Reading keys is what takes the time, so tiles have nothing to add here.
 static const Isa isasForFewQueries[] = {
     {"few.avx512bf16", ATTN_ISA_AVX512BF16, 16, 1, 2, Products::RowsOfPairs, true, true, avx512bf16Features},
@@ -50,12 +54,12 @@ const Isa *Isa::find(StringRef name) {
   return found == std::end(isas) ? nullptr : found;
 }
 
-/// Whether the instruction set makes products of the kernel's element. Linear attention multiplies in f32, and so do
-/// the bands of scores, whose micro-tiles of vectors are not as high as tiles.
-static bool hasProductsFor(const Isa &isa, const KernelLayout &layout) {
-  if (isa.products == Products::Tiles && layout.terms.bands)
-    return false;
-  return isa.products == Products::Floats || (layout.element.isBF16() && !layout.linear);
+/// The form of an instruction set that makes products of the kernel's element, null if it has none of its own. Linear
+/// attention multiplies in f32; the micro-tiles of a score's bands are not as high as tiles.
+static const Isa *formFor(const Isa &isa, const KernelLayout &layout) {
+  if (isa.products != Products::Floats && (!layout.element.isBF16() || layout.linear))
+    return nullptr;
+  return isa.products == Products::Tiles && layout.terms.bands ? &amxWithoutTiles : &isa;
 }
 
 llvm::SmallVector<const Isa *> Isa::versionsOf(const KernelLayout &layout, llvm::ArrayRef<std::string> names) {
@@ -63,9 +67,10 @@ llvm::SmallVector<const Isa *> Isa::versionsOf(const KernelLayout &layout, llvm:
   bool isWanted = false;
   for (const Isa &isa : isas) {
     isWanted |= names.empty() || llvm::is_contained(names, isa.name);
-    if (!isWanted || !hasProductsFor(isa, layout))
+    const Isa *form = formFor(isa, layout);
+    if (!isWanted || !form)
       continue;
-    versions.push_back(&isa);
+    versions.push_back(form);
     isWanted = false;
   }
   return versions;

@@ -8,7 +8,7 @@
 
 namespace {
 
-const attn_gpu_phase phases[] = {{{"medley_tiled", 384, 200000, 128, 128, 64, 1}, {}, {}, 0, {}}};
+const attn_gpu_phase phases[] = {{{"medley_tiled", 384, 200000, 128, 128, 64, 1}, {}, {}, 0, nullptr, nullptr}};
 const attn_gpu_code code = {"a cubin", "some PTX", phases, nullptr};
 const attn_kernel_info info = gpuInfo(fake_medley_info);
 const attn_kernel medley = gpuKernel(fake_medley, info, code);
