@@ -5,9 +5,9 @@
     calibrate.py cpu BIN                 times the shipped patterns with BIN/attn-run
     calibrate.py sm_90a BIN RESULT.json  reads times that bench/gpu/bench.py --json measured
 
-The model (include/attn/Pattern/Plan.h): seconds = flops / rate + query rows of all phases * seconds a row. Both are fitted
-by least squares of relative errors; lib/Pattern/Targets.cpp holds the numbers that are in use. A call's flops and rows are
-what attn-compile --emit=report tells.
+The model (include/attn/Pattern/Plan.h): seconds = flops / rate + query rows of all phases * seconds a row. Both are
+fitted by least squares of relative errors; lib/Pattern/Targets.cpp holds the numbers that are in use. A call's flops and
+rows are what attn-compile --emit=report tells.
 """
 
 from __future__ import annotations
@@ -44,9 +44,11 @@ class Call:
     measured: float  # seconds
 
 
-def report(compiler: Path, target: str, element: str, pattern: str, length: int, arguments: list[str]) -> dict:
+def report(compiler: Path, target: str, element: str, pattern: str, length: int, heads: int,
+           arguments: list[str]) -> dict:
+    """What a head costs in the mean."""
     command = [compiler, PATTERNS / f"{pattern}.mlir", f"--target={target}", f"--element={element}",
-               f"--head-size={HEAD_SIZE}", f"--length={length}", "--emit=report", "--json",
+               f"--head-size={HEAD_SIZE}", f"--length={length}", f"--heads={heads}", "--emit=report", "--json",
                *(f"--arg={argument}" for argument in arguments)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
@@ -64,7 +66,7 @@ def measure_cpu(bin_folder: Path, repeat: int) -> list[Call]:
         command = [bin_folder / "attn-run", PATTERNS / f"{pattern}.mlir", f"--length={LENGTH}", "--json",
                    f"--head-size={HEAD_SIZE}", f"--repeat={repeat}", *(f"--arg={argument}" for argument in arguments)]
         result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        costs = report(bin_folder / "attn-compile", "cpu", "f32", pattern, LENGTH, arguments)
+        costs = report(bin_folder / "attn-compile", "cpu", "f32", pattern, LENGTH, 1, arguments)
         calls.append(call_of(" ".join((pattern, *arguments)), costs, LENGTH, 4, 1, result["ms"] * 1e-3))
     return calls
 
@@ -79,7 +81,8 @@ def read_gpu(bin_folder: Path, path: Path) -> list[Call]:
             continue
         with tempfile.TemporaryDirectory() as folder:
             flags = [write_argument(Path(folder), name, value) for name, value in row.arguments.items()]
-            costs = report(bin_folder / "attn-compile", "sm_90a", "bf16", row.made.pattern, row.length, flags)
+            costs = report(bin_folder / "attn-compile", "sm_90a", "bf16", row.made.pattern, row.length, row.heads,
+                           flags)
         calls.append(call_of(f"{row}, {row.length}", costs, row.length, 2, row.batch * row.heads,
                              ours["burst_ms"] * 1e-3))
     return calls
