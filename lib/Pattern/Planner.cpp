@@ -464,7 +464,8 @@ Plan attn::planPattern(const PairSet &pattern, const Target &target, const PlanH
   if (!hints.typical || !hasFewColumns(pattern))
     return plan;
   Plan together = Planner(pattern, target, hints, FewColumns::Together).run();
-  bool isBetter = estimatePairs(together, *hints.typical) < estimatePairs(plan, *hints.typical);
+  bool isBetter = together.tested.size() <= plan.tested.size() &&
+                  estimatePairs(together, *hints.typical) < estimatePairs(plan, *hints.typical);
   return isBetter ? together : plan;
 }
 
