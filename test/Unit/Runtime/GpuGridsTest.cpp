@@ -2,12 +2,12 @@
 //
 // Phases over patches of a grid and over blocks, on a driver without a GPU: tensor maps of points, and how many tiles
 // there are.
-#include "TestGpuCall.h"
+#include "TestGpuPhases.h"
 
 namespace {
 
-enum { WIDTH = ATTN_FIXED_SYMBOLS, SPAN, BLOCK, SYMBOLS = BLOCK + 1 + 3 };
-enum { PATCHES, BLOCKS, KEYS, ORDERS };
+enum { WIDTH = ATTN_FIXED_SYMBOLS, SPAN, BLOCK };
+enum { PATCHES, BLOCKS, KEYS };
 
 const int64_t width[] = {ATTN_SYMBOL, WIDTH};
 const int64_t span[] = {ATTN_SYMBOL, SPAN};
@@ -17,9 +17,7 @@ const int64_t shift[] = {ATTN_SYMBOL, ATTN_SYMBOL_KEY_OFFSET};
 const int64_t points[] = {ATTN_CONSTANT, 6 * 64};
 
 attn_order orderOf(attn_order_kind kind, attn_side side, int32_t number) {
-  attn_order order = {};
-  order.kind = kind, order.side = side, order.count_symbol = BLOCK + 1 + number;
-  order.tensor = order.rows_view = order.flags_view = order.key_view = order.value_view = -1;
+  attn_order order = ::orderOf(kind, side, number, /*namedCount=*/3);
   order.modulus = kind == ATTN_ORDER_BLOCKS ? block : nullptr;
   order.count = kind == ATTN_ORDER_PATCHES ? points : nullptr;
   return order;
@@ -44,60 +42,20 @@ const attn_gpu_code code = {"a cubin", "some PTX", gpuPhases, nullptr};
 
 const attn_scalar_info scalars[] = {{"width", 0, 1, {8}}, {"span", 0, 0, {8}}, {"block", 0, 1, {64}}};
 
-attn_kernel_info makeInfo() {
-  attn_kernel_info info = gpuInfo(fake_longformer_info);
-  info.tensor_count = ATTN_LSE + 1;
-  info.scalar_count = 3;
-  info.scalars = scalars;
-  return info;
-}
+const attn_kernel_info info = infoOf(scalars);
+const attn_kernel kernel = kernelOf(info, symbols, orders, phases, code);
 
-attn_kernel makeKernel(const attn_kernel_info &info) {
-  attn_kernel kernel = {};
-  kernel.info = &info;
-  kernel.view_count = ATTN_LSE + 1;
-  kernel.symbol_count = SYMBOLS;
-  kernel.named_symbol_count = 3;
-  kernel.order_count = ORDERS;
-  kernel.phase_count = 2;
-  kernel.symbols = symbols;
-  kernel.orders = orders;
-  kernel.phases = phases;
-  kernel.gpu = &code;
-  return kernel;
-}
-
-const attn_kernel_info info = makeInfo();
-const attn_kernel kernel = makeKernel(info);
-
-class GpuGrids : public GpuEntry {
+class GpuGrids : public GpuPhases {
 protected:
   struct Scalars {
     int64_t width = 20, span = 14, block = 64;
   };
   void run(Sizes sizes, Scalars numbers, int64_t keyOffset = 0) {
-    call.reset();
-    call = std::make_unique<GpuCall>(kernel, sizes, 8);
-    call->scalars = {attn_scalar{numbers.width}, attn_scalar{numbers.span}, attn_scalar{numbers.block}};
-    call->call.key_offset = keyOffset;
-    call->prepare();
-    ASSERT_EQ(call->run(), ATTN_OK);
-    ASSERT_EQ(phaseLaunches.size(), 2u);
-  }
-  void TearDown() override {
-    call.reset();
-    GpuEntry::TearDown();
+    GpuPhases::run(kernel, sizes, {numbers.width, numbers.span, numbers.block}, keyOffset);
   }
 
   const PhaseLaunch &patches() { return phaseLaunches[0]; }
   const PhaseLaunch &blocks() { return phaseLaunches[1]; }
-
-  using Numbers = std::vector<uint64_t>;
-  static Numbers extentsOf(const fake_map &map) { return Numbers(map.extents, map.extents + map.rank); }
-  static Numbers stridesOf(const fake_map &map) { return Numbers(map.strides, map.strides + (map.rank - 1)); }
-  static Numbers boxOf(const fake_map &map) { return Numbers(map.box, map.box + map.rank); }
-
-  std::unique_ptr<GpuCall> call;
 };
 
 TEST_F(GpuGrids, RowsArePointsOfAGrid) {

@@ -2,7 +2,7 @@
 //
 // Phases over computed orders on a driver without a GPU: tensor maps of classes and of runs, tiles that span no
 // classes, and stages that wait for each other.
-#include "TestGpuCall.h"
+#include "TestGpuPhases.h"
 
 namespace {
 
@@ -10,8 +10,8 @@ namespace {
 // A kernel of two stages
 //===----------------------------------------------------------------------------------------------------------===//
 
-enum { STRIDE = ATTN_FIXED_SYMBOLS, SUMMARY, SYMBOLS = SUMMARY + 1 + 6 };
-enum { ALL_QUERIES, ALL_KEYS, SOME_KEYS, QUERY_CLASSES, KEY_CLASSES, SOME_QUERIES, ORDERS };
+enum { STRIDE = ATTN_FIXED_SYMBOLS, SUMMARY };
+enum { ALL_QUERIES, ALL_KEYS, SOME_KEYS, QUERY_CLASSES, KEY_CLASSES, SOME_QUERIES };
 
 const int64_t stride[] = {ATTN_SYMBOL, STRIDE};
 const int64_t summary[] = {ATTN_SYMBOL, SUMMARY};
@@ -23,9 +23,7 @@ const int64_t everySecond[] = {ATTN_DIVIDE,   ATTN_ADD, ATTN_SYMBOL,   ATTN_SYMB
                                ATTN_CONSTANT, 1,        ATTN_CONSTANT, 2};
 
 attn_order orderOf(attn_order_kind kind, attn_side side, int32_t number) {
-  attn_order order = {};
-  order.kind = kind, order.side = side, order.count_symbol = SUMMARY + 1 + number;
-  order.tensor = order.rows_view = order.flags_view = order.key_view = order.value_view = -1;
+  attn_order order = ::orderOf(kind, side, number, /*namedCount=*/2);
   order.modulus = kind == ATTN_ORDER_CLASSES ? stride : nullptr;
   order.count = kind == ATTN_ORDER_REMAINDERS && side == ATTN_QUERIES ? everySecond : nullptr;
   return order;
@@ -52,59 +50,20 @@ const attn_gpu_code code = {"a cubin", "some PTX", gpuPhases, nullptr};
 
 const attn_scalar_info scalars[] = {{"stride", 0, 1, {8}}, {"summary", 0, 0, {2}}};
 
-attn_kernel_info makeInfo() {
-  attn_kernel_info info = gpuInfo(fake_longformer_info);
-  info.tensor_count = ATTN_LSE + 1;
-  info.scalar_count = 2;
-  info.scalars = scalars;
-  return info;
-}
+const attn_kernel_info info = infoOf(scalars);
+const attn_kernel kernel = kernelOf(info, symbols, orders, phases, code);
 
-attn_kernel makeKernel(const attn_kernel_info &info) {
-  attn_kernel kernel = {};
-  kernel.info = &info;
-  kernel.view_count = ATTN_LSE + 1;
-  kernel.symbol_count = SYMBOLS;
-  kernel.named_symbol_count = 2;
-  kernel.order_count = ORDERS;
-  kernel.phase_count = 3;
-  kernel.symbols = symbols;
-  kernel.orders = orders;
-  kernel.phases = phases;
-  kernel.gpu = &code;
-  return kernel;
-}
-
-const attn_kernel_info info = makeInfo();
-const attn_kernel kernel = makeKernel(info);
-
-class GpuOrders : public GpuEntry {
+class GpuOrders : public GpuPhases {
 protected:
   /// Runs a call with these numbers; the last launch is that of the classes.
   void run(Sizes sizes, int64_t stride, int64_t summary = 2, int64_t keyOffset = 0, int64_t rowStride = 8) {
-    call.reset();
-    call = std::make_unique<GpuCall>(kernel, sizes, rowStride);
-    call->scalars = {attn_scalar{stride}, attn_scalar{summary}};
-    call->call.key_offset = keyOffset;
-    call->prepare();
-    ASSERT_EQ(call->run(), ATTN_OK);
-    ASSERT_EQ(phaseLaunches.size(), 3u);
-  }
-  void TearDown() override {
-    call.reset();
-    GpuEntry::TearDown();
+    GpuPhases::run(kernel, sizes, {stride, summary}, keyOffset, rowStride);
   }
 
   const PhaseLaunch &all() { return phaseLaunches[1]; }
   const PhaseLaunch &classes() { return phaseLaunches[2]; }
 
-  using Numbers = std::vector<uint64_t>;
-  static Numbers extentsOf(const fake_map &map) { return Numbers(map.extents, map.extents + map.rank); }
-  static Numbers stridesOf(const fake_map &map) { return Numbers(map.strides, map.strides + (map.rank - 1)); }
-  static Numbers boxOf(const fake_map &map) { return Numbers(map.box, map.box + map.rank); }
   uint64_t addressOfKeys(int64_t row) { return uint64_t(addressOf(call->tensors[ATTN_KEY].data)) + row * 16; }
-
-  std::unique_ptr<GpuCall> call;
 };
 
 //===----------------------------------------------------------------------------------------------------------===//
