@@ -12,9 +12,10 @@
 
 enum { chains = 14, rounds = 2000000, tile_rounds = 10 };
 
+/* The thread's own time, which other programs do not lengthen. */
 static double now(void) {
   struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 

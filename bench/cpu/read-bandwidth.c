@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <time.h>
 
+/* The thread's own time, which other programs do not lengthen. */
 static double now(void) {
   struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -18,7 +19,7 @@ static double now(void) {
 typedef int64_t vector __attribute__((vector_size(64)));
 enum { sums = 8 };
 
-static int64_t read_all(const vector *data, size_t count) {
+__attribute__((target_clones("avx512f", "avx2", "default"))) static int64_t read_all(const vector *data, size_t count) {
   vector sum[sums] = {0};
   for (size_t i = 0; i + sums <= count; i += sums)
     for (int k = 0; k < sums; ++k)

@@ -15,8 +15,8 @@ from typing import NamedTuple
 SOURCE = Path(__file__).parents[2]
 PATTERNS = sorted(path.stem for path in (SOURCE / "patterns").glob("*.mlir") if "attn.linear" not in path.read_text())
 INPUTS = SOURCE / "test" / "Integration" / "GPU" / "Inputs"
-TEST_PATTERNS = ["columns_beside", "listed_window", "summaries", "thirds", "three_dilations", "two_lists",
-                 "window_or_segment"]  # of Inputs
+TEST_PATTERNS = ["columns_beside", "grid_and_lists", "listed_window", "patches_and_list", "summaries", "thirds",
+                 "three_dilations", "two_lists", "window_or_segment"]  # of Inputs
 
 
 def find(name: str, *folders: Path) -> Path:

@@ -3,7 +3,7 @@
 """A BigBird of transformers' default size, with random weights, and the same with its attention on compiled kernels.
 
     pip install transformers==5.23.0 torch==2.13.0
-    examples/models/bigbird.py [--length N] [--layers N] [--repeat N] [--threads N]
+    examples/models/bigbird.py [--length N] [--layers N] [--repeat N] [--threads N] [--chunk N]
 
 The model is in training, so that its random blocks are random (transformers has none otherwise), and drops nothing out.
 An eighth of the tokens is padding.

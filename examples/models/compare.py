@@ -125,7 +125,7 @@ def growth(call: Callable[[], Any]) -> float:
 def measure_growth(part: str, name: str, options: argparse.Namespace) -> float:
     """growth() in a new process. Large arrays are mapped each by itself there, so that what is freed is given back."""
     command = [sys.executable, sys.argv[0], f"--length={options.length}", f"--threads={options.threads}",
-               f"--grow={name}", f"--part={part}"]
+               f"--chunk={options.chunk}", f"--grow={name}", f"--part={part}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False,
                           env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"})
     if done.returncode:
@@ -144,6 +144,8 @@ def _parse(description: str) -> argparse.Namespace:
     parser.add_argument("--layers", type=int, default=2, help="layers of the model that is compared (2)")
     parser.add_argument("--repeat", type=int, default=5, help="timed calls of each; 0: no measurements")
     parser.add_argument("--threads", type=int, default=0, help="0: as many as torch and attn_mlir take by themselves")
+    parser.add_argument("--chunk", type=int, default=0, help="rows that the feed-forward of both models takes at a "
+                        "time, transformers' option chunk_size_feed_forward; 0: all, its default")
     parser.add_argument("--grow", choices=IMPLEMENTATIONS, help=argparse.SUPPRESS)
     parser.add_argument("--part", choices=PARTS, default=PARTS[0], help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -164,12 +166,19 @@ def main(description: str, make_model: Callable[[int], Any], make_inputs: Callab
         torch.set_num_threads(options.threads)
         os.environ["ATTN_MLIR_THREADS"] = str(options.threads)
     inputs = make_inputs(options.length)
+
+    def make(layers: int) -> Any:
+        model = make_model(layers)
+        for layer in model.encoder.layer:
+            layer.chunk_size_feed_forward = options.chunk
+        return model
+
     if options.grow:
-        model = make_model(1)
+        model = make(1)
         model = replaced(model) if options.grow == "attn_mlir" else model
         print(growth(layer_call(model, inputs, options.part)))
         return 0
-    models = dict(zip(IMPLEMENTATIONS, (model := make_model(options.layers), replaced(model))))
+    models = dict(zip(IMPLEMENTATIONS, (model := make(options.layers), replaced(model))))
     eager, computed = (run(each, **inputs) for each in models.values())
     ratio = error_ratio(computed, eager, run_in_double(model, **inputs))
     print(f"{options.layers} layers, {options.length} tokens: largest difference {(computed - eager).abs().max():.1e}, "

@@ -3,7 +3,7 @@
 """A Longformer of transformers' default size, with random weights, and the same with its attention on compiled kernels.
 
     pip install transformers==5.23.0 torch==2.13.0
-    examples/models/longformer.py [--length N] [--layers N] [--repeat N] [--threads N]
+    examples/models/longformer.py [--length N] [--layers N] [--repeat N] [--threads N] [--chunk N]
 
 Three tokens are global and attend by projections of their own; an eighth of the tokens is padding.
 """

@@ -194,12 +194,12 @@ private:
   Constant *orders() {
     std::vector<Constant *> all;
     for (const OrderLayout &order : layout.orders)
-      all.push_back(
-          structOf({int32(static_cast<int>(order.order.kind)), int32(static_cast<int>(order.order.side)),
-                    int32(order.tensor), int32(order.rowsView), int32(order.flagsView), int32(order.countSymbol),
-                    int32(order.keyView), int32(order.valueView), int32(order.ofHead), int32(0),
-                    hasModulus(order.order) ? program(order.order.modulus) : null(),
-                    hasCount(order.order) ? program(order.order.count()) : null()}));
+      all.push_back(structOf(
+          {int32(static_cast<int>(order.order.kind)), int32(static_cast<int>(order.order.side)), int32(order.tensor),
+           int32(order.rowsView), int32(order.flagsView), int32(order.countSymbol), int32(order.keyView),
+           int32(order.valueView), int32(order.ofHead), int32(0),
+           hasModulus(order.order) ? program(order.order.modulus) : null(),
+           hasCount(order.order) ? program(order.order.count()) : null(), order.span ? program(*order.span) : null()}));
     return arrayOf("orders", all);
   }
 
@@ -214,7 +214,8 @@ private:
   Constant *phases() {
     std::vector<Constant *> all;
     for (const PhaseLayout &phase : layout.phases)
-      all.push_back(structOf({int32(phase.queries), int32(layout.tile[0]), int32(phase.stage), int32(0)}));
+      all.push_back(structOf({int32(phase.queries), int32(layout.tile[0]), int32(phase.stage), int32(0),
+                              phase.when ? program(*phase.when) : null()}));
     return arrayOf("phases", all);
   }
 

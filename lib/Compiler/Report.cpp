@@ -120,6 +120,8 @@ static PhaseReport describePhase(const KernelSource &kernel, const Phase &phase)
   report.clause = phase.except.empty() ? "its rows" : "the other rows";
   if (phase.continues)
     report.clause += ", continued";
+  if (phase.when)
+    report.clause += ", in some calls";
   for (const Box &box : phase.boxes) {
     std::string keys = nameOf(kernel, kernel.plan.orders[box.keys]);
     if (report.keyOrder.find(keys) == std::string::npos)
@@ -135,6 +137,8 @@ static Cost costOf(const KernelSource &kernel, const Target &machine, const Phas
   double elementBytes = kernel.layout.element.getIntOrFloatBitWidth() / 8.0;
   BoundOrder rows(kernel.plan.orders[phase.queries], values);
   Cost cost;
+  if (!Plan::runs(phase, values))
+    return cost;
   cost.admittedPairs = static_cast<double>(pairs.admitted), cost.computedPairs = static_cast<double>(pairs.computed);
   cost.estimated = pairs.estimated;
   cost.flops = 2 * columns * cost.computedPairs;

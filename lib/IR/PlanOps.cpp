@@ -87,6 +87,24 @@ static LogicalResult verifyOrder(Operation *op, PlanOp plan, OrderAttr attr) {
   return success();
 }
 
+/// It is asked before a call's memory is read.
+static LogicalResult verifyWhen(PhaseOp op, PlanOp plan) {
+  if (!op.getWhenAttr())
+    return success();
+  const Expr &when = op.getWhenAttr().getExpr();
+  if (failed(verifySymbols(op, plan, when)))
+    return failure();
+  bool isOfRow = when.dependsOnRow(), isOfHead = when.anySymbol([](unsigned symbol) { return symbol == Head; });
+  if (isOfRow || isOfHead)
+    return op.emitOpError() << "when depends on a " << (isOfRow ? "row" : "head") << "; use symbols of the call only";
+  bool isData = when.anySymbol([&](unsigned symbol) {
+    return symbol >= FirstNamed && !plan.getSymbols()[symbol - FirstNamed].getType().isIndex();
+  });
+  if (isData)
+    return op.emitOpError("when depends on run-time data; use symbols of type index only");
+  return success();
+}
+
 LogicalResult PhaseOp::verify() {
   auto plan = cast<PlanOp>((*this)->getParentOp());
   if (failed(verifyOrder(*this, plan, getQueries())))
@@ -100,7 +118,7 @@ LogicalResult PhaseOp::verify() {
       return op.emitOpError("is not a box; a phase holds attn.box ops only");
   if (getContinues() && !(*this)->getPrevNode())
     return emitOpError("continues, but there is no phase before it");
-  return success();
+  return verifyWhen(*this, plan);
 }
 
 /// Columns need queries in patches of a grid as wide.
@@ -145,6 +163,19 @@ static LogicalResult verifyParts(BoxOp op) {
   return success();
 }
 
+/// Other boxes' keys are found in lists.
+static LogicalResult verifyExcept(BoxOp op, PlanOp plan) {
+  if (ArrayAttr except = op.getExceptAttr())
+    for (auto order : except.getAsRange<OrderAttr>()) {
+      if (failed(verifyOrder(op, plan, order)))
+        return failure();
+      if (order.getKind() != OrderKindAttrValue::Listed)
+        return op.emitOpError() << "leaves out order " << stringifyOrderKindAttrValue(order.getKind())
+                                << "; a box leaves out listed keys only";
+    }
+  return success();
+}
+
 LogicalResult BoxOp::verifyRegions() {
   if (failed(verifyParts(*this)))
     return failure();
@@ -158,7 +189,8 @@ LogicalResult BoxOp::verifyRegions() {
   if (areClasses != getKeyClassAttr().operator bool())
     return emitOpError(areClasses ? "needs to say which class of keys a class of queries looks at: class (...)"
                                   : "class needs queries and keys in classes of the same modulus");
-  if (failed(verifyBlocks(*this, plan, phase)) || failed(verifyColumns(*this, phase)))
+  if (failed(verifyBlocks(*this, plan, phase)) || failed(verifyColumns(*this, phase)) ||
+      failed(verifyExcept(*this, plan)))
     return failure();
   for (ExprAttr bound :
        {getLowerAttr(), getUpperAttr(), getQueryLowerAttr(), getQueryUpperAttr(), getKeyClassAttr(),

@@ -8,6 +8,8 @@
 //   3. Pieces in which the query's remainder decides about the key's are put into classes, one phase for each modulus,
 //      those between columns of a grid into patches, one phase for each width; the others share a phase. Phases over
 //      the same rows continue one another.
+//      Where all rows of a block look at the same keys and tiles are multiplied whole, there are two phases in place of
+//      one: rows as they come, and in tiles that end where blocks do. The call's block size decides which one runs.
 //   4. Each piece becomes a box: half-spaces are bounds, conditions make them empty for the heads for which they do not
 //      hold, a link between classes, a listed key, remainders of the key or a segment choose the key order, a
 //      table of blocks lets one run over its entries, and what is
@@ -34,7 +36,14 @@ struct Group {
   std::vector<Piece> pieces;
 };
 
+/// A phase in whose place calls may run the one after it, by the size of their blocks.
+struct Choice {
+  unsigned inBlocks; // the second one
+  Expr size;
+};
+
 bool listsKeys(const PairSet &leaf) { return leaf.kind() == Kind::Listed && leaf.side() == Side::Keys; }
+bool leavesKeysOut(const PairSet &leaf) { return leaf.kind() == Kind::Not && listsKeys(leaf.members().front()); }
 
 /// The pairs that a call multiplies, from a part of its query tiles.
 int64_t estimatePairs(const Plan &plan, const CallValues &values) {
@@ -72,7 +81,8 @@ public:
     unsigned first = plan.phases.size();
     addPhases(0, owned, rest);
     chooseTiles(first);
-    shapePatches(plan);
+    fitToTile(plan);
+    dropIdlePhases();
     return std::move(plan);
   }
 
@@ -88,6 +98,38 @@ private:
       plan.tile = bestLocalTile();
     else if (target.compactKeys > 0 && llvm::any_of(others, movesWithRows))
       plan.compact = target.locals.front().shape, plan.compactKeys = target.compactKeys;
+  }
+
+  /// What follows from the size of tiles.
+  void fitToTile(Plan &plan) const {
+    shapePatches(plan);
+    for (const Choice &choice : choices) {
+      Expr gain = pairsInRows(choice.size, plan.tile) - pairsInBlocks(choice.size, plan.tile);
+      plan.phases[choice.inBlocks].when = Expr::isPositive(gain);
+      plan.phases[choice.inBlocks - 1].when = Expr(1) - Expr::isPositive(gain);
+    }
+  }
+
+  /// Where the block's size is known, so is which phase runs.
+  void dropIdlePhases() {
+    llvm::erase_if(plan.phases, [](const Phase &phase) { return phase.when && phase.when->asConstant() == 0; });
+    for (Phase &phase : plan.phases)
+      if (phase.when && phase.when->asConstant())
+        phase.when.reset();
+  }
+
+  static Expr roundUp(const Expr &number, int64_t unit) { return Expr::floorDiv(number + unit - 1, unit) * unit; }
+
+  /// What is multiplied for a block whose rows all look at as many keys as it has rows, in tiles that end with it.
+  static Expr pairsInBlocks(const Expr &size, const TileShape &tile) {
+    return roundUp(size, tile.rows) * roundUp(size, tile.keys);
+  }
+
+  /// The same in tiles that begin anywhere, on average: of each block's rows, as many as a tile has but one are in
+  /// tiles that see another block, too.
+  static Expr pairsInRows(const Expr &size, const TileShape &tile) {
+    Expr across = Expr::min({size, tile.rows - 1}), more = Expr::max({size, tile.rows - 1});
+    return (size - across) * roundUp(size, tile.keys) + across * roundUp(size + more, tile.keys);
   }
 
   /// A patch is a tile, as square as it can be.
@@ -151,7 +193,7 @@ private:
     for (const LocalTile &tile : target.locals) {
       Plan candidate = plan;
       candidate.tile = tile.shape;
-      shapePatches(candidate);
+      fitToTile(candidate);
       double pairTime = isOnGrid ? 1 : tile.pairTime;
       double time = pairTime * static_cast<double>(estimatePairs(candidate, *hints.typical));
       if (time < least)
@@ -189,7 +231,50 @@ private:
     for (auto [number, group] : llvm::enumerate(groups)) {
       addPhase(queries, owned, group);
       plan.phases.back().continues = number > 0;
+      if (std::optional<Expr> size = sizeOfBlocks(plan.phases.back()))
+        addInBlocks(*size);
     }
+  }
+
+  /// The size of blocks of consecutive rows, all of which look at the same keys, where tiles are multiplied whole.
+  std::optional<Expr> sizeOfBlocks(const Phase &phase) const {
+    if (!target.tile.anchored || plan.orders[phase.queries].kind != OrderKind::All)
+      return std::nullopt;
+    std::optional<Expr> size;
+    for (const Box &box : phase.boxes) {
+      if (plan.orders[box.keys].kind == OrderKind::Listed)
+        continue;
+      if (!size)
+        size = blockIn(box.bounds.lower);
+      if (!size || size->anySymbol([&](unsigned symbol) { return isRead(symbol); }))
+        return std::nullopt;
+      Order blocks = Order::blocks(Side::Queries, *size, Expr::symbol(QueryOffset));
+      bool isSame = blocks.isSameInBlock(box.bounds.lower) && blocks.isSameInBlock(box.bounds.upper) && !box.hole;
+      if (!isSame)
+        return std::nullopt;
+    }
+    return size;
+  }
+
+  /// The m of the first floor((row + query_offset) / m) in an expression.
+  static std::optional<Expr> blockIn(const Expr &expr) {
+    for (const Expr::Summand &summand : expr.summands()) {
+      const Expr::Term &term = *summand.term;
+      if (term.kind == Expr::TermKind::FloorDiv && term.operands[0] == Expr::row() + Expr::symbol(QueryOffset))
+        return term.operands[1];
+      for (const Expr &operand : term.operands)
+        if (std::optional<Expr> size = blockIn(operand))
+          return size;
+    }
+    return std::nullopt;
+  }
+
+  /// The same phase in blocks.
+  void addInBlocks(const Expr &size) {
+    Phase phase = plan.phases.back();
+    phase.queries = orderIndex(Order::blocks(Side::Queries, size, Expr::symbol(QueryOffset)));
+    choices.push_back({static_cast<unsigned>(plan.phases.size()), size});
+    plan.phases.push_back(std::move(phase));
   }
 
   /// Pieces that share a query order; those of rows as they come are first, and there is always one group.
@@ -344,6 +429,10 @@ private:
     else if (queries.kind != OrderKind::Blocks || !putIntoBlocks(box, rest, queries.modulus))
       putIntoRemainders(box, rest);
     for (const PairSet &leaf : rest)
+      if (leavesKeysOut(leaf))
+        box.except.push_back(orderIndex(Order::listed(Side::Keys, leaf.members().front().index())));
+    llvm::erase_if(rest, leavesKeysOut);
+    for (const PairSet &leaf : rest)
       note(describe(leaf));
     if (!rest.empty())
       box.test = PairSet::intersect(rest);
@@ -444,6 +533,7 @@ private:
   const PlanHints &hints;
   FewColumns few;
   Plan plan;
+  std::vector<Choice> choices;
 };
 
 /// Whether a few columns are worth a class each depends on how many rows of the grid a query looks at: in a class these
@@ -489,6 +579,8 @@ PairSet Plan::pairsOf(const Box &box) const {
         {Expr::mod(Expr::row() + box.columns->shift, box.columns->width), box.columns->lower, box.columns->upper, {}}));
   if (box.blocks)
     sets.push_back(PairSet::blockTable(box.blocks->table, box.blocks->size));
+  for (unsigned order : box.except)
+    sets.push_back(PairSet::listed(Side::Keys, orders[order].table).complement());
   if (box.test)
     sets.push_back(*box.test);
   return PairSet::intersect(sets);

@@ -11,6 +11,7 @@
 #include "parts.h"
 #include "processor.h"
 #include "program.h"
+#include "ring.h"
 #include "workspace.h"
 
 /*===---- Versions ------------------------------------------------------------------------------------------------===*/
@@ -99,16 +100,20 @@ typedef struct work {
   const attn_version *version;
   const attn_workspace *workspace;
   int32_t stage; /* whose phases run */
+  int64_t run;   /* how many tiles an item has */
 } work;
 
-/* Pack items: (key order, batch, head, block), the last runs fastest. */
-static int64_t blocks_of(const attn_problem *p, int32_t index) {
-  const attn_order *order = &p->kernel->orders[index];
-  return order->key_view < 0 ? 0 : attn_ceil_div(attn_capacity_of(p, order), p->kernel->cpu->pack_keys);
+/* Pack items: (key order, batch, head, block), the last runs fastest. Keys that tiles fetch have no memory here. */
+static int64_t blocks_of(const work *all, int32_t index) {
+  const attn_order *order = &all->problem->kernel->orders[index];
+  if (order->key_view < 0 || !all->workspace->views[order->key_view].data)
+    return 0;
+  return attn_ceil_div(attn_capacity_of(all->problem, order), all->problem->kernel->cpu->pack_keys);
 }
 
-static int64_t pack_items(const attn_problem *p, int32_t order) {
-  return p->batch * attn_packed_heads(p, &p->kernel->orders[order]) * blocks_of(p, order);
+static int64_t pack_items(const work *all, int32_t order) {
+  const attn_problem *p = all->problem;
+  return p->batch * attn_packed_heads(p, &p->kernel->orders[order]) * blocks_of(all, order);
 }
 
 static void pack_item(void *argument, int64_t item, int32_t worker) {
@@ -116,9 +121,9 @@ static void pack_item(void *argument, int64_t item, int32_t worker) {
   const work *all = argument;
   const attn_problem *p = all->problem;
   int32_t order = 0;
-  for (; item >= pack_items(p, order); ++order)
-    item -= pack_items(p, order);
-  int64_t blocks = blocks_of(p, order), heads = attn_packed_heads(p, &p->kernel->orders[order]);
+  for (; item >= pack_items(all, order); ++order)
+    item -= pack_items(all, order);
+  int64_t blocks = blocks_of(all, order), heads = attn_packed_heads(p, &p->kernel->orders[order]);
   int64_t head = item / blocks % heads, batch = item / blocks / heads;
   all->version->packs[order](all->workspace->views, attn_symbols_of(p, all->workspace, batch), batch, head,
                              item % blocks);
@@ -127,22 +132,46 @@ static void pack_item(void *argument, int64_t item, int32_t worker) {
 static void run_packs(work *all) {
   int64_t count = 0;
   for (int32_t order = 0; order < all->problem->kernel->order_count; ++order)
-    count += pack_items(all->problem, order);
+    count += pack_items(all, order);
   if (count > 0)
     attn_for_each(all->problem->call->executor, count, pack_item, all);
 }
 
-/* Tile items of a stage: (phase, batch, head, tile), the last runs fastest. Phases over listed queries come first: each
- * of their few tiles looks at many keys, and a long item handed out last would leave the other workers idle. */
+/* Tile items of a stage: (phase, batch, head, run of tiles), the last runs fastest. A long item handed out last would
+ * leave the other workers idle. So phases over listed queries come first, of whose few tiles each looks at many keys;
+ * and where there are several workers, the last tiles of a head, which look at the most keys if a pattern is causal. */
 static int64_t tiles_of(const attn_problem *p, int32_t phase) {
   return attn_tiles_of(p, phase, p->kernel->phases[phase].tile_rows);
+}
+
+static int64_t runs_of(const work *all, int32_t phase) {
+  return attn_ceil_div(tiles_of(all->problem, phase), all->run);
 }
 
 static int is_of_stage(const work *all, int32_t phase) {
   return all->problem->kernel->phases[phase].stage == all->stage;
 }
 
-static int64_t tile_items(const attn_problem *p, int32_t phase) { return p->batch * p->heads * tiles_of(p, phase); }
+static int64_t tile_items(const work *all, int32_t phase) {
+  return all->problem->batch * all->problem->heads * runs_of(all, phase);
+}
+
+static int64_t count_items(const work *all) {
+  int64_t count = 0;
+  for (int32_t phase = 0; phase < all->problem->kernel->phase_count; ++phase)
+    count += is_of_stage(all, phase) ? tile_items(all, phase) : 0;
+  return count;
+}
+
+/* Tiles that follow one another find keys in the ring of the worker that has them all. */
+static int64_t longest_run(const work *all) {
+  enum { items_of_worker = 16, most = 8 };
+  const attn_workspace *w = all->workspace;
+  if (w->workers == 1 || w->worker_stride == w->ring_offset)
+    return 1;
+  int64_t run = count_items(all) / (w->workers * items_of_worker);
+  return run < 1 ? 1 : run > most ? most : run;
+}
 
 /* Finds the phase of an item and makes the item one of that phase. */
 static int32_t find_phase(const work *all, int64_t *item) {
@@ -151,9 +180,9 @@ static int32_t find_phase(const work *all, int64_t *item) {
     for (int32_t phase = 0; phase < p->kernel->phase_count; ++phase) {
       if (!is_of_stage(all, phase) || attn_is_listed_phase(p, phase) != listed)
         continue;
-      if (*item < tile_items(p, phase))
+      if (*item < tile_items(all, phase))
         return phase;
-      *item -= tile_items(p, phase);
+      *item -= tile_items(all, phase);
     }
   __builtin_unreachable();
 }
@@ -163,17 +192,18 @@ static void tile_item(void *argument, int64_t item, int32_t worker) {
   const attn_problem *p = all->problem;
   const attn_workspace *w = all->workspace;
   int32_t phase = find_phase(all, &item);
-  int64_t tiles = tiles_of(p, phase);
-  int64_t head = item / tiles % p->heads, batch = item / tiles / p->heads;
-  all->version->tiles[phase](w->views, attn_symbols_of(p, w, batch), batch, head, item % tiles,
-                             w->worker_scratch + worker * w->worker_stride);
+  int64_t runs = runs_of(all, phase), tiles = tiles_of(p, phase);
+  int64_t head = item / runs % p->heads, batch = item / runs / p->heads, first = item % runs * all->run;
+  for (int64_t tile = first; tile < first + all->run && tile < tiles; ++tile)
+    all->version->tiles[phase](w->views, attn_symbols_of(p, w, batch), batch, head,
+                               w->workers > 1 ? tiles - 1 - tile : tile, w->worker_scratch + worker * w->worker_stride);
 }
 
 static void run_tiles(work *all) {
   for (all->stage = 0; all->stage < attn_stages_of(all->problem->kernel); ++all->stage) {
-    int64_t count = 0;
-    for (int32_t phase = 0; phase < all->problem->kernel->phase_count; ++phase)
-      count += is_of_stage(all, phase) ? tile_items(all->problem, phase) : 0;
+    all->run = 1;
+    all->run = longest_run(all);
+    int64_t count = count_items(all);
     if (count > 0)
       attn_for_each(all->problem->call->executor, count, tile_item, all);
   }
@@ -208,7 +238,7 @@ int attn_cpu_run(const attn_kernel *kernel, const attn_call *call) {
 
   attn_workspace workspace = attn_lay_out(&problem, version, call->workspace);
   run_prologue(&problem, &workspace);
-  work all = {&problem, version, &workspace, 0};
+  work all = {&problem, version, &workspace, 0, 1};
   if (kernel->linear) {
     attn_run_linear(&problem, version, &workspace);
     return ATTN_OK;
@@ -218,6 +248,7 @@ int attn_cpu_run(const attn_kernel *kernel, const attn_call *call) {
     return ATTN_OK;
   }
   run_packs(&all);
+  attn_clear_rings(&problem, version, &workspace);
   run_tiles(&all);
   return ATTN_OK;
 }

@@ -10,7 +10,7 @@
  *
  *   check     everything that can be wrong with the call, before anything is written
  *   prologue  for each batch: sort tokens and segments into orders (lists of rows), count offsets in segments
- *   pack      for each (key order, batch, key head, block of keys): copy K and V into panels
+ *   pack      for each (key order, batch, key head, block of keys): copy K and V into panels, unless tiles do it
  *   tiles     for each (phase, batch, head, query tile): the fused loop over the phase's boxes
  *
  * Emitted CPU functions see memory through *views* (descriptors of rank 4, laid out as an MLIR memref descriptor) and
@@ -102,6 +102,7 @@ typedef struct attn_order {
   int32_t reserved;
   const int64_t *modulus; /* program, of classes and blocks; NULL for others */
   const int64_t *count;   /* program: its ranks, where they are not as many as rows; NULL for others */
+  const int64_t *span;    /* program, of keys: about how many ranks a query row looks at; NULL: not known */
 } attn_order;
 
 /* How many earlier positions are in a position's segment. int32 [batch, 1, 1, positions the tensor has]. */
@@ -135,8 +136,19 @@ typedef struct attn_match {
  * Blocks cover the order's capacity, so one may lie past the batch's count. */
 typedef void (*attn_pack_fn)(const attn_view *views, const int64_t *symbols, int64_t batch, int64_t kv_head,
                              int64_t block);
-/* Computes one query tile: one function per phase. `symbols` is the batch's row; `scratch` is 64-byte aligned. Tiles
- * cover the order's capacity; one that lies past the batch's count returns at once. */
+/* Where a worker packs keys when a tile asks for them, if few tiles look at each of them. Views of packed keys of such
+ * an order have no data. A slot holds key_granule keys and is used again for others. The keys of a tile lie side by
+ * side, so pack_keys / key_granule - 1 slots follow those that are taken in turn. */
+typedef struct attn_key_ring {
+  int64_t *tags; /* which keys each slot holds; -1: none */
+  void *keys;
+  void *values;
+  int64_t slots; /* that are taken in turn */
+} attn_key_ring;
+
+/* Computes one query tile: one function per phase. `symbols` is the batch's row; `scratch` is 64-byte aligned, and
+ * begins with an attn_key_ring where an order has a span. Tiles cover the order's capacity; one that lies past the
+ * batch's count returns at once. */
 typedef void (*attn_tile_fn)(const attn_view *views, const int64_t *symbols, int64_t batch, int64_t head, int64_t tile,
                              void *scratch);
 
@@ -174,6 +186,7 @@ typedef struct attn_phase {
   int32_t stage;     /* phases of one stage run side by side, after all of the stages before: they go on from their
                         output and lse, for which the workspace has a place where the call has none */
   int32_t reserved;
+  const int64_t *when; /* program: calls in which it is positive run the phase; NULL: all calls */
 } attn_phase;
 
 /* How a kernel runs on the CPU. */

@@ -54,8 +54,15 @@ int64_t attn_capacity_of(const attn_problem *p, const attn_order *order) {
 
 static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 
+static int runs(const attn_problem *p, int32_t phase) {
+  const int64_t *when = p->kernel->phases[phase].when;
+  return !when || attn_evaluate(p, when, 0, 0) > 0;
+}
+
 int64_t attn_tiles_of(const attn_problem *p, int32_t phase, int32_t tile_rows) {
   const attn_order *order = attn_queries_of(p, phase);
+  if (!runs(p, phase))
+    return 0;
   int64_t rows = attn_capacity_of(p, order);
   if (order->kind != ATTN_ORDER_BLOCKS || rows == 0)
     return attn_ceil_div(rows, tile_rows);

@@ -4,6 +4,7 @@
  */
 #include "linear.h"
 #include "parts.h"
+#include "ring.h"
 
 /* Hands out a section of count elements. A total that size_t cannot hold stays at SIZE_MAX, which no workspace has. */
 static void *take(attn_workspace *w, int64_t count, int64_t element_size) {
@@ -77,6 +78,11 @@ static void take_order(const attn_problem *p, const attn_version *version, attn_
   if (order->key_view < 0 || attn_has_few_queries(p, version))
     return;
   int64_t keys = attn_round_up(attn_capacity_of(p, order), cpu->key_granule), heads = attn_packed_heads(p, order);
+  if (attn_is_fetched(p, version, order)) {
+    set_view(w, order->key_view, (attn_view){.data = NULL});
+    set_view(w, order->value_view, (attn_view){.data = NULL});
+    return;
+  }
   take_floats(p, w, order->key_view, (int64_t[]){heads, attn_ceil_div(keys, cpu->panel_keys), version->panel_stride});
   take_floats(p, w, order->value_view,
               (int64_t[]){heads, attn_ceil_div(keys, version->value_keys), version->value_stride});
@@ -122,8 +128,10 @@ attn_workspace attn_lay_out(const attn_problem *p, const attn_version *version, 
   for (int32_t i = 0; i < kernel->offsets_count; ++i)
     take_offsets(p, &w, i);
   w.sort_scratch = take(&w, sorted_rows(p), sizeof(int32_t));
-  w.worker_stride = attn_round_up(version->scratch_bytes, ATTN_SECTION_ALIGNMENT);
-  w.worker_scratch = take(&w, workers_of(p->call->executor), w.worker_stride);
+  w.ring_offset = attn_round_up(version->scratch_bytes, ATTN_SECTION_ALIGNMENT);
+  w.worker_stride = w.ring_offset + (attn_has_few_queries(p, version) ? 0 : attn_ring_bytes(p, version));
+  w.workers = workers_of(p->call->executor);
+  w.worker_scratch = take(&w, w.workers, w.worker_stride);
   w.states = take(&w, attn_linear_state_count(p), attn_linear_state_size(kernel) * (int64_t)sizeof(float));
   w.parts = take(&w, attn_parts_size(p, version), sizeof(float));
   return w;

@@ -8,7 +8,7 @@
  *   tables of each order     rows and flags; then packed keys and values
  *   tables of each match     begin and end
  *   tables of offsets        in segments
- *   scratch                  for sorting, and for each worker
+ *   scratch                  for sorting, and for each worker, with its ring of keys
  *   states                   of linear attention
  *
  * Every section is 64-byte aligned. One routine counts the bytes and hands out the sections, so the two cannot
@@ -52,6 +52,8 @@ typedef struct attn_workspace {
   int32_t *sort_scratch;      /* [the most rows or positions that are sorted] */
   char *worker_scratch;       /* [workers][worker_stride] */
   int64_t worker_stride;
+  int64_t ring_offset; /* of a worker's ring of keys in its scratch memory; see ring.h */
+  int32_t workers;
   float *states; /* of linear attention; see linear.h */
   float *parts;  /* states of parts of the keys; see parts.h */
 } attn_workspace;

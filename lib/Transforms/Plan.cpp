@@ -61,12 +61,16 @@ private:
     return list.empty() ? ArrayAttr() : builder.getArrayAttr(list);
   }
 
+  ArrayAttr orderAttrs(ArrayRef<unsigned> orders) {
+    SmallVector<Attribute> list;
+    for (unsigned order : orders)
+      list.push_back(orderAttr(order));
+    return list.empty() ? ArrayAttr() : builder.getArrayAttr(list);
+  }
+
   void writePhase(const Phase &phase) {
-    SmallVector<Attribute> except;
-    for (unsigned order : phase.except)
-      except.push_back(orderAttr(order));
-    auto phaseOp = PhaseOp::create(builder, loc, orderAttr(phase.queries), phase.continues,
-                                   except.empty() ? ArrayAttr() : builder.getArrayAttr(except));
+    auto phaseOp = PhaseOp::create(builder, loc, orderAttr(phase.queries), exprAttr(phase.when), phase.continues,
+                                   orderAttrs(phase.except));
     OpBuilder::InsertionGuard guard(builder);
     builder.createBlock(&phaseOp.getBoxes());
     for (const Box &box : phase.boxes)
@@ -88,10 +92,10 @@ private:
     if (box.columns)
       columns = {exprAttr(box.columns->width), exprAttr(box.columns->shift), exprAttr(box.columns->lower),
                  exprAttr(box.columns->upper)};
-    auto boxOp =
-        BoxOp::create(builder, loc, orderAttr(box.keys), box.sameSegment, exprAttr(box.keyClass),
-                      exprAttr(box.queryClass), blockTable, blockSize, columns[0], columns[1], columns[2], columns[3],
-                      lower, upper, queryLower, queryUpper, holeLower, holeUpper, holeQueryLower, holeQueryUpper);
+    auto boxOp = BoxOp::create(builder, loc, orderAttr(box.keys), box.sameSegment, exprAttr(box.keyClass),
+                               exprAttr(box.queryClass), blockTable, blockSize, columns[0], columns[1], columns[2],
+                               columns[3], lower, upper, queryLower, queryUpper, holeLower, holeUpper, holeQueryLower,
+                               holeQueryUpper, orderAttrs(box.except));
     if (!box.test)
       return;
     OpBuilder::InsertionGuard guard(builder);

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers.models.big_bird.modeling_big_bird import BigBirdBlockSparseAttention
-from transformers.models.longformer.modeling_longformer import LongformerSelfAttention
+from transformers.models.big_bird.modeling_big_bird import BigBirdBlockSparseAttention, BigBirdSelfOutput
+from transformers.models.longformer.modeling_longformer import LongformerSelfAttention, LongformerSelfOutput
 
 from . import algebra
 from .algebra import Parameter, Pattern
@@ -34,6 +34,12 @@ def _refuse(dropout: float, wants_weights: bool) -> None:
 
 def _within(pattern: Pattern, padding: _Padding) -> Pattern:
     return pattern if padding is None else pattern & build(padding)
+
+
+def _clear_padding(rows: torch.Tensor, present: torch.Tensor, padding: _Padding) -> torch.Tensor:
+    if padding is not None:
+        rows[~present] = 0.0
+    return rows
 
 
 def _split_heads(rows: torch.Tensor, heads: int) -> torch.Tensor:
@@ -72,7 +78,8 @@ class LongformerKernels(LongformerSelfAttention):
         """hidden_states: [batch, length, columns]; is_index_masked, is_index_global_attn: [batch, length]."""
         _refuse(self.dropout if self.training else 0.0, output_attentions)
         data: dict[str, Any] = {}
-        padding = read_padding(~is_index_masked, 0, data)
+        present = ~is_index_masked
+        padding = read_padding(present, 0, data)
         tokens = _list_tokens(is_index_global_attn) if is_global_attn else None
         split = functools.partial(_split_heads, heads=self.num_heads)
         given = data if tokens is None else {**data, "tokens": tokens.to(torch.int32)}
@@ -88,7 +95,7 @@ class LongformerKernels(LongformerSelfAttention):
             seen = (self._see_rows(hidden_states, chosen, is_index_masked) if is_few else
                     self._see_projected(hidden_states, chosen, padding, data))
             rows[batches, tokens[batches, places]] = seen[batches, places]
-        return (rows.masked_fill_(is_index_masked[..., None], 0.0),)
+        return (_clear_padding(rows, present, padding),)
 
     # What global tokens make of all rows by projections of their own. chosen: their rows, [batch, tokens, columns].
 
@@ -162,7 +169,7 @@ class BigBirdKernels(BigBirdBlockSparseAttention):
             drawn, drawn_lse = attend_to(pattern=_make_drawn_blocks(padding), table=table)
             share = torch.sigmoid(drawn_lse + math.log(copies) - lse).to(rows.dtype)
             rows = rows.lerp_(drawn, share.transpose(1, 2)[..., None])
-        return rows.flatten(2).masked_fill_(~present[..., None], 0.0), None
+        return _clear_padding(rows.flatten(2), present, padding), None
 
     def _draw_table(self, length: int) -> tuple[np.ndarray, int]:
         """The random blocks of each head and block of queries, [heads, blocks, any], of which the first and last have
@@ -186,3 +193,5 @@ class BigBirdKernels(BigBirdBlockSparseAttention):
 
 
 REPLACEMENTS = {LongformerSelfAttention: LongformerKernels, BigBirdBlockSparseAttention: BigBirdKernels}
+# What follows attention in its layer, and is a projection as those before it are.
+OUTPUTS = (LongformerSelfOutput, BigBirdSelfOutput)

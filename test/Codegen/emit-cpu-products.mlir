@@ -42,17 +42,18 @@
 // ROWS-NOT: func.call
 // ROWS: return
 
-// The products of the next keys come before what is done with those at hand; P V of keys before the next ones' powers.
+// Powers of scores at hand stand between the products of the next ones, so that tiles and vectors work at the same time.
 // TILES-LABEL: func.func private @near.group.full.amx(
+// TILES: llvm.call_intrinsic "llvm.x86.tileloaddt164.internal"
+// TILES: llvm.call_intrinsic "llvm.x86.tdpbf16ps.internal"
 // TILES: llvm.call_intrinsic "llvm.x86.tilestored64.internal"
 // TILES: scf.for
 // TILES: llvm.call_intrinsic "llvm.x86.tdpbf16ps.internal"
-// TILES: llvm.call_intrinsic "llvm.x86.tilestored64.internal"
-// TILES: arith.mulf
-// TILES: scf.for {{.*}} !llvm.x86_amx, !llvm.x86_amx, !llvm.x86_amx, !llvm.x86_amx) {
-// TILES-COUNT-4: llvm.call_intrinsic "llvm.x86.tdpbf16ps.internal"
+// TILES: llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"
 // TILES: llvm.call_intrinsic "llvm.x86.avx512bf16.cvtne2ps2bf16.512"
-// TILES: scf.yield
+// TILES: llvm.call_intrinsic "llvm.x86.tdpbf16ps.internal"
+// TILES: llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"
+// TILES: llvm.call_intrinsic "llvm.x86.tdpbf16ps.internal"
 
 // One column is left behind 32, and is filled up with zeros.
 // ODD-LABEL: func.func private @near.pack.1.avx512bf16(

@@ -120,37 +120,49 @@ attn.pattern @summaries(%stride: index = 16) {
   attn.yield %pairs
 }
 
-// Both roles run over the entries of the block's list: what is negative or stands in it before is no block. Nothing is
-// asked pair by pair. A tile that ends inside of the next block is stored row by row.
+// All rows of a block look at the same keys, so the producer leads: it alone runs over the entries of the block's list, of
+// which each lane reads one ahead. What is negative or stands in it before is no block. It notes where each tile begins,
+// and in the end that there are no more. Nothing is asked pair by pair. A tile that ends inside of the next block is stored
+// row by row.
 // BLOCKS: llvm.func @drawn_phase0_tiled(
 // BLOCKS: producer(
+// BLOCKS: %[[READ:.*]] = llvm.load %{{.*}} : !llvm.ptr<1> -> i32
+// BLOCKS: scf.yield %[[READ]] : i32
 // BLOCKS: scf.for %[[SLOT:.*]] = %{{.*}} to %[[ENTRIES:.*]] step
-// BLOCKS: %[[ENTRY:.*]] = llvm.load %{{.*}} : !llvm.ptr<1> -> i32
-// BLOCKS: %[[IS_BLOCK:.*]] = arith.cmpi sge, %[[ENTRY]], %{{.*}} : i32
-// BLOCKS: scf.for %{{.*}} = %{{.*}} to %[[SLOT]] step %{{.*}} iter_args(%[[IS_NEW:.*]] = %[[IS_BLOCK]]) -> (i1)
+// BLOCKS: nvvm.shfl.sync idx %{{.*}}, %{{.*}}, %[[SLOT]]
+// BLOCKS: nvvm.vote.sync any
+// BLOCKS: scf.for %{{.*}} = %{{.*}} to %[[SLOT]] step %{{.*}} iter_args(%[[IS_NEW:.*]] = %{{.*}}) -> (i1)
 // BLOCKS: %[[BEFORE:.*]] = llvm.load %{{.*}} : !llvm.ptr<1> -> i32
-// BLOCKS: %[[DIFFERS:.*]] = arith.cmpi ne, %[[BEFORE]], %[[ENTRY]] : i32
+// BLOCKS: %[[DIFFERS:.*]] = arith.cmpi ne, %[[BEFORE]], %{{.*}} : i32
 // BLOCKS: arith.andi %[[IS_NEW]], %[[DIFFERS]] : i1
-// BLOCKS: attn_tile.fill
+// BLOCKS: attn_tile.note %[[KEYS:.*]][%[[STAGE:.*]]] says %[[FIRST:.*]], %{{.*}} :
+// BLOCKS-NEXT: attn_tile.fill %[[KEYS]][%[[STAGE]]] from %{{.*}}[%[[FIRST]],
+// BLOCKS: attn_tile.note %[[KEYS]][%[[END:.*]]] says
+// BLOCKS-NEXT: attn_tile.publish %[[KEYS]][%[[END]]]
 // BLOCKS: } consumer(
-// BLOCKS: scf.for
-// BLOCKS: llvm.load %{{.*}} : !llvm.ptr<1> -> i32
-// BLOCKS: attn_tile.multiply
+// BLOCKS-NOT: llvm.load %{{.*}} : !llvm.ptr<1> -> i32
+// BLOCKS: attn_tile.read
 // BLOCKS-NOT: attn_tile.ask
+// BLOCKS: attn_tile.multiply
+// BLOCKS: scf.while
+// BLOCKS: attn_tile.read
+// BLOCKS: attn_tile.multiply
 // BLOCKS: scf.if
 // BLOCKS: attn_tile.store
 // BLOCKS: } else {
 // BLOCKS: llvm.store %{{.*}} : vector<8xi16>, !llvm.ptr<1>
 // BLOCKS: llvm.func @drawn_phase0_strided(
 // BLOCKS-NOT: attn_tile.fill
+// BLOCKS: attn_tile.note
 attn.pattern @drawn(%table: !attn.blocks, %block: index = 64) {
   %pairs = attn.block_table %table block(%block)
   attn.yield %pairs
 }
 
 // Patches of queries and boxes of keys have a column and a row on the grid. A box may be smaller than a tile: values
-// behind it are cleared once, and columns are compared once for all tiles of a strip. Where threads copy, a row of the grid
-// may be cut: then keys are compared one by one.
+// behind it are cleared once. A block takes several items. Each lane finds what two rows look at; columns become bits once
+// for all tiles of a strip, rows tile by tile. Where threads copy, a row of the grid may be cut: then keys are compared one
+// by one.
 // GRID: llvm.func @image_phase0_tiled(%[[Q:[a-z0-9]+]]: !llvm.ptr {llvm.align
 // GRID-SAME: %[[K:[a-z0-9]+]]: !llvm.ptr
 // GRID-SAME: %[[V:[a-z0-9]+]]: !llvm.ptr
@@ -162,11 +174,16 @@ attn.pattern @drawn(%table: !attn.blocks, %block: index = 64) {
 // GRID: attn_tile.fill %{{.*}} from %[[K]][%{{.*}} of %{{.*}}, %{{.*}}, %{{.*}}] rows(%{{.*}}) :
 // GRID: attn_tile.fill %{{.*}} from %[[V]][%{{.*}} of %{{.*}}, %{{.*}}, %{{.*}}] rows(%{{.*}}) :
 // GRID: } consumer(
+// GRID: scf.for %{{.*}} iter_args(%{{.*}}, %{{.*}}) -> (!attn_tile.slot, !attn_tile.slot)
 // GRID-NOT: nvvm.vote.sync
-// GRID: %[[BITS:.*]] = attn_tile.ask
+// GRID: nvvm.redux.sync min
+// GRID: nvvm.shfl.sync idx
+// GRID: %[[COLUMNS:.*]] = scf.for %{{.*}} -> (!attn_tile.bits<64x64>)
+// GRID: attn_tile.between
+// GRID: attn_tile.combine or
 // GRID: attn_tile.multiply
-// GRID-NOT: attn_tile.ask
-// GRID: attn_tile.map %{{.*}}, %[[BITS]]
+// GRID: %[[ROWS:.*]] = attn_tile.between
+// GRID: attn_tile.combine and %[[COLUMNS]], %[[ROWS]]
 // GRID: attn_tile.store %{{.*}} to %[[O]][%{{.*}} of %{{.*}}, %{{.*}}, %{{.*}}]
 // GRID: llvm.func @image_phase0_strided(
 // GRID-NOT: attn_tile.fill

@@ -96,6 +96,25 @@ llvm.func @one_stage(%tiles: i32) {
   llvm.return
 }
 
+// Notes lie behind both barriers of all stages, and are written and read where they stand.
+// CHECK-LABEL: llvm.func @notes
+// CHECK: %[[BEHIND:.*]] = arith.constant 49200 : i32
+// CHECK: %[[PLACE:.*]] = arith.addi %{{.*}}, %[[BEHIND]] : i32
+// CHECK: llvm.inline_asm has_side_effects asm_dialect = att "st.shared.v2.b32 [$0], {$1, $2};", "r,r,r,~{memory}" %[[PLACE]], %arg0, %arg1
+// CHECK: nvvm.mbarrier.try_wait.parity
+// CHECK: %[[NOTE:.*]] = llvm.inline_asm has_side_effects asm_dialect = att "ld.shared.v2.b32 {$0, $1}, [$2];", "=r,=r,r,~{memory}"
+// CHECK: %[[SECOND:.*]] = llvm.extractvalue %[[NOTE]][1]
+// CHECK: llvm.call @use_integer(%[[SECOND]])
+llvm.func @notes(%first: i32, %second: i32) {
+  %ring = attn_tile.ring tiles(0) barriers(49152) : !attn_tile.ring<3 x 64x64xf16>
+  %slot = attn_tile.start
+  attn_tile.note %ring[%slot] says %first, %second : !attn_tile.ring<3 x 64x64xf16>
+  attn_tile.await %ring[%slot] : !attn_tile.ring<3 x 64x64xf16>
+  %said:2 = attn_tile.read %ring[%slot] : !attn_tile.ring<3 x 64x64xf16>
+  llvm.call @use_integer(%said#1) : (i32) -> ()
+  llvm.return
+}
+
 // S = Q K^T: fresh registers, both operands by descriptors; the second panel of Q lies 128 rows after the first.
 // CHECK-LABEL: llvm.func @multiply
 // CHECK-DAG: %[[ROWS:.*]] = arith.constant 4611686293305360384 : i64
@@ -314,6 +333,54 @@ llvm.func @ask(%x: f32, %y: f32) {
     %is = arith.cmpi slt, %j, %i : i32
     attn_tile.yield %is : i1
   } : (!attn_tile.row<i32>) -> !attn_tile.bits<64x72>
+  %s = attn_tile.map %bits (%is: i1, %j: i32) {
+    %z = arith.select %is, %x, %y : f32
+    attn_tile.yield %z : f32
+  } : (!attn_tile.bits<64x72>) -> !attn_tile.acc<64x72xf32>
+  %sum = attn_tile.fold add %s : !attn_tile.acc<64x72xf32>
+  %z:2 = attn_tile.unpack %sum : !attn_tile.row<f32>
+  llvm.call @use(%z#0, %z#1) : (f32, f32) -> ()
+  llvm.return
+}
+
+// Eight columns are four bits, two for each row; those of the second row lie two further on. No column is asked for.
+// CHECK-LABEL: llvm.func @between
+// CHECK-DAG: %[[FIRST_ROW:.*]] = arith.constant 858993459 : i32
+// CHECK-DAG: %[[COLUMNS:.*]] = arith.constant 64 : i32
+// CHECK-NOT: scf.for
+// CHECK: %[[BELOW:.*]] = arith.minsi %{{.*}}, %[[COLUMNS]] : i32
+// CHECK: arith.maxsi %[[BELOW]], %{{.*}} : i32
+// CHECK: %[[OF_FIRST:.*]] = arith.andi %{{.*}}, %[[FIRST_ROW]] : i32
+// CHECK: %[[OF_SECOND:.*]] = arith.andi %{{.*}}, %[[FIRST_ROW]] : i32
+// CHECK: %[[MOVED:.*]] = arith.shli %[[OF_SECOND]], %{{.*}} : i32
+// CHECK: %[[BITS:.*]] = arith.ori %{{.*}}, %[[MOVED]] : i32
+// CHECK: %[[BOTH:.*]] = arith.andi %[[BITS]], %{{.*}} : i32
+// CHECK: %[[EITHER:.*]] = arith.ori %[[BOTH]], %[[BITS]] : i32
+// CHECK: arith.andi %[[EITHER]], %{{.*}} : i32
+llvm.func @between(%x: f32, %y: f32, %begin: i32, %end: i32) {
+  %begins = attn_tile.pack %begin, %end : i32
+  %ends = attn_tile.pack %end, %begin : i32
+  %some = attn_tile.between %begins, %ends : !attn_tile.row<i32>, !attn_tile.row<i32> -> !attn_tile.bits<64x64>
+  %others = attn_tile.between %ends, %begins : !attn_tile.row<i32>, !attn_tile.row<i32> -> !attn_tile.bits<64x64>
+  %both = attn_tile.combine and %some, %others : !attn_tile.bits<64x64>
+  %bits = attn_tile.combine or %both, %some : !attn_tile.bits<64x64>
+  %s = attn_tile.map %bits (%is: i1, %j: i32) {
+    %z = arith.select %is, %x, %y : f32
+    attn_tile.yield %z : f32
+  } : (!attn_tile.bits<64x64>) -> !attn_tile.acc<64x64xf32>
+  %sum = attn_tile.fold add %s : !attn_tile.acc<64x64xf32>
+  %z:2 = attn_tile.unpack %sum : !attn_tile.row<f32>
+  llvm.call @use(%z#0, %z#1) : (f32, f32) -> ()
+  llvm.return
+}
+
+// More than 64 columns need a wider word.
+// CHECK-LABEL: llvm.func @between_wide
+// CHECK-DAG: arith.constant 3689348814741910323 : i64
+// CHECK: arith.shli %{{.*}}, %{{.*}} : i64
+llvm.func @between_wide(%x: f32, %y: f32, %begin: i32, %end: i32) {
+  %begins = attn_tile.pack %begin, %end : i32
+  %bits = attn_tile.between %begins, %begins : !attn_tile.row<i32>, !attn_tile.row<i32> -> !attn_tile.bits<64x72>
   %s = attn_tile.map %bits (%is: i1, %j: i32) {
     %z = arith.select %is, %x, %y : f32
     attn_tile.yield %z : f32

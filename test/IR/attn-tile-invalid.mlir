@@ -375,3 +375,11 @@ func.func @ask_yield(%row: !attn_tile.row<f32>) {
   } : (!attn_tile.row<f32>) -> !attn_tile.bits<64x128>
   return
 }
+
+// -----
+
+func.func @between(%row: !attn_tile.row<f32>) {
+  // expected-error@+1 {{'attn_tile.between' op compares columns with i32, not 'f32'}}
+  %0 = attn_tile.between %row, %row : !attn_tile.row<f32>, !attn_tile.row<f32> -> !attn_tile.bits<64x128>
+  return
+}

@@ -40,6 +40,10 @@ func.func @producer(%map: !llvm.ptr, %row: i32, %head: i32) {
   attn_tile.fill %ring[%slot] from %map[%row of %head, %head, %head] rows(%row) : !ring, !llvm.ptr
   // CHECK: %[[NEXT:.*]] = attn_tile.advance %[[SLOT]] of 2
   %next = attn_tile.advance %slot of 2
+  // CHECK: attn_tile.note %[[RING]][%[[NEXT]]] says %{{.*}}, %{{.*}} : <2 x 128x64xbf16>
+  attn_tile.note %ring[%next] says %row, %head : !ring
+  // CHECK: attn_tile.read %[[RING]][%[[NEXT]]] : <2 x 128x64xbf16>
+  %said:2 = attn_tile.read %ring[%next] : !ring
   // CHECK: attn_tile.publish %[[RING]][%[[NEXT]]] : <2 x 128x64xbf16>
   attn_tile.publish %ring[%next] : !ring
   return
@@ -111,6 +115,12 @@ func.func @registers(%s: !scores, %top: !attn_tile.row<f32>) {
     %0 = arith.cmpi slt, %j, %i : i32
     attn_tile.yield %0 : i1
   } : (!attn_tile.row<i32>) -> !attn_tile.bits<64x128>
+  // CHECK: %[[BETWEEN:.*]] = attn_tile.between %[[ROW]], %[[ROW]] : <i32>, <i32> -> <64x128>
+  %between = attn_tile.between %row, %row : !attn_tile.row<i32>, !attn_tile.row<i32> -> !attn_tile.bits<64x128>
+  // CHECK: attn_tile.combine and %[[BITS]], %[[BETWEEN]] : <64x128>
+  %both = attn_tile.combine and %bits, %between : !attn_tile.bits<64x128>
+  // CHECK: attn_tile.combine or %[[BITS]], %[[BETWEEN]] : <64x128>
+  %either = attn_tile.combine or %bits, %between : !attn_tile.bits<64x128>
   // CHECK: attn_tile.map %{{.*}}, %{{.*}}, %[[BITS]] (%{{.*}}: f32, %{{.*}}: f32, %{{.*}}: i1, %{{.*}}: i32) {
   // CHECK: } : (!attn_tile.acc<64x128xf32>, !attn_tile.row<f32>, !attn_tile.bits<64x128>) -> !attn_tile.acc<64x128xf32>
   %masked = attn_tile.map %s, %top, %bits (%x: f32, %t: f32, %is: i1, %column: i32) {

@@ -83,6 +83,86 @@ func.func @nothing_to_continue(%q: !rows) {
 
 !rows = tensor<?x?x?x64xf32>
 !lse = tensor<?x?x?xf32>
+func.func @when_of_a_row(%q: !rows) {
+  attn.plan %q, %q, %q tile [64, 64, 8, 32] {
+    // expected-error@+1 {{'attn.phase' op when depends on a row; use symbols of the call only}}
+    attn.phase queries(all) when(i - 5) {
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @when_of_a_head(%q: !rows) {
+  attn.plan %q, %q, %q tile [64, 64, 8, 32] {
+    // expected-error@+1 {{'attn.phase' op when depends on a head; use symbols of the call only}}
+    attn.phase queries(all) when(head - 5) {
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @when_of_data(%q: !rows, %sizes: !attn.per_head) {
+  attn.plan %q, %q, %q symbols(%sizes : !attn.per_head) tile [64, 64, 8, 32] {
+    // expected-error@+1 {{'attn.phase' op when depends on run-time data; use symbols of type index only}}
+    attn.phase queries(all) when(s0 - 5) {
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @when_of_a_symbol(%q: !rows) {
+  attn.plan %q, %q, %q tile [64, 64, 8, 32] {
+    // expected-error@+1 {{'attn.phase' op names the symbol s0, but the plan has 0 symbols}}
+    attn.phase queries(all) when(s0 - 5) {
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @remainders_of_other_boxes(%q: !rows) {
+  attn.plan %q, %q, %q tile [64, 64, 8, 32] {
+    attn.phase queries(all) {
+      // expected-error@+1 {{'attn.box' op leaves out order remainders; a box leaves out listed keys only}}
+      attn.box keys(all) rows [0, kv_length) columns [0, length) except(remainders(8, 0, 0, 2))
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+func.func @unknown_keys_of_other_boxes(%q: !rows) {
+  attn.plan %q, %q, %q tile [64, 64, 8, 32] {
+    attn.phase queries(all) {
+      // expected-error@+1 {{'attn.box' op order of table 0, but the plan has 0 tables}}
+      attn.box keys(all) rows [0, kv_length) columns [0, length) except(listed(0))
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
 func.func @classes_without_class(%q: !rows) {
   attn.plan %q, %q, %q tile [64, 64, 8, 32] {
     attn.phase queries(classes(4)) {

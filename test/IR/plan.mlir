@@ -62,6 +62,33 @@ func.func @orders(%q: !rows, %k: !rows, %v: !rows, %left: index, %lengths: !attn
   return
 }
 
+// CHECK-LABEL: func.func @keys_of_other_boxes
+func.func @keys_of_other_boxes(%q: !rows, %k: !rows, %v: !rows, %tokens: !attn.tokens) {
+  attn.plan %q, %k, %v tables(%tokens : !attn.tokens) tile [64, 64, 8, 32] {
+    attn.phase queries(all) {
+      // CHECK: attn.box keys(all) rows [0, i + 1) columns [i, length) except(listed(0)){{$}}
+      attn.box keys(all) rows [0, i + 1) columns [i, length) except(listed(0))
+      attn.box keys(listed(0)) rows [0, kv_length) columns [0, length)
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
+// CHECK-LABEL: func.func @orders_of_a_call
+func.func @orders_of_a_call(%q: !rows, %k: !rows, %v: !rows, %size: index) {
+  attn.plan %q, %k, %v symbols(%size : index) tile [64, 64, 8, 32] {
+    // CHECK: attn.phase queries(all) when(-s0 + 64) {
+    attn.phase queries(all) when(64 - s0) {
+      attn.box keys(all) rows [0, kv_length) columns [0, length)
+    }
+    // CHECK: attn.phase queries(blocks(s0, query_offset)) when(s0 - 63) continues {
+    attn.phase queries(blocks(s0, query_offset)) when(s0 - 63) continues {
+      attn.box keys(all) rows [0, kv_length) columns [0, length)
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return
+}
+
 // CHECK-LABEL: func.func @computed_orders
 func.func @computed_orders(%q: !rows, %k: !rows, %v: !rows, %stride: index) {
   attn.plan %q, %k, %v symbols(%stride : index) tile [64, 64, 8, 32] {

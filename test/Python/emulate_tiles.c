@@ -150,8 +150,8 @@ static void carry_out(const instruction *i) {
     memset(&shape, 0, sizeof(shape)); /* tilerelease */
   else if (i->opcode == 0x49 && i->prefix == 3)
     memset(tiles[i->reg], 0, sizeof(tiles[i->reg]));
-  else if (i->opcode == 0x4b && i->prefix == 3)
-    load(i);
+  else if (i->opcode == 0x4b && (i->prefix == 3 || i->prefix == 1))
+    load(i); /* tileloadd, tileloaddt1 */
   else if (i->opcode == 0x4b && i->prefix == 2)
     store(i);
   else if (i->opcode == 0x5c && i->prefix == 2)

@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 import attn
+import numpy as np
 import pytest
 
 FLAGS = set(Path("/proc/cpuinfo").read_text().partition("flags")[2].partition("\n")[0].split())
@@ -20,9 +21,9 @@ UNKNOWN = "@attn_processor_isas.known = internal unnamed_addr global i32 0,"
 KNOWN = UNKNOWN.replace("i32 0", f"i32 {sum(1 << isa for isa in (1, 2, 3, 4, 6))}")
 
 # Pattern, flags of the kernel, flags of the call: every kind of mask and order, odd columns, values of one and of many
-# tiles, tiles of fewer rows than AMX's, regions of scores, grids, listed blocks.
+# tiles, tiles of fewer rows than AMX's, more keys than a tile has, regions of scores, grids, listed blocks.
 CASES = [
-    ("full", ["--head-size=64"], ["--length=70", "--kv-length=300"]),
+    ("full", ["--head-size=64"], ["--length=70", "--kv-length=1300"]),
     ("causal", ["--head-size=33", "--value-head-size=17"], ["--length=257", "--heads=2"]),
     ("sliding_window", ["--head-size=128"], ["--length=300", "--kv-length=333", "--arg=left=40", "--arg=right=9"]),
     ("longformer", ["--head-size=1", "--value-head-size=112"], ["--length=129", "--arg=global=0,77", "--batch=2"]),
@@ -53,20 +54,40 @@ def compile_for_amx(pattern: str, flags: list[str], folder: Path) -> Path:
     return folder / "kernel.so"
 
 
+def check(kernel: Path, call: Path, emulator: Path, out: Path, *flags: str) -> bytes:
+    """The output, of which attn-call says that it is right."""
+    done = subprocess.run([attn.BIN / "attn-call", kernel, f"--expect={call}", f"--out={out}", *flags, "--json"],
+                          env={**os.environ, "LD_PRELOAD": str(emulator)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["isa"] == "amx"
+    assert int(done.stderr.rpartition("tile instructions: ")[2]) > 0
+    return out.read_bytes()
+
+
 @pytest.mark.parametrize(("pattern", "kernel_flags", "call_flags"), CASES, ids=[case[0] for case in CASES])
 def test_tiles_are_right(pattern: str, kernel_flags: list[str], call_flags: list[str], emulator: Path, tmp_path: Path):
     kernel = compile_for_amx(pattern, kernel_flags, tmp_path)
     typed = [flag for flag in kernel_flags if not flag.startswith("--tile")]
     attn.run("attn-run", attn.pattern_file(pattern), "--element=bf16", *typed, *call_flags,
              f"--expect={tmp_path / 'call'}")
-    outputs = []
-    for threads in (1, 2):
-        out = tmp_path / f"{threads}.npy"
-        done = subprocess.run(
-            [attn.BIN / "attn-call", kernel, f"--expect={tmp_path / 'call'}", f"--threads={threads}", f"--out={out}",
-             "--json"], env={**os.environ, "LD_PRELOAD": str(emulator)}, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert json.loads(done.stdout)["isa"] == "amx"
-        assert int(done.stderr.rpartition("tile instructions: ")[2]) > 0
-        outputs.append(out.read_bytes())
+    outputs = [check(kernel, tmp_path / "call", emulator, tmp_path / f"{threads}.npy", f"--threads={threads}")
+               for threads in (1, 2)]
     assert outputs[0] == outputs[1]
+
+
+def as_bf16(array: np.ndarray, path: Path) -> Path:
+    np.save(path, (array.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16))
+    return path
+
+
+@pytest.mark.parametrize("steepness", [0.02, 1, 50])
+def test_scores_may_rise(steepness: float, emulator: Path, tmp_path: Path):
+    """Scores of even rows rise from key to key, those of odd rows fall: references are raised, or stay."""
+    rows, keys, columns = 70, 700, 64
+    q = np.where(np.arange(rows) % 2, -1, 1)[:, None] * np.ones(columns)
+    k = steepness * np.linspace(-1, 1, keys)[:, None] * np.ones(columns)
+    kernel = compile_for_amx("causal", [f"--head-size={columns}"], tmp_path)
+    attn.run("attn-run", attn.pattern_file("causal"), "--element=bf16", f"--head-size={columns}", f"--length={rows}",
+             f"--kv-length={keys}", f"--q={as_bf16(q[None, None], tmp_path / 'q.npy')}",
+             f"--k={as_bf16(k[None, None], tmp_path / 'k.npy')}", f"--expect={tmp_path / 'call'}")
+    check(kernel, tmp_path / "call", emulator, tmp_path / "out.npy")

@@ -154,3 +154,35 @@ attn.pattern @per_head(%dilations: !attn.per_head = [2, 3]) {
   %taps = attn.window left(4) right(0) dilation(%own)
   attn.yield %taps
 }
+
+// A listed key is its list's: boxes in other orders leave it out, and nothing is tested.
+// CHECK-LABEL: func.func @classes_and_lists
+// CHECK: attn.phase queries(all) {
+// CHECK-NEXT: attn.box keys(listed(0)) rows [0, kv_length) columns [0, length){{$}}
+// CHECK-NEXT: }
+// CHECK-NEXT: attn.phase queries(classes(s0)) continues {
+// CHECK-NEXT: attn.box keys(classes(s0)) class {{.*}} except(listed(0)){{$}}
+// CHECK-NEXT: }
+attn.pattern @classes_and_lists(%tokens: !attn.tokens = [0], %dilation: index = 4) {
+  %taps = attn.window left(8) right(0) dilation(%dilation)
+  %hub = attn.global columns %tokens
+  %pairs = attn.union %taps, %hub
+  attn.yield %pairs
+}
+
+// CHECK-LABEL: func.func @patches_and_lists
+// CHECK: attn.phase queries(all) {
+// CHECK-NEXT: attn.box keys(listed(0)) rows [0, kv_length) columns [0, length){{$}}
+// CHECK-NEXT: }
+// CHECK-NEXT: attn.phase queries(patches(32, 8, 8)) continues {
+// CHECK-NEXT: attn.box keys(all) columns_of (32, key_offset) {{.*}} except(listed(0)){{$}}
+// CHECK-NEXT: }
+attn.pattern @patches_and_lists(%tokens: !attn.tokens = [0]) {
+  %row, %column = attn.grid [32]
+  %above_and_below = attn.neighborhood 7 on %row
+  %beside = attn.neighborhood 7 on %column
+  %near = attn.intersect %above_and_below, %beside
+  %hub = attn.global columns %tokens
+  %pairs = attn.union %near, %hub
+  attn.yield %pairs
+}

@@ -133,6 +133,12 @@ def AttnTile_Fold : I32EnumAttr<"FoldKind", "how values are folded", [
   let cppNamespace = "::attn::tile";
 }
 
+def AttnTile_Combination : I32EnumAttr<"CombineKind", "how bits are combined", [
+  I32EnumAttrCase<"And", 0, "and">, I32EnumAttrCase<"Or", 1, "or">
+]> {
+  let cppNamespace = "::attn::tile";
+}
+
 // Roles
 
 def AttnTile_RolesOp : AttnTile_Op<"roles", [NoTerminator, SingleBlock, RecursiveMemoryEffects]> {
@@ -155,7 +161,7 @@ def AttnTile_RingOp : AttnTile_Op<"ring", [Pure]> {
   let summary = "a ring at a place of the dynamic shared memory";
   let description = [{
     `tiles` is the byte where its tiles begin, stage after stage, a multiple of 1024; at `barriers` lie 8 bytes for each
-    stage's full barrier, then 8 for each stage's empty barrier.
+    stage's full barrier, then 8 for each stage's empty barrier, then 8 for each stage's note.
   }];
   let arguments = (ins I32Attr:$tiles, I32Attr:$barriers);
   let results = (outs AttnTile_RingType:$ring);
@@ -203,6 +209,21 @@ def AttnTile_FillOp : AttnTile_Op<"fill", [AttrSizedOperandSegments]> {
 def AttnTile_PublishOp : AttnTile_Op<"publish"> {
   let summary = "a stage that threads have written is full; for one thread";
   let arguments = (ins AttnTile_RingType:$ring, AttnTile_SlotType:$slot);
+  let assemblyFormat = "$ring `[` $slot `]` attr-dict `:` type($ring)";
+}
+def AttnTile_NoteOp : AttnTile_Op<"note"> {
+  let summary = "say something of a stage that is acquired and not yet full; for one thread";
+  let description = [{
+    Two numbers that consumers read once the stage is full, and that stay until they have released it. The thread that
+    notes them has to be the one that fills or publishes the stage.
+  }];
+  let arguments = (ins AttnTile_RingType:$ring, AttnTile_SlotType:$slot, I32:$first, I32:$second);
+  let assemblyFormat = "$ring `[` $slot `]` `says` $first `,` $second attr-dict `:` type($ring)";
+}
+def AttnTile_ReadOp : AttnTile_Op<"read"> {
+  let summary = "what was noted of a stage that is full";
+  let arguments = (ins AttnTile_RingType:$ring, AttnTile_SlotType:$slot);
+  let results = (outs I32:$first, I32:$second);
   let assemblyFormat = "$ring `[` $slot `]` attr-dict `:` type($ring)";
 }
 def AttnTile_AwaitOp : AttnTile_Op<"await"> {
@@ -391,6 +412,23 @@ def AttnTile_AskOp : AttnTile_Op<"ask", [RecursiveMemoryEffects, SingleBlock]> {
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1; // as map
   let hasRegionVerifier = 1;
+}
+def AttnTile_BetweenOp : AttnTile_Op<"between", [Pure]> {
+  let summary = "whether columns lie between two bounds of their rows";
+  let description = [{
+    The bits of the columns [begin, end) of each row, by a few shifts and without asking them one by one. Bounds may lie
+    outside of the columns that there are; a row whose end is not above its begin has no bit.
+  }];
+  let arguments = (ins AttnTile_RowType:$begin, AttnTile_RowType:$end); // row<i32>
+  let results = (outs AttnTile_BitsType:$result);
+  let assemblyFormat = "$begin `,` $end attr-dict `:` type($begin) `,` type($end) `->` type($result)";
+  let hasVerifier = 1; // i32
+}
+def AttnTile_CombineOp : AttnTile_Op<"combine", [Pure, AllTypesMatch<["first", "second", "result"]>]> {
+  let summary = "two bits for each place, combined into one";
+  let arguments = (ins AttnTile_Combination:$kind, AttnTile_BitsType:$first, AttnTile_BitsType:$second);
+  let results = (outs AttnTile_BitsType:$result);
+  let assemblyFormat = "$kind $first `,` $second attr-dict `:` type($result)";
 }
 def AttnTile_YieldOp : AttnTile_Op<"yield", [Pure, Terminator, ParentOneOf<["MapOp", "AskOp"]>]> {
   let summary = "the value at one place";

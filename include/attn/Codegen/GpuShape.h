@@ -40,6 +40,8 @@ struct GpuShape {
   // Bytes in the shared memory.
   int64_t queryOffset, keyOffset, valueOffset, outputOffset, barriersOffset, sharedBytes;
 
+  static constexpr int64_t bytesBesideStage = 24; // two barriers and a note
+
   int64_t consumers() const { return rows / 64; }
   int64_t threads() const { return 128 * (consumers() + 1); }
   bool outputOverQuery() const { return outputOffset == queryOffset; }

@@ -42,6 +42,7 @@ struct OrderLayout {
   bool ofHead = false; // query heads differ in it, also those that share a key head
   int rowsView = -1, flagsView = -1, keyView = -1, valueView = -1;
   unsigned countSymbol = 0; // of orders that are not computed
+  std::optional<Expr> span; // of packed keys: about how many ranks a query row looks at, where that is known
 };
 
 struct MatchLayout {
@@ -84,6 +85,7 @@ struct PhaseLayout {
   bool movesWithRows = false; // rows differ in how many keys they look at
   bool isTested = false;      // pairs of some box are asked for one by one
   unsigned boxes = 0;
+  std::optional<Expr> when;       // calls in which this is positive run it
   std::optional<GridLayout> grid; // of phases over patches
 };
 
@@ -172,6 +174,8 @@ private:
   /// Whether a symbol's value is known only where the call's memory is read, or the head is.
   bool isData(unsigned symbol) const;
   void addKeysTo(PhaseLayout &phase, BoxOp box, unsigned keys) const;
+  std::optional<Expr> spanOf(BoxOp box, const Order &keys) const;
+  void addSpans(PlanOp plan);
   void addGridTo(PhaseLayout &phase, BoxOp box) const;
 
   llvm::SmallVector<OrderAttr> orderAttrs; // beside `orders`

@@ -43,13 +43,14 @@ def Attn_PhaseOp : Attn_Op<"phase", [HasParent<"PlanOp">, NoTerminator, SingleBl
   let summary = "one loop nest over query tiles";
   let description = [{
     Takes query rows in one order and writes the output of those that are not `except`ed. A row is written by one phase,
-    and by those after it that `continue`: they start from its output and lse.
+    and by those after it that `continue`: they start from its output and lse. A phase with `when` is passed over in calls
+    where the expression is not positive; another one holds the same pairs then.
   }];
-  let arguments = (ins Attn_OrderAttr:$queries, UnitAttr:$continues,
+  let arguments = (ins Attn_OrderAttr:$queries, OptionalAttr<Attn_ExprAttr>:$when, UnitAttr:$continues,
                        OptionalAttr<TypedArrayAttrBase<Attn_OrderAttr, "orders">>:$except);
   let regions = (region SizedRegion<1>:$boxes);
   let assemblyFormat = [{
-    `queries` `(` custom<OrderRef>($queries) `)` (`continues` $continues^)?
+    `queries` `(` custom<OrderRef>($queries) `)` (`when` `(` custom<BareExpr>($when)^ `)`)? (`continues` $continues^)?
     (`except` `(` custom<OrderRefs>($except)^ `)`)? $boxes attr-dict
   }];
   let hasVerifier = 1;
@@ -63,7 +64,7 @@ def Attn_BoxOp : Attn_Op<"box", [HasParent<"PhaseOp">, SingleBlock]> {
     `class` to rows of one class: of keys for a query row, and of queries for a key row, each the modulus where there is
     none. `blocks(t, size)` restricts them to the blocks of `size` positions that the plan's table t lists for the query's
     block. `columns_of(width, shift)` restricts them to the columns [lower, upper) of a grid, (key row + shift) mod width.
-    `without` leaves rows of the same form out. A pair counts only if the test, if there is one, says so; its
+    `without` leaves rows of the same form out, `except` the keys of listed orders. A pair counts only if the test, if there is one, says so; its
     arguments are batch, head, query row and key row, and by rows it reads arrays with `clamped` alone.
   }];
   let arguments = (ins Attn_OrderAttr:$keys, UnitAttr:$same_segment,
@@ -74,7 +75,8 @@ def Attn_BoxOp : Attn_Op<"box", [HasParent<"PhaseOp">, SingleBlock]> {
                        Attn_ExprAttr:$lower, Attn_ExprAttr:$upper,
                        Attn_ExprAttr:$query_lower, Attn_ExprAttr:$query_upper,
                        OptionalAttr<Attn_ExprAttr>:$hole_lower, OptionalAttr<Attn_ExprAttr>:$hole_upper,
-                       OptionalAttr<Attn_ExprAttr>:$hole_query_lower, OptionalAttr<Attn_ExprAttr>:$hole_query_upper);
+                       OptionalAttr<Attn_ExprAttr>:$hole_query_lower, OptionalAttr<Attn_ExprAttr>:$hole_query_upper,
+                       OptionalAttr<TypedArrayAttrBase<Attn_OrderAttr, "orders">>:$except);
   let regions = (region AnyRegion:$test);
   let assemblyFormat = [{
     `keys` `(` custom<OrderRef>($keys) `)` (`same_segment` $same_segment^)?
@@ -83,7 +85,7 @@ def Attn_BoxOp : Attn_Op<"box", [HasParent<"PhaseOp">, SingleBlock]> {
     (`columns_of` custom<ClassPair>($column_width, $column_shift)^ custom<Bounds>($column_lower, $column_upper))?
     `rows` custom<Bounds>($lower, $upper) `columns` custom<Bounds>($query_lower, $query_upper)
     (`without` custom<Hole>($hole_lower, $hole_upper, $hole_query_lower, $hole_query_upper)^)?
-    `` custom<TestRegion>($test) attr-dict
+    (`except` `(` custom<OrderRefs>($except)^ `)`)? `` custom<TestRegion>($test) attr-dict
   }];
   let hasRegionVerifier = 1;
 }

@@ -12,12 +12,17 @@
 // inside one class of keys, which the query's class decides. A box may have a *hole*, rows of the same form that are
 // left out: where a period crosses what another box has taken already. A tile is *full* when every pair of it is in the
 // box, *boundary* when some are, and *empty* tiles are not visited. For heads for which a condition does not hold, the
-// upper bounds are 0. Where rows alone cannot say it, the box carries a residual test, asked pair by pair. The boxes of
+// upper bounds are 0. A box may leave listed keys to another one: its tiles are asked whether they hold one of them, and
+// only those that do are masked. Where rows alone cannot say it, the box carries a residual test, asked pair by pair. The boxes of
 // all phases are disjoint, so no pair counts twice.
 //
 // Rows that several phases share. A phase writes all rows of its query order but those of the orders in `except`, which
 // are other phases' alone. One that *continues* starts each row from what the phases before it have written: running
 // maximum lse, running sum 1, accumulator output. So nothing has to be merged, and the last phase leaves the result.
+//
+// Orders that depend on the call. Which order multiplies least may depend on what a parameter is: blocks of 100 rows
+// want tiles that end where blocks do, blocks of 5 do not. Then there is a phase for each order, of which a call runs
+// one, by a closed form of its symbols.
 //
 // What later work needs of this form: orders of more axes are further OrderKinds, with the same bounds over rows; the
 // backward pass reads queryLower and queryUpper, which are kept from the start; sorted buckets are the SegmentSorted
@@ -65,6 +70,7 @@ struct Box {
   std::optional<Columns> columns;
   Bounds bounds;
   std::optional<Bounds> hole;
+  llvm::SmallVector<unsigned, 1> except; // key rows of these listed orders are other boxes'
   std::optional<PairSet> test; // asked for every pair of every tile; absent where the bounds say all
 };
 
@@ -72,6 +78,9 @@ struct Phase {
   unsigned queries = 0;                  // index into Plan::orders
   llvm::SmallVector<unsigned, 2> except; // rows of these orders belong to an earlier phase
   bool continues = false;                // from what earlier phases have written
+  /// Calls in which this is positive run the phase, others pass it over; all run it where there is none. It is over
+  /// symbols that are known before any data is read. Of phases that hold the same pairs in different orders, one runs.
+  std::optional<Expr> when;
   std::vector<Box> boxes;
 };
 
@@ -97,6 +106,10 @@ struct Plan {
     while (phases[phase].continues)
       --phase;
     return phase;
+  }
+  /// Whether a call runs a phase.
+  static bool runs(const Phase &phase, const CallValues &values) {
+    return !phase.when || phase.when->evaluate(0, values.symbols) > 0;
   }
   /// The pairs of a box, of those whose key is in its order.
   PairSet pairsOf(const Box &box) const;

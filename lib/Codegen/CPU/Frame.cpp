@@ -4,6 +4,7 @@
 
 #include "Frame.h"
 #include "Packing.h"
+#include "TilePipeline.h"
 
 using namespace mlir;
 using namespace attn;
@@ -91,7 +92,10 @@ static std::pair<SmallVector<int64_t>, char> scratchShape(ScratchArray array, co
   int64_t rows = llvm::alignTo(layout.tile[0], layout.tile[2]), keys = layout.tile[1], groups = rows / layout.tile[2];
   Packing packing(layout, isa);
   char unit = packing.isPaired() ? 'i' : 'f';
+  bool hasTiles = isa.products == Products::Tiles;
   switch (array) {
+  case ScratchArray::Ring:
+    return {{4}, 'x'};
   case ScratchArray::Query:
     return {{rows, layout.headSize}, 'f'};
   case ScratchArray::QueryUnits:
@@ -147,6 +151,14 @@ static std::pair<SmallVector<int64_t>, char> scratchShape(ScratchArray array, co
     return {{layout.terms.bands * distancesOfTile(layout, isa) / KernelLayout::panelKeys, layout.panelStride()}, 'f'};
   case ScratchArray::Bands:
     return {{layout.terms.bands * isa.rows, distancesOfRows(layout, isa)}, 'f'};
+  case ScratchArray::References:
+    return {{hasTiles ? pipelineRows : 0}, 'f'};
+  case ScratchArray::StepScores:
+    return {{hasTiles ? 2 : 0, pipelineRows * pipelineStep + 16}, 'f'};
+  case ScratchArray::StepPowers:
+    return {{hasTiles ? 2 : 0, pipelineRows * pipelineStep / 2 + 16}, 'i'};
+  case ScratchArray::StepSums:
+    return {{hasTiles ? pipelineRows : 0, isa.lanes}, 'f'};
   }
   llvm_unreachable("all arrays are handled");
 }
@@ -162,13 +174,15 @@ static int64_t scratchOffset(ScratchArray array, const KernelLayout &layout, con
 }
 
 int64_t Frame::scratchBytes(const KernelLayout &layout, const Isa &isa) {
-  return scratchOffset(static_cast<ScratchArray>(static_cast<int>(ScratchArray::Bands) + 1), layout, isa);
+  return scratchOffset(static_cast<ScratchArray>(static_cast<int>(ScratchArray::StepSums) + 1), layout, isa);
 }
 
-Value Frame::scratchAt(ScratchArray array, MemRefType type) {
+Value Frame::scratchPointer(ScratchArray array) {
   int64_t offset = scratchOffset(array, layout, isa);
-  return memrefAt(elementAddress(b, scratch, b.getI8Type(), static_cast<int32_t>(offset)), type);
+  return elementAddress(b, scratch, b.getI8Type(), static_cast<int32_t>(offset));
 }
+
+Value Frame::scratchAt(ScratchArray array, MemRefType type) { return memrefAt(scratchPointer(array), type); }
 
 Value Frame::scratchArray(ScratchArray array) {
   auto [shape, kind] = scratchShape(array, layout, isa);
@@ -311,10 +325,14 @@ void Frame::transpose(MutableArrayRef<Value> rows) {
   }
 }
 
-// Of two vectors half a square apart, one vector keeps the sums of lanes half a vector apart: those of the first where
-// the lane's bit is 0, those of the second where it is 1.
 Value Frame::sumOfEach(ArrayRef<Value> vectors) {
-  SmallVector<Value> sums(vectors);
+  return combineEach(vectors, [&](Value x, Value y) -> Value { return arith::AddFOp::create(b, x, y); });
+}
+
+// Of two vectors half a square apart, one vector keeps what lanes half a vector apart make: those of the first where
+// the lane's bit is 0, those of the second where it is 1.
+Value Frame::combineEach(ArrayRef<Value> vectors, llvm::function_ref<Value(Value, Value)> combine) {
+  SmallVector<Value> results(vectors);
   for (int64_t half = isa.lanes / 2; half >= 1; half /= 2) {
     SmallVector<int64_t> own, other;
     for (int64_t lane = 0; lane < isa.lanes; ++lane) {
@@ -322,12 +340,11 @@ Value Frame::sumOfEach(ArrayRef<Value> vectors) {
       other.push_back(lane & half ? isa.lanes + lane - half : lane + half);
     }
     for (int64_t i = 0; i < half; ++i) {
-      Value x = sums[i], y = sums[i + half];
-      sums[i] =
-          arith::AddFOp::create(b, vector::ShuffleOp::create(b, x, y, own), vector::ShuffleOp::create(b, x, y, other));
+      Value x = results[i], y = results[i + half];
+      results[i] = combine(vector::ShuffleOp::create(b, x, y, own), vector::ShuffleOp::create(b, x, y, other));
     }
   }
-  return sums[0];
+  return results[0];
 }
 
 Value Frame::reduce(Value vector, llvm::function_ref<Value(Value, Value)> combine) {

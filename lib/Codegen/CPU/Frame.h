@@ -27,6 +27,7 @@ struct Ranks {
 
 /// Arrays that a worker's scratch memory holds while it computes a query tile. Rows are those of the tile.
 enum class ScratchArray {
+  Ring,       // index, the fields of attn_key_ring (lib/Runtime/kernel.h)
   Query,      // f32 [rows][head size], scaled
   QueryUnits, // units [rows][units] (Packing.h), where products take them as they are
   Output,     // f32 [rows][value stride], not normalised
@@ -62,6 +63,11 @@ enum class ScratchArray {
   DistanceTerms, // f32 [terms][distances of a tile]
   BandPanels,    // f32 [terms * panels of distances][panel stride], rows of the array, packed as keys are
   Bands,         // f32 [terms * rows of a micro-tile][their distances]
+  // Of a pipeline of tiles (TilePipeline.cpp). Two of a kind lie a little apart.
+  References, // f32 [rows of a group], negative
+  StepScores, // f32 [2][rows of a group][keys of a step]
+  StepPowers, // i32 [2][rows of a group][pairs of keys of a step]
+  StepSums,   // f32 [rows of a group][lanes]
 };
 
 class Frame {
@@ -86,6 +92,8 @@ public:
   /// Memory at a pointer as a memref of identity layout; an open leading size is not looked at.
   Value memrefAt(Value pointer, mlir::MemRefType type);
   Value scratchArray(ScratchArray array);
+  /// Where an array begins, a multiple of 64 bytes.
+  Value scratchPointer(ScratchArray array);
   /// The array of units of pairs, as the numbers of 16 bits in them.
   Value scratchHalves(ScratchArray array);
   static int64_t scratchBytes(const KernelLayout &layout, const Isa &isa);
@@ -159,7 +167,8 @@ public:
   Value exp2(Value x);
   /// Makes columns of as many rows as there are lanes.
   void transpose(llvm::MutableArrayRef<Value> rows);
-  /// A vector with the sum of each of as many vectors as there are lanes.
+  /// A vector with one number of all lanes of each of as many vectors as there are lanes; and with their sums.
+  Value combineEach(llvm::ArrayRef<Value> vectors, llvm::function_ref<Value(Value, Value)> combine);
   Value sumOfEach(llvm::ArrayRef<Value> vectors);
   /// One number of all lanes.
   Value reduce(Value vector, llvm::function_ref<Value(Value, Value)> combine);

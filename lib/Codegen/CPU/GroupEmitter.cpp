@@ -3,7 +3,7 @@
 // The functions that tile functions call. They take the same arguments, and each kind of them is written when its first
 // call is.
 
-#include "Parts.h"
+#include "TilePipeline.h"
 
 using namespace mlir;
 using namespace attn;
@@ -44,7 +44,9 @@ void GroupEmitter::call(Frame &f, Mask mask, ListedRows listed, const GroupCall 
   listed = relevant(kernel, terms, listed);
   static constexpr const char *kinds[] = {"full", "bounds", "holes", "tests"};
   std::string name = nameOf(kernel, Twine("group.") + kinds[static_cast<int>(mask)], listed);
-  call(f, name, arguments, [&] { return writeGroup(kernel, terms, name, mask, listed); });
+  call(f, name, arguments, [&] {
+    return isPipelined(kernel) ? writeTilePipeline(kernel, name, mask) : writeGroup(kernel, terms, name, mask, listed);
+  });
 }
 
 void GroupEmitter::prepareTerms(Frame &f, ListedRows listed, const GroupCall &arguments) {

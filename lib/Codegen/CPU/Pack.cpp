@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Packs keys and values of one order (Packing.h), so that the tiles read contiguous memory, whatever the strides, the
-// order and the tails are.
+// order and the tails are: all of them before the first tile, or those of a tile once it asks for them (KeyRing.h).
 
-#include "Packing.h"
+#include "KeyRing.h"
 #include "Parts.h"
 #include "RowWalk.h"
 
@@ -19,35 +19,78 @@ public:
       : f(b, kernel.layout, kernel.isa), kernel(kernel), order(kernel.layout.orders[order]), orderIndex(order),
         walk(f, this->order), packer(f) {}
 
-  void emit() {
-    const KernelLayout &layout = kernel.layout;
+  /// (views, symbols, batch, head, block)
+  void emitBlock() {
     Type pointer = LLVM::LLVMPointerType::get(f.b.getContext()), index = f.b.getIndexType();
-    f.begin(kernel.module, kernel.nameOf("pack." + Twine(orderIndex)), {pointer, pointer, index, index, index});
+    begin("pack.", {pointer, pointer, index, index, index});
+    packedKeys = f.view(order.keyView, packer.unitType()), packedValues = f.view(order.valueView, packer.unitType());
+    place = {batch, head};
+    Value first = f.mul(f.arguments[4], kernel.layout.packKeys());
+    pack(first, f.add(first, kernel.layout.packKeys()));
+    f.end();
+  }
+
+  /// (views, symbols, batch, head, begin, end, scratch): a tile's keys, those that the worker does not have yet.
+  void emitFetch() {
+    Type pointer = LLVM::LLVMPointerType::get(f.b.getContext()), index = f.b.getIndexType();
+    begin("fetch.", {pointer, pointer, index, index, index, index, pointer});
+    f.scratch = f.arguments[6];
+    KeyRing ring(f);
+    Value tile = f.arguments[4], first = ring.slotOf(tile), tags = ring.tags();
+    int64_t granule = kernel.layout.tile[3];
+    f.loop(tile, f.arguments[5], granule, [&](Value rank) {
+      Value slot = f.add(first, arith::DivUIOp::create(f.b, f.sub(rank, tile), f.index(granule)));
+      Value tag = tagOf(rank), held = f.load(tags, {slot});
+      f.when(arith::CmpIOp::create(f.b, arith::CmpIPredicate::ne, tag, held), [&] {
+        f.store(tag, tags, {slot});
+        auto rows = [&](Value from, int64_t size) {
+          return f.memrefAt(from, MemRefType::get({ShapedType::kDynamic, size}, packer.unitType()));
+        };
+        packedKeys = rows(ring.keysAt(slot, rank), packer.sizes.panelStride);
+        packedValues = rows(ring.valuesAt(slot, rank), packer.sizes.valueStride);
+        pack(rank, f.add(rank, granule));
+      });
+    });
+    f.end();
+  }
+
+private:
+  void begin(StringRef part, ArrayRef<Type> types) {
+    f.begin(kernel.module, kernel.nameOf(part + Twine(orderIndex)), types);
     f.views = f.arguments[0], f.symbols = f.arguments[1];
     batch = f.arguments[2], head = f.arguments[3], keyHead = head;
     f.batch = batch;
     if (order.ofHead)
       f.head = head, keyHead = arith::DivUIOp::create(f.b, head, f.symbol(HeadsPerKvHeadSymbol));
-    packedKeys = f.view(order.keyView, packer.unitType()), packedValues = f.view(order.valueView, packer.unitType());
+  }
+
+  /// A number that no other keys of the call have: of batch, head, order, and the place among the granules, of which
+  /// there are fewer than 2^31.
+  Value tagOf(Value rank) {
+    Value number = f.add(arith::MulIOp::create(f.b, batch, f.symbol(Heads)), head);
+    number = f.add(f.mul(number, static_cast<int64_t>(kernel.layout.orders.size())), orderIndex);
+    return f.add(f.mul(number, int64_t(1) << 31), arith::DivUIOp::create(f.b, rank, f.index(kernel.layout.tile[3])));
+  }
+
+  /// Packs the ranks [begin, end), or up to where the order ends.
+  void pack(Value begin, Value end) {
     Value count = f.countOf(order);
-    Value begin = f.mul(f.arguments[4], layout.packKeys());
-    Value end = f.least(f.add(begin, layout.packKeys()), f.alignUp(count, layout.tile[3]));
+    end = f.least(end, f.alignUp(count, kernel.layout.tile[3]));
     Value present = f.least(end, f.greatest(begin, count));
     copyKeys(copyPanels(begin, present), present);
     copyValues(begin, present);
     clear(f.greatest(begin, present), end);
-    f.end();
   }
 
-private:
   SmallVector<Value> batchAndKeyHead() { return {batch, keyHead}; }
-  SmallVector<Value> panelOf(Value rank) {
-    return {batch, head, arith::DivUIOp::create(f.b, rank, f.index(KernelLayout::panelKeys))};
+  SmallVector<Value> placeOf(Value rank, int64_t ranks) {
+    SmallVector<Value> at = place;
+    at.push_back(arith::DivUIOp::create(f.b, rank, f.index(ranks)));
+    return at;
   }
+  SmallVector<Value> panelOf(Value rank) { return placeOf(rank, KernelLayout::panelKeys); }
+  SmallVector<Value> valueRowOf(Value rank) { return placeOf(rank, packer.sizes.valueKeys); }
   Value laneOf(Value rank) { return arith::RemUIOp::create(f.b, rank, f.index(KernelLayout::panelKeys)); }
-  SmallVector<Value> valueRowOf(Value rank) {
-    return {batch, head, arith::DivUIOp::create(f.b, rank, f.index(packer.sizes.valueKeys))};
-  }
 
   /// Copies the panels of [begin, end) that are whole; returns where the rest begins.
   Value copyPanels(Value begin, Value end) {
@@ -108,11 +151,14 @@ private:
   Packer packer;
   Value batch, head; // of the packed keys: query heads where they differ in the order
   Value keyHead, packedKeys, packedValues;
+  SmallVector<Value> place; // of the head in packed memory: its first indices
 };
 
 } // namespace
 
 void attn::cpu::emitPack(const Kernel &kernel, unsigned order) {
   ImplicitLocOpBuilder b(kernel.op().getLoc(), kernel.op().getContext());
-  PackEmitter(b, kernel, order).emit();
+  PackEmitter(b, kernel, order).emitBlock();
+  if (kernel.layout.orders[order].span)
+    PackEmitter(b, kernel, order).emitFetch();
 }

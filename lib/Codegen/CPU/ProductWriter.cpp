@@ -18,6 +18,14 @@ ProductWriter::ProductWriter(Frame &frame, const GroupCall &call, Ranks ranks)
   output = f.scratchArray(ScratchArray::Output);
 }
 
+// The instruction puts its second operand into the lower half of the vector.
+Value attn::cpu::roundToUnits(Frame &f, Value first, Value second) {
+  auto halves = VectorType::get({2 * f.isa.lanes}, f.b.getBF16Type());
+  auto rounded = LLVM::CallIntrinsicOp::create(f.b, halves, f.b.getStringAttr("llvm.x86.avx512bf16.cvtne2ps2bf16.512"),
+                                               ValueRange{second, first});
+  return LLVM::BitcastOp::create(f.b, f.vectorType(f.b.getI32Type()), rounded.getResults());
+}
+
 SmallVector<Value> ProductWriter::writePowers(ArrayRef<Value> carried, WritePowers write) {
   return f.loop(begin, end, powerVectors() * f.isa.lanes, carried, [&](Value key, ValueRange values) {
     SmallVector<Value> inner(values);
@@ -29,11 +37,7 @@ SmallVector<Value> ProductWriter::writePowers(ArrayRef<Value> carried, WritePowe
 void ProductWriter::storePowers(int64_t m, Value at, ArrayRef<Value> vectors) {
   if (!sizes.isPaired())
     return f.storeVector(vectors[0], powers, {f.index(m), at});
-  // The instruction puts its second operand into the lower half.
-  auto halves = VectorType::get({2 * f.isa.lanes}, f.b.getBF16Type());
-  auto rounded = LLVM::CallIntrinsicOp::create(f.b, halves, f.b.getStringAttr("llvm.x86.avx512bf16.cvtne2ps2bf16.512"),
-                                               ValueRange{vectors[1], vectors[0]});
-  Value units = LLVM::BitcastOp::create(f.b, f.vectorType(f.b.getI32Type()), rounded.getResults());
+  Value units = roundToUnits(f, vectors[0], vectors[1]);
   f.storeVector(units, powers, {f.index(m), arith::DivUIOp::create(f.b, at, f.index(2))});
 }
 

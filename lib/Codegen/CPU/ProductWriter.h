@@ -65,6 +65,8 @@ struct VectorOperands {
   int64_t firstPanel, units;
 };
 
+/// The numbers of two vectors, one behind the other, as units of two bf16.
+Value roundToUnits(Frame &frame, Value first, Value second);
 /// x y + sum in every lane: of a float, or of the two bf16 of a pair.
 Value multiplyAdd(Frame &frame, Value x, Value y, Value sum);
 /// A micro-tile of query rows times packed ones: [rows][vectors] sums over the units.

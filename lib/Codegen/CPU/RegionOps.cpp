@@ -18,7 +18,9 @@ Value RegionOps::scale() { return plan.getScale() ? f.argument(plan.getScale()) 
 Value RegionOps::write(Operation *op, ValueRange operands, const PairPlace &place) {
   return llvm::TypeSwitch<Operation *, Value>(op)
       .Case([&](ApplyOp apply) { return f.evaluate(apply.getExpr().getExpr(), operands[0]); })
-      .Case([&](MemberOp member) { return this->member(member, operands[0]); })
+      .Case([&](MemberOp member) {
+        return isMember(member.getOrder(), member.getKeys() ? Side::Keys : Side::Queries, operands[0]);
+      })
       .Case([&](LookupOp look) {
         unsigned tensor = f.layout.tensorOf(look.getTable());
         unsigned view = look.getOffset() ? f.layout.offsetsViewOf(tensor) : tensor;
@@ -63,10 +65,9 @@ Value RegionOps::lookup(unsigned view, Value at, Value size, int64_t absent) {
   return f.select(inside, arith::ExtSIOp::create(f.b, f.vectorType(i64), values), missing);
 }
 
-Value RegionOps::member(MemberOp op, Value row) {
-  Side side = op.getKeys() ? Side::Keys : Side::Queries;
-  const OrderLayout &order = f.layout.orders[f.layout.orderIndex(op.getOrder(), side)];
-  Value flag = lookup(order.flagsView, row, f.symbol(op.getKeys() ? KvLength : Length), 0);
+Value RegionOps::isMember(OrderAttr attr, Side side, Value row) {
+  const OrderLayout &order = f.layout.orders[f.layout.orderIndex(attr, side)];
+  Value flag = lookup(order.flagsView, row, f.symbol(side == Side::Keys ? KvLength : Length), 0);
   Value zero = sizedLike(arith::ConstantOp::create(f.b, f.b.getI64IntegerAttr(0)), flag);
   return arith::CmpIOp::create(f.b, arith::CmpIPredicate::ne, flag, zero);
 }

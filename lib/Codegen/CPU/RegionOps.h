@@ -28,6 +28,8 @@ public:
   /// The value of an op, for operands of which some may be vectors: one lane for each key. Dots are computed here and
   /// now, column by column.
   Value write(mlir::Operation *op, ValueRange operands, const PairPlace &place = {});
+  /// Whether rows of a side are in a tabled order.
+  Value isMember(OrderAttr order, Side side, Value row);
   /// The rows of an array that a dot multiplies with, for its indices.
   Frame::Places rowsOf(Value array, mlir::OperandRange indices, ValueRange values, bool clamped);
 
@@ -39,7 +41,6 @@ public:
 private:
   // Tables.
   Value lookup(unsigned view, Value at, Value size, int64_t absent);
-  Value member(MemberOp op, Value row);
   Value lists(ListsOp op, Value row, Value entry);
   // Arrays.
   Value placeOf(Value index, Value value, int64_t extentKind, Value extent, bool clamped);

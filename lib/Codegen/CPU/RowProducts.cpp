@@ -25,13 +25,20 @@ public:
   }
 
   SmallVector<Value> forEachProduct(Value row, ArrayRef<Value> carried, UseProducts use) override {
-    return f.loop(begin, end, f.isa.lanes, carried, [&](Value key, ValueRange values) {
-      SmallVector<Value> inner(values), sums;
-      for (int64_t lane = 0; lane < f.isa.lanes; ++lane)
-        sums.push_back(productAhead(row, rowOf(f.add(key, lane))));
-      use(0, key, f.sumOfEach(sums), inner);
-      return inner;
-    });
+    auto multiply = [&](bool isLast) {
+      return [&, isLast](Value key, ValueRange values) {
+        SmallVector<Value> inner(values), sums;
+        for (int64_t lane = 0; lane < f.isa.lanes; ++lane)
+          sums.push_back(product(row, rowOf(f.add(key, lane), isLast)));
+        if (!isLast)
+          prefetch(keyTensor, key, f.isa.lanes, f.layout.headSize);
+        use(0, key, f.sumOfEach(sums), inner);
+        return inner;
+      };
+    };
+    Value whole = f.greatest(begin, f.alignDown(f.least(end, count), f.isa.lanes));
+    SmallVector<Value> states = f.loop(begin, whole, f.isa.lanes, carried, multiply(/*isLast=*/false));
+    return f.loop(whole, end, f.isa.lanes, states, multiply(/*isLast=*/true));
   }
 
   SmallVector<Value> accumulate(Value row, ArrayRef<Value> carried, WritePowers write) override {
@@ -44,11 +51,14 @@ public:
   }
 
 private:
-  /// The key row of a rank; that of the last one for ranks that are rounded up.
-  Value rowOf(Value rank) {
-    Value present = f.least(rank, f.sub(count, f.index(1)));
+  /// The key row of a rank; where ranks are rounded up, that of the last one for those past it.
+  Value rowOf(Value rank, bool isRoundedUp = false) {
+    Value present = isRoundedUp ? f.least(rank, f.sub(count, f.index(1))) : rank;
     return keyRows ? f.toIndex(f.load(keyRows, present)) : present;
   }
+
+  /// How far ahead rows are asked for.
+  static constexpr int64_t rowsAhead = 32;
 
   int64_t columnsOfVector() const { return f.isa.lanes * sizes.unitColumns; }
 
@@ -64,17 +74,14 @@ private:
     return vector::BitCastOp::create(f.b, f.vectorType(f.b.getI32Type()), columns);
   }
 
-  /// Asks for a row that is read when the other product is done.
-  void prefetch(Value tensor, Value row, int64_t columns) {
+  /// Asks for rows that the same product reads a little later, for as many keys as it reads now.
+  void prefetch(Value tensor, Value key, int64_t keys, int64_t columns) {
     int64_t columnsOfLine = 64 / (f.storage().getIntOrFloatBitWidth() / 8);
-    for (int64_t column = 0; column < columns; column += columnsOfLine)
-      memref::PrefetchOp::create(f.b, tensor, ValueRange{f.batch, kvHead, row, f.index(column)}, /*isWrite=*/false,
-                                 /*localityHint=*/3, /*isDataCache=*/true);
-  }
-
-  Value productAhead(Value row, Value keyRow) {
-    prefetch(valueTensor, keyRow, f.layout.valueHeadSize);
-    return product(row, keyRow);
+    Value first = f.least(f.add(key, rowsAhead), f.sub(count, f.index(keys)));
+    for (int64_t k = 0; k < keys; ++k)
+      for (int64_t column = 0; column < columns; column += columnsOfLine)
+        memref::PrefetchOp::create(f.b, tensor, ValueRange{f.batch, kvHead, rowOf(f.add(first, k)), f.index(column)},
+                                   /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
   }
 
   /// Partial sums of q.k, lane by lane.
@@ -95,7 +102,7 @@ private:
     SmallVector<Value> rows;
     for (int64_t k = 0; k < sizes.valueKeys; ++k) {
       Value rank = f.add(key, k);
-      rows.push_back(loadColumns(valueTensor, rowOf(rank), vector, f.layout.valueHeadSize));
+      rows.push_back(loadColumns(valueTensor, rowOf(rank, isLast), vector, f.layout.valueHeadSize));
       if (isLast && k > 0) {
         Value none = arith::ConstantOp::create(f.b, f.b.getZeroAttr(rows[k].getType()));
         rows[k] = f.select(f.less(rank, count), rows[k], none);
@@ -144,10 +151,10 @@ private:
       SmallVector<Value> inner(carried);
       for (int64_t u = 0; u < 4; ++u) {
         Value at = f.add(key, u * sizes.valueKeys);
-        for (int64_t k = 0; first == 0 && k < sizes.valueKeys; ++k)
-          prefetch(keyTensor, rowOf(f.add(at, f.layout.tile[1] + k)), f.layout.headSize);
         addUnit(at, first, MutableArrayRef(inner).slice(u % 2 * vectors, vectors), /*isLast=*/false);
       }
+      if (first == 0)
+        prefetch(valueTensor, key, step, f.layout.valueHeadSize);
       return inner;
     });
     for (int64_t i = 0; i < vectors; ++i)

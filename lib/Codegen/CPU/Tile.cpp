@@ -8,7 +8,9 @@
 #include "../../Runtime/kernel.h"
 #include "GridKeys.h"
 #include "KeyIntervals.h"
+#include "KeyRing.h"
 #include "RowWalk.h"
+#include "TilePipeline.h"
 
 using namespace mlir;
 using namespace attn;
@@ -140,24 +142,64 @@ private:
     if (part.begin)
       begin = f.greatest(begin, part.begin), end = f.least(end, part.end);
     Mask masked = intervals.hasHole() ? Mask::Holes : Mask::Bounds;
-    f.loop(begin, end, layout.tile[1], [&](Value tile) {
-      Value tileEnd = f.least(f.add(tile, layout.tile[1]), end);
-      if (!box.getTest().empty()) {
-        f.when(emitTests(box, tile, tileEnd), [&] { emitTile(Mask::Tests, tile, tileEnd); });
-        return;
-      }
-      f.when(
-          intervals.isFull(tile, tileEnd), [&] { emitTile(Mask::None, tile, tileEnd); },
-          [&] { f.when(intervals.someRowLooks(tile, tileEnd), [&] { emitTile(masked, tile, tileEnd); }); });
+    Value keys = tileKeys(), count = arith::CeilDivSIOp::create(f.b, f.sub(end, begin), keys);
+    f.loop(f.index(0), count, 1, [&](Value number) {
+      Value tile = f.add(begin, arith::MulIOp::create(f.b, number, keys)), tileEnd = f.least(f.add(tile, keys), end);
+      auto emitTested = [&] { f.when(emitTests(box, tile, tileEnd), [&] { emitTile(Mask::Tests, tile, tileEnd); }); };
+      auto emitBounded = [&] {
+        f.when(
+            intervals.isFull(tile, tileEnd), [&] { emitTile(Mask::None, tile, tileEnd); },
+            [&] { f.when(intervals.someRowLooks(tile, tileEnd), [&] { emitTile(masked, tile, tileEnd); }); });
+      };
+      if (!box.getTest().empty())
+        emitTested();
+      else if (box.getExceptAttr())
+        f.when(holdsOthersKeys(box, tile, tileEnd), emitTested, emitBounded);
+      else
+        emitBounded();
     });
+  }
+
+  /// Keys of a tile: a ring has no more of them side by side than are packed at a time.
+  Value tileKeys() {
+    Value keys = f.index(layout.tile[1]);
+    const OrderLayout &order = layout.orders[keyOrder];
+    if (f.isa.readsRows() || !order.span || layout.tile[1] <= layout.packKeys())
+      return keys;
+    return f.select(KeyRing::serves(f, order), f.index(layout.packKeys()), keys);
+  }
+
+  /// Which lanes' keys are other boxes'.
+  Value areOthers(BoxOp box, Value keyRows) {
+    Value others;
+    for (auto order : box.getExceptAttr().getAsRange<OrderAttr>()) {
+      Value isListed = ops.isMember(order, Side::Keys, keyRows);
+      others = others ? Value(arith::OrIOp::create(f.b, others, isListed)) : isListed;
+    }
+    return others;
+  }
+
+  Value holdsOthersKeys(BoxOp box, Value tile, Value tileEnd) {
+    listKeyRows(tile, tileEnd);
+    Value keyTable = areKeysListed() ? call.keyRows : Value();
+    Value none = f.zeros(f.b.getI1Type());
+    Value some = f.loop(tile, tileEnd, f.isa.lanes, none, [&](Value key, ValueRange found) -> SmallVector<Value> {
+      return {arith::OrIOp::create(f.b, found[0], areOthers(box, keyRowsAt(f, keyTable, key, keyCount)))};
+    })[0];
+    return f.reduce(some, [&](Value x, Value y) -> Value { return arith::OrIOp::create(f.b, x, y); });
   }
 
   Value atLeast(Value x, Value y) { return arith::CmpIOp::create(f.b, arith::CmpIPredicate::sge, x, y); }
 
+  /// The head that keys are packed for.
+  Value packedHead() {
+    if (layout.orders[keyOrder].ofHead)
+      return f.head;
+    return arith::DivUIOp::create(f.b, f.head, f.symbol(HeadsPerKvHeadSymbol));
+  }
+
   GroupCall groupCall() {
     const OrderLayout &order = layout.orders[keyOrder];
-    Value kvHead = arith::DivUIOp::create(f.b, f.head, f.symbol(HeadsPerKvHeadSymbol));
-    Value packedHead = order.ofHead ? f.head : kvHead;
     auto row = [&](int view, Type element, ValueRange at) {
       Value memref = f.view(view, element);
       Value address = memref::ExtractStridedMetadataOp::create(f.b, memref).getOffset();
@@ -179,8 +221,8 @@ private:
       result.keys = result.values = LLVM::ZeroOp::create(f.b, pointerType());
       return result;
     }
-    result.keys = row(order.keyView, unit, {f.batch, packedHead});
-    result.values = row(order.valueView, unit, {f.batch, packedHead});
+    result.keys = row(order.keyView, unit, {f.batch, packedHead()});
+    result.values = row(order.valueView, unit, {f.batch, packedHead()});
     return result;
   }
 
@@ -192,8 +234,27 @@ private:
       listKeyRows(tile, tileEnd);
     call.tile = tile, call.end = tileEnd;
     call.groups = arith::DivUIOp::create(f.b, rows.padded, f.index(layout.tile[2]));
-    groups.prepareTerms(f, listed, call);
-    groups.call(f, mask, listed, call);
+    GroupCall now = fetched(tile, tileEnd);
+    groups.prepareTerms(f, listed, now);
+    groups.call(f, mask, listed, now);
+  }
+
+  /// The call, with the tile's keys in the worker's ring where the order has no memory of its own.
+  GroupCall fetched(Value tile, Value tileEnd) {
+    GroupCall now = call;
+    const OrderLayout &order = layout.orders[keyOrder];
+    if (grid || !order.span || f.isa.readsRows())
+      return now;
+    Value isFetched = KeyRing::serves(f, order);
+    f.when(isFetched, [&] {
+      func::CallOp::create(f.b, kernel.nameOf("fetch." + Twine(keyOrder)), TypeRange(),
+                           ValueRange{f.views, f.symbols, f.batch, packedHead(), tile, tileEnd, f.scratch});
+    });
+    KeyRing ring(f);
+    Value slot = ring.slotOf(tile);
+    now.keys = f.select(isFetched, ring.keysAt(slot, tile), call.keys);
+    now.values = f.select(isFetched, ring.valuesAt(slot, tile), call.values);
+    return now;
   }
 
   bool areKeysListed() const { return grid || !isIdentity(keyOrder); }
@@ -220,12 +281,13 @@ private:
     Value answers = f.scratchArray(ScratchArray::Tests);
     bool listed = areKeysListed();
     listKeyRows(tile, tileEnd);
-    Value no = f.integers(0);
+    Value no = f.integers(0), yes = arith::ConstantOp::create(f.b, f.b.getBoolAttr(true));
     Value some = f.loop(tile, tileEnd, f.isa.lanes, no, [&](Value key, ValueRange outer) -> SmallVector<Value> {
       RegionInliner inliner(
           f.b, f.isa.lanes, [&](Value captured) { return f.argument(captured); },
           [&](Operation *op, ValueRange operands) { return ops.write(op, operands); });
       Value keyRows = keyRowsAt(f, listed ? call.keyRows : Value(), key, keyCount);
+      Value others = box.getExceptAttr() ? areOthers(box, keyRows) : Value();
       bool hasTest = !box.getTest().empty();
       if (hasTest)
         inliner.inlineKnown(box.getTest(), {f.batch, f.head, Value(), keyRows});
@@ -235,6 +297,8 @@ private:
           Value passes = inliner.inlineRegion(box.getTest(), {f.batch, f.head, rows.rowAt(r), keyRows});
           says = f.both(says, splat(f.b, passes, f.isa.lanes));
         }
+        if (others)
+          says = f.both(says, arith::XOrIOp::create(f.b, others, splat(f.b, yes, f.isa.lanes)));
         Value answer = arith::ExtUIOp::create(f.b, f.vectorType(f.b.getI32Type()), says);
         f.storeVector(answer, answers, {r, f.sub(key, tile)});
         return {arith::OrIOp::create(f.b, inner[0], answer)};
@@ -282,11 +346,17 @@ void attn::cpu::emitMerge(const Kernel &kernel, unsigned phaseIndex, PhaseOp pha
 KernelLayout attn::cpu::layoutFor(const KernelLayout &layout, const Isa &isa) {
   KernelLayout own = layout;
   own.tile[2] = std::max(own.tile[2], isa.rows);
+  if (isa.products != Products::Tiles)
+    return own;
+  own.tile[2] = pipelineRows;
+  bool isTested = llvm::any_of(layout.phases, [](const PhaseLayout &phase) { return phase.isTested; });
+  if (!isTested && !layout.hasGrids() && !layout.scoreOps)
+    own.tile[1] = pipelineKeys;
   return own;
 }
 
 KernelLayout attn::cpu::layoutForFewQueries(const KernelLayout &layout) {
   KernelLayout few = layout;
-  few.tile = {ATTN_FEW_ROWS, 128, 1, 32};
+  few.tile = {ATTN_FEW_ROWS, ATTN_PART_KEYS, 1, 32};
   return few;
 }

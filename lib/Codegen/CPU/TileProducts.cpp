@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Products by AMX tiles, each 16 rows of 64 bytes. 16 query rows are one tile high; a panel's 16 units of 16 keys, and
+// Products by AMX tiles, each 16 rows of 64 bytes, of kernels whose scores a region changes (TilePipeline.cpp has those
+// of others). 16 query rows are one tile high; a panel's 16 units of 16 keys, and
 // 16 units of 16 value columns, are right operands as they are packed (Packing.h). A pass over 32 keys takes
 //
 //   S    two sums over the columns                 tdpbf16ps S, Q, K
@@ -12,6 +13,7 @@
 // Sums of O stay in tiles over all keys, up to five at a time: eight tiles less P, V, and one for the next V.
 
 #include "ProductWriter.h"
+#include "TileInstructions.h"
 
 using namespace mlir;
 using namespace attn;
@@ -19,11 +21,11 @@ using namespace attn::cpu;
 
 namespace {
 
-constexpr int64_t tileRows = 16, tileBytes = 64, passKeys = 32, mostSums = 5;
+constexpr int64_t passKeys = 32, mostSums = 5;
 
 class TileProducts : public ProductWriter {
 public:
-  TileProducts(Frame &frame, const GroupCall &call, Ranks keys) : ProductWriter(frame, call, keys) {}
+  TileProducts(Frame &frame, const GroupCall &call, Ranks keys) : ProductWriter(frame, call, keys), tiles(frame) {}
 
   SmallVector<Value> forEachProduct(Value row, ArrayRef<Value> carried, UseProducts use) override {
     writeScores(row, begin);
@@ -77,68 +79,42 @@ private:
   /// S of 32 keys, [16 rows][32].
   void writeScores(Value row, Value key) {
     Value panel = arith::DivUIOp::create(f.b, key, f.index(KernelLayout::panelKeys));
-    SmallVector<Value> sums{zeroTile(), zeroTile()};
+    SmallVector<Value> sums{tiles.zero(), tiles.zero()};
     for (int64_t unit = 0; unit < sizes.units; unit += tileRows) {
-      Value left = loadTile(pointerTo(query, row, f.index(unit)), sizes.units * 4);
+      Value left = tiles.load(pointerTo(query, row, f.index(unit)), sizes.units * 4);
       for (auto [number, sum] : llvm::enumerate(sums)) {
         Value offset = f.index(unit * KernelLayout::panelKeys);
-        Value right = loadTile(pointerTo(keys, f.add(panel, number), offset), tileBytes);
-        sum = multiply(left, right, sum);
+        Value right = tiles.load(pointerTo(keys, f.add(panel, number), offset), tileBytes);
+        sum = tiles.multiply(left, right, sum);
       }
     }
     Value scores = f.scratchArray(ScratchArray::Scores);
     for (auto [number, sum] : llvm::enumerate(sums))
-      storeTile(sum, pointerTo(scores, f.index(0), f.add(f.sub(key, tile), number * tileRows)), strideOf(scores));
+      tiles.store(sum, pointerTo(scores, f.index(0), f.add(f.sub(key, tile), number * tileRows)), strideOf(scores));
   }
 
   /// O += P V of 32 keys, for the columns of the sums.
   void addPass(Value key, int64_t column, MutableArrayRef<Value> sums) {
     Value two = f.index(2), unit = arith::DivUIOp::create(f.b, key, two);
     Value place = arith::DivUIOp::create(f.b, f.sub(key, tile), two);
-    Value left = loadTile(pointerTo(powers, f.index(0), place), strideOf(powers));
+    Value left = tiles.load(pointerTo(powers, f.index(0), place), strideOf(powers));
     for (auto [number, sum] : llvm::enumerate(sums)) {
       Value first = f.index((column + static_cast<int64_t>(number)) * tileRows);
-      sum = multiply(left, loadTile(pointerTo(values, unit, first), strideOf(values)), sum);
+      sum = tiles.multiply(left, tiles.load(pointerTo(values, unit, first), strideOf(values)), sum);
     }
   }
 
   SmallVector<Value> loadSums(Value row, int64_t column, int64_t count) {
     SmallVector<Value> sums;
     for (int64_t i = 0; i < count; ++i)
-      sums.push_back(loadTile(pointerTo(output, row, f.index((column + i) * tileRows)), strideOf(output)));
+      sums.push_back(tiles.load(pointerTo(output, row, f.index((column + i) * tileRows)), strideOf(output)));
     return sums;
   }
 
   void storeSums(Value row, int64_t column, ArrayRef<Value> sums) {
     for (auto [i, sum] : llvm::enumerate(sums))
-      storeTile(sum, pointerTo(output, row, f.index((column + static_cast<int64_t>(i)) * tileRows)), strideOf(output));
-  }
-
-  //===-- Instructions ------------------------------------------------------------------------------------------===//
-
-  Type tileType() { return LLVM::LLVMX86AMXType::get(f.b.getContext()); }
-  Value halfWord(int64_t value) { return arith::ConstantOp::create(f.b, f.b.getI16IntegerAttr(value)); }
-  Value word(int64_t value) { return arith::ConstantOp::create(f.b, f.b.getI64IntegerAttr(value)); }
-
-  Value intrinsic(StringRef name, Type result, ValueRange operands) {
-    auto call = LLVM::CallIntrinsicOp::create(f.b, result, f.b.getStringAttr(name), operands);
-    return call.getResults();
-  }
-
-  Value zeroTile() {
-    return intrinsic("llvm.x86.tilezero.internal", tileType(), {halfWord(tileRows), halfWord(tileBytes)});
-  }
-  Value loadTile(Value pointer, int64_t stride) {
-    return intrinsic("llvm.x86.tileloadd64.internal", tileType(),
-                     {halfWord(tileRows), halfWord(tileBytes), pointer, word(stride)});
-  }
-  void storeTile(Value tile, Value pointer, int64_t stride) {
-    LLVM::CallIntrinsicOp::create(f.b, f.b.getStringAttr("llvm.x86.tilestored64.internal"),
-                                  ValueRange{halfWord(tileRows), halfWord(tileBytes), pointer, word(stride), tile});
-  }
-  Value multiply(Value left, Value right, Value sum) {
-    return intrinsic("llvm.x86.tdpbf16ps.internal", tileType(),
-                     {halfWord(tileRows), halfWord(tileBytes), halfWord(tileBytes), sum, left, right});
+      tiles.store(sum, pointerTo(output, row, f.index((column + static_cast<int64_t>(i)) * tileRows)),
+                  strideOf(output));
   }
 
   /// Bytes from row to row of an array of units or floats.
@@ -149,6 +125,8 @@ private:
     Value address = arith::IndexCastOp::create(f.b, f.b.getI64Type(), f.add(start, offset));
     return LLVM::IntToPtrOp::create(f.b, LLVM::LLVMPointerType::get(f.b.getContext()), address);
   }
+
+  TileInstructions tiles;
 };
 
 } // namespace

@@ -258,6 +258,13 @@ LogicalResult AnyOp::verify() {
   return emitOpError() << "asks for i1, not " << getValue().getType().getElement();
 }
 
+LogicalResult BetweenOp::verify() {
+  for (Type bound : {getBegin().getType().getElement(), getEnd().getType().getElement()})
+    if (!bound.isInteger(32))
+      return emitOpError() << "compares columns with i32, not " << bound;
+  return success();
+}
+
 //===-- Place by place --------------------------------------------------------------------------------------------===//
 
 /// What a region sees of a value at one place; or has to yield for it.

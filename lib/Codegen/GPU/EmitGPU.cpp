@@ -64,7 +64,7 @@ private:
       auto tileType = tile::SharedType::get(b.getContext(), rows, columns, p.element(), 0);
       Value result = tile::RingOp::create(b, tile::RingType::get(b.getContext(), stages, tileType),
                                           b.getI32IntegerAttr(offset), b.getI32IntegerAttr(barriers));
-      barriers += 16 * stages;
+      barriers += GpuShape::bytesBesideStage * stages;
       return result;
     };
     p.queryRing = ring(s.queryStages, s.rows, s.queryColumns, s.queryOffset);

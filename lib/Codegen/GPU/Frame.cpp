@@ -98,6 +98,10 @@ Value Frame::anyOfWarp(Value condition) {
   return NVVM::VoteSyncOp::create(b, b.getI1Type(), i32(-1), condition, NVVM::VoteSyncKind::any);
 }
 
+Value Frame::ofLane(Value x, Value from) {
+  return NVVM::ShflOp::create(b, x.getType(), i32(-1), x, from, i32(31), NVVM::ShflKind::idx, UnitAttr());
+}
+
 //===-- Words -----------------------------------------------------------------------------------------------------===//
 
 /// Of those that stand behind all views.
@@ -325,4 +329,13 @@ Value Frame::ask(int64_t columns, ValueRange operands, llvm::function_ref<Value(
   auto op = tile::AskOp::create(b, tile::BitsType::get(b.getContext(), columns), operands);
   writePlaces(b, op.getBody(), operands, /*hasColumn=*/true, body);
   return op.getResult();
+}
+
+Value Frame::between(int64_t columns, Value begin, Value end) {
+  return tile::BetweenOp::create(b, tile::BitsType::get(b.getContext(), columns), begin, end);
+}
+
+Value Frame::pack(llvm::function_ref<Value(unsigned)> ofRow) {
+  Value first = ofRow(0), second = ofRow(1);
+  return tile::PackOp::create(b, rowOf(first.getType()), first, second);
 }

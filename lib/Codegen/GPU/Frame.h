@@ -91,6 +91,10 @@ public:
   Value leastOfWarp(Value x);
   Value greatestOfWarp(Value x);
   Value anyOfWarp(Value condition);
+  /// What lane `from` of the warp has.
+  Value ofLane(Value x, Value from);
+  /// Whether this thread is the first of the four that have the same rows of an accumulator.
+  Value isFirstOfRow() { return isZero(remainder(lane(), 4)); }
 
   //===-- The call's words --------------------------------------------------------------------------------------===//
 
@@ -153,6 +157,10 @@ public:
   Value map(Type result, ValueRange operands, llvm::function_ref<Value(ValueRange)> body, bool isRolled = false);
   /// Like map, with a bit for each of 64 x `columns` places.
   Value ask(int64_t columns, ValueRange operands, llvm::function_ref<Value(ValueRange)> body);
+  /// Bits: whether the columns, of 64 x `columns` places, lie between bounds of their rows.
+  Value between(int64_t columns, Value begin, Value end);
+  /// A row value out of what is computed for each of the thread's two rows.
+  Value pack(llvm::function_ref<Value(unsigned half)> ofRow);
 
 private:
   unsigned viewWord(unsigned view, unsigned field) const;

@@ -28,7 +28,7 @@ static void mapSharedMemory(GpuShape &s, int64_t elementBytes, bool outputOverQu
   int64_t end = s.valueOffset + s.stages * s.keys * valueRow;
   s.outputOffset = outputOverQuery ? s.queryOffset : end;
   s.barriersOffset = outputOverQuery ? end : end + outputBytes;
-  s.sharedBytes = s.barriersOffset + (s.queryStages + 2 * s.stages) * 16; // two barriers a stage
+  s.sharedBytes = s.barriersOffset + (s.queryStages + 2 * s.stages) * GpuShape::bytesBesideStage;
 }
 
 /// The most stages that fit into `room` bytes; first without what can be done without.
@@ -58,17 +58,26 @@ static bool takesLong(const KernelLayout &layout) {
   return terms.ofKey + terms.ofDistance + terms.bands + terms.ofPair > 0 || layout.scoreOps > manyOps;
 }
 
-/// A warpgroup that only starts copies needs few registers; the consumers get the rest of what the launch gave. Where
-/// keys come part by part, it has to find the parts.
+/// The registers of a producer's thread: few where it only starts copies, more where it copies rows, finds parts of
+/// keys, or computes long bounds and ranks. Consumers, too, have much to know of a grid: wide accumulators leave no
+/// more.
+static int64_t producerRegistersOf(const GpuShape &s, const PhaseLayout &phase, bool hasParts) {
+  if (s.consumers() == 3)
+    return s.copiesRows && s.hasManyBoxes ? 56 : 32;
+  bool isTight = s.blocksPerSm > 2;
+  if (!s.threadsMultiply && !phase.isTested && (isTight || (!s.copiesRows && !phase.isComputed && !hasParts)))
+    return hasParts ? 40 : 24;
+  if (!s.copiesRows || !hasParts)
+    return 56;
+  if (!phase.grid)
+    return 64;
+  return s.threadsMultiply || std::max(s.depth, s.columns) > 64 ? 48 : 56;
+}
+
+/// Consumers get the rest of what the launch gave.
 static void dealRegisters(GpuShape &s, const PhaseLayout &phase, bool hasParts) {
   int64_t atLaunch = std::min(roundDown(registers / s.blocksPerSm / s.threads(), 8), mostRegistersAtLaunch);
-  bool isTight = s.blocksPerSm > 2;
-  // Bounds of what is tested are long to compute, too, and so are ranks by closed forms.
-  bool isRich = s.threadsMultiply || phase.isTested || ((s.copiesRows || phase.isComputed || hasParts) && !isTight);
-  if (s.consumers() == 3)
-    s.producerRegisters = s.copiesRows && s.hasManyBoxes ? 56 : 32;
-  else
-    s.producerRegisters = isRich ? (phase.grid ? 48 : 56) : hasParts ? 40 : 24;
+  s.producerRegisters = producerRegistersOf(s, phase, hasParts);
   int64_t rest = atLaunch * s.threads() - 128 * s.producerRegisters;
   s.consumerRegisters = std::min(mostRegisters, roundDown(rest / (128 * s.consumers()), 8));
 }
@@ -118,8 +127,10 @@ llvm::Expected<GpuShape> GpuShape::of(const KernelLayout &layout, unsigned phase
                         version == GpuVersion::Strided;
   int64_t widest = std::max(s.queryColumns, s.valueColumns);
   s.blocksPerSm = !isSmall || widest > 128 ? 1 : widest <= 64 && !needsRegisters ? 3 : 2;
-  s.persistent = !isSmall && !traits.movesWithRows;
-  s.descending = traits.movesWithRows;
+  // A patch has few keys, and which takes long to find: the next item's are found and copied meanwhile.
+  bool followsPatches = traits.grid && version != GpuVersion::Strided;
+  s.persistent = followsPatches || (!isSmall && !traits.movesWithRows);
+  s.descending = traits.movesWithRows && !s.persistent;
   s.rescalesLazily = widest > 64 || !isSmall;
   // A copied stage is published after the next is acquired: nobody may wait for it while holding that one.
   s.awaitsKeysEarly = s.consumers() == 2 && !s.copiesRows && !s.threadsMultiply;

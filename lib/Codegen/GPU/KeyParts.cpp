@@ -32,12 +32,18 @@ SmallVector<Value> PhaseKernel::forEachListedBlock(BoxOp box, const OrderInBatch
   auto entryAt = [&](Value slot) {
     return f.load32(f.viewAddress(table), f.add(first, f.mul(f.toI64(slot), f.viewStride(table, 3))));
   };
+  // The first entries are read at once, one by each lane.
+  Value lane = f.lane(), lanes = f.i32(32);
+  Value ofLane = f.choose(f.less(lane, entries), [&] { return entryAt(lane); }, [&] { return f.i32(-1); });
   return f.loop(f.i32(0), entries, f.i32(1), carried, [&](Value slot, ValueRange inner) {
-    Value entry = entryAt(slot), isBlock = f.compare(CmpIPredicate::sge, entry, f.i32(0));
-    Value isNew =
-        f.loop(f.i32(0), slot, f.i32(1), isBlock, [&](Value before, ValueRange differs) -> SmallVector<Value> {
-          return {f.both(differs[0], f.compare(CmpIPredicate::ne, entryAt(before), entry))};
-        })[0];
+    Value early = f.ofLane(ofLane, slot), isEarly = f.less(slot, lanes);
+    Value entry = f.choose(isEarly, [&] { return early; }, [&] { return entryAt(slot); });
+    Value isBefore = f.both(f.less(lane, slot), f.compare(CmpIPredicate::eq, ofLane, entry));
+    Value isBlock = f.compare(CmpIPredicate::sge, entry, f.i32(0));
+    Value isNew = f.both(isBlock, f.negate(f.anyOfWarp(isBefore)));
+    isNew = f.loop(lanes, slot, f.i32(1), isNew, [&](Value before, ValueRange differs) -> SmallVector<Value> {
+      return {f.both(differs[0], f.compare(CmpIPredicate::ne, entryAt(before), entry))};
+    })[0];
     Expr firstKey = Expr::row() * box.getBlockSizeAttr().getExpr() - Expr::symbol(KeyOffset);
     auto keyOf = [&](Value block) {
       Value key = f.clamp(f.evaluate(firstKey, block), f.index(0), f.symbol(KvLength));
@@ -76,9 +82,7 @@ SmallVector<Value> PhaseKernel::forEachStrip(BoxOp box, const OrderInBatch &quer
     part.left = left;
     OrderInBatch strip = bindKeys(box, item);
     strip.narrowTo(part);
-    // Every row is compared with its bounds.
-    Hull hull{f.i32(0), strip.count, strip.count, f.i32(0), std::nullopt};
-    return body(strip, KeyTiles{hull, strip.count, part.boxes}, inner);
+    return body(strip, KeyTiles{Hull(), strip.count, part.boxes, keys.looks}, inner);
   });
 }
 
@@ -127,55 +131,54 @@ Ranks PhaseKernel::gridRowsOf(BoxOp box, const GridPart &part, Value row) {
   return {f.select(isEmpty, f.i32(neverRank), rowOf(begin)), f.select(isEmpty, f.i32(-neverRank), last)};
 }
 
-/// Those of whole rows of the strip.
-Ranks PhaseKernel::ranksOfGrid(BoxOp box, const OrderInBatch &keys, Value row) {
-  const GridPart &part = *keys.grid();
-  Ranks rows = gridRowsOf(box, part, row);
-  auto rankOf = [&](Value y) {
-    Value down = f.sub(y, part.top);
-    return f.add(f.mul(f.divide(down, part.rows), part.ranks), f.mul(f.remainder(down, part.rows), part.columns));
-  };
-  Value isEmpty = f.compare(CmpIPredicate::sge, rows.begin, rows.end);
-  return {f.select(isEmpty, f.i32(neverRank), rankOf(rows.begin)), f.select(isEmpty, f.i32(0), rankOf(rows.end))};
-}
-
 Ranks PhaseKernel::columnsOf(BoxOp box, const GridPart &part, Value row) {
   Value begin = f.greatest(f.evaluate(box.getColumnLowerAttr().getExpr(), row), f.index(0));
   Value end = f.least(f.evaluate(box.getColumnUpperAttr().getExpr(), row), part.width);
-  Value isEmpty = f.compare(CmpIPredicate::sge, begin, end);
-  return {f.select(isEmpty, f.i32(neverRank), f.toI32(begin)), f.select(isEmpty, f.i32(0), f.toI32(end))};
+  return {f.toI32(begin), f.toI32(end)};
 }
 
-/// The hull of what the rows of a tile look at; without rows and columns where they look at nothing.
+/// A row that looks at nothing widens no rectangle.
+GridLook PhaseKernel::lookAt(BoxOp box, const GridPart &part, Value exists, Value row) {
+  Ranks rows = gridRowsOf(box, part, row), columns = columnsOf(box, part, row);
+  Value looks = f.both(exists, f.both(f.less(rows.begin, rows.end), f.less(columns.begin, columns.end)));
+  auto orNothing = [&](const Ranks &ranks, int64_t end) {
+    return Ranks{f.select(looks, ranks.begin, f.i32(neverRank)), f.select(looks, ranks.end, f.i32(end))};
+  };
+  return {orNothing(rows, -neverRank), orNothing(columns, 0)};
+}
+
+/// Each lane of a warp looks for as many rows, and all know the rectangle.
 PhaseKernel::Rectangle PhaseKernel::rectangleOf(BoxOp box, const OrderInBatch &queries, const GridPart &part) {
-  bool mayCut = mayCutRows(box);
-  SmallVector<Value> nothing{f.i32(neverRank), f.i32(-neverRank), f.i32(neverRank), f.i32(0)};
-  if (mayCut)
-    nothing.push_back(f.truth(false));
-  SmallVector<Value> extremes =
-      f.loop(f.i32(0), f.i32(shape.rows), f.i32(32), nothing, [&](Value first, ValueRange e) -> SmallVector<Value> {
-        Value rank = f.add(first, f.lane());
-        SmallVector<Value> own = f.choose(
-            queries.hasRow(rank),
-            [&] {
-              Value row = queries.rowOf(rank);
-              Ranks rows = gridRowsOf(box, part, row), columns = columnsOf(box, part, row);
-              Value looks = f.both(f.less(rows.begin, rows.end), f.less(columns.begin, columns.end));
-              SmallVector<Value> found{rows.begin, rows.end, columns.begin, columns.end};
-              if (mayCut)
-                found.push_back(cutsRow(box, part, row));
-              for (auto [value, none] : llvm::zip(found, nothing))
-                value = f.select(looks, value, none);
-              return found;
-            },
-            [&] { return nothing; });
-        SmallVector<Value> next{f.least(e[0], own[0]), f.greatest(e[1], own[1]), f.least(e[2], own[2]),
-                                f.greatest(e[3], own[3])};
-        if (mayCut)
-          next.push_back(f.either(e[4], own[4]));
-        return next;
-      });
-  Value top = f.leastOfWarp(extremes[0]), bottom = f.greatestOfWarp(extremes[1]);
-  Value left = f.leastOfWarp(extremes[2]), right = f.greatestOfWarp(extremes[3]);
-  return {top, bottom, left, right, mayCut ? f.anyOfWarp(extremes[4]) : Value()};
+  Rectangle all;
+  for (int64_t first = 0; first < shape.rows; first += 32) {
+    Value rank = f.add(f.lane(), first), exists = queries.hasRow(rank), row = queries.rowOf(rank);
+    GridLook own = lookAt(box, part, exists, row);
+    Value isCut = mayCutRows(box) ? f.both(exists, cutsRow(box, part, row)) : Value();
+    all.top = first ? f.least(all.top, own.rows.begin) : own.rows.begin;
+    all.bottom = first ? f.greatest(all.bottom, own.rows.end) : own.rows.end;
+    all.left = first ? f.least(all.left, own.columns.begin) : own.columns.begin;
+    all.right = first ? f.greatest(all.right, own.columns.end) : own.columns.end;
+    all.isCut = isCut && first ? f.either(all.isCut, isCut) : isCut;
+    all.looks.push_back(own);
+  }
+  all.top = f.leastOfWarp(all.top), all.bottom = f.greatestOfWarp(all.bottom);
+  all.left = f.leastOfWarp(all.left), all.right = f.greatestOfWarp(all.right);
+  if (all.isCut)
+    all.isCut = f.anyOfWarp(all.isCut);
+  return all;
+}
+
+GridLook PhaseKernel::lookOf(const KeyTiles &tiles, Value rank) {
+  Value part = f.divide(rank, 32), lane = f.remainder(rank, 32);
+  auto found = [&](llvm::function_ref<Value(const GridLook &)> field) {
+    // The rows of a warp's threads lie in the same part.
+    Value own = field(tiles.looks.front());
+    for (auto [number, look] : llvm::enumerate(llvm::drop_begin(tiles.looks)))
+      own = f.select(f.compare(CmpIPredicate::eq, part, f.i32(number + 1)), field(look), own);
+    return f.ofLane(own, lane);
+  };
+  return {{found([](const GridLook &look) { return look.rows.begin; }),
+           found([](const GridLook &look) { return look.rows.end; })},
+          {found([](const GridLook &look) { return look.columns.begin; }),
+           found([](const GridLook &look) { return look.columns.end; })}};
 }

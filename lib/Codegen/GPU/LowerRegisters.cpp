@@ -171,9 +171,48 @@ static Registers lowerAsk(AskOp op, Operands<AskOp> in, Code &code) {
   return {loop.getResult(0)};
 }
 
+/// The bits of one row's columns before `bound`, the thread's first column counting as 0: of every eight columns the
+/// row has two, which are four bits apart from those of the next eight.
+static Value bitsBefore(Code &code, int64_t columns, Value bound, Type word) {
+  auto constant = [&](int64_t value) -> Value { return arith::ConstantIntOp::create(code.b, code.loc, word, value); };
+  Value inside = code.compute<arith::MaxSIOp>(code.compute<arith::MinSIOp>(bound, code.i32(columns)), code.i32(0));
+  Value ofGroup = code.compute<arith::MinSIOp>(code.andBits(inside, 7), code.i32(2));
+  Value count = code.add(code.mul(code.shiftRight(inside, 3), 4), ofGroup);
+  // A word's bits cannot all be shifted out at once.
+  Value half = code.shiftRight(count, 1), rest = code.compute<arith::SubIOp>(count, half);
+  if (word.isInteger(64))
+    half = code.widen(half), rest = code.widen(rest);
+  Value behind = code.compute<arith::ShLIOp>(code.compute<arith::ShLIOp>(constant(-1), half), rest);
+  return code.compute<arith::XOrIOp>(behind, constant(-1));
+}
+
+static Registers lowerBetween(BetweenOp op, Operands<BetweenOp> in, Code &code) {
+  int64_t columns = op.getResult().getType().getColumns();
+  Type word = code.b.getIntegerType(columns <= 64 ? 32 : 64);
+  int64_t placesOfFirstRow = columns <= 64 ? 0x33333333 : 0x3333333333333333;
+  auto constant = [&](int64_t value) -> Value { return arith::ConstantIntOp::create(code.b, code.loc, word, value); };
+  Value bits, start = code.firstColumn();
+  for (unsigned h : {0, 1}) {
+    auto before = [&](Value bound) {
+      return bitsBefore(code, columns, code.compute<arith::SubIOp>(bound, start), word);
+    };
+    Value begin = before(in.getBegin()[h]), end = before(in.getEnd()[h]);
+    Value between = code.compute<arith::AndIOp>(end, code.compute<arith::XOrIOp>(begin, end));
+    Value ofFirst = code.compute<arith::AndIOp>(between, constant(placesOfFirstRow));
+    Value ofRow = code.compute<arith::ShLIOp>(ofFirst, constant(2 * h));
+    bits = bits ? code.orBits(bits, ofRow) : ofRow;
+  }
+  return {word.isInteger(64) ? bits : code.widen(bits)};
+}
+
+static Registers lowerCombine(CombineOp op, Operands<CombineOp> in, Code &code) {
+  Value first = in.getFirst().front(), second = in.getSecond().front();
+  return {op.getKind() == CombineKind::And ? code.compute<arith::AndIOp>(first, second) : code.orBits(first, second)};
+}
+
 void attn::tile::addRegisterRules(const TypeConverter &types, RewritePatternSet &rules) {
   rules.add<Lower<SplatOp, lowerSplat>, Lower<PackOp, lowerPack>, Lower<UnpackOp, lowerUnpack>,
             Lower<FirstRowOp, lowerFirstRow>, Lower<FirstColumnOp, lowerFirstColumn>, Lower<AnyOp, lowerAny>,
-            Lower<FoldOp, lowerFold>, Lower<AcrossOp, lowerAcross>, Lower<MapOp, lowerMap>, Lower<AskOp, lowerAsk>>(
-      types, rules.getContext());
+            Lower<FoldOp, lowerFold>, Lower<AcrossOp, lowerAcross>, Lower<MapOp, lowerMap>, Lower<AskOp, lowerAsk>,
+            Lower<BetweenOp, lowerBetween>, Lower<CombineOp, lowerCombine>>(types, rules.getContext());
 }

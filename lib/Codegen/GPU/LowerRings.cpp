@@ -43,6 +43,7 @@ struct Stage {
   Value tile() { return code.add(tiles, code.mul(stage, type.getTile().bytes())); }
   Value full() { return code.add(barriers, code.mul(stage, 8)); }
   Value empty() { return code.add(full(), 8 * type.getStages()); }
+  Value note() { return code.add(full(), 16 * type.getStages()); }
 
   Code &code;
   RingType type;
@@ -100,6 +101,19 @@ static Registers lowerAwait(AwaitOp op, Operands<AwaitOp> in, Code &code) {
 static Registers lowerPublish(PublishOp op, Operands<PublishOp> in, Code &code) {
   code.assembly("mbarrier.arrive.shared::cta.b64 _, [$0];", "r,~{memory}", stageOf(op, in, code).full());
   return {};
+}
+
+// In assembly, which stays where it is: loads and stores would not know of the waits.
+static Registers lowerNote(NoteOp op, Operands<NoteOp> in, Code &code) {
+  code.assembly("st.shared.v2.b32 [$0], {$1, $2};", "r,r,r,~{memory}",
+                {stageOf(op, in, code).note(), in.getFirst().front(), in.getSecond().front()});
+  return {};
+}
+
+static Registers lowerRead(ReadOp op, Operands<ReadOp> in, Code &code) {
+  Type i32 = code.b.getI32Type();
+  return code.assembly("ld.shared.v2.b32 {$0, $1}, [$2];", "=r,=r,r,~{memory}", stageOf(op, in, code).note(),
+                       {i32, i32});
 }
 
 static Registers lowerRelease(ReleaseOp op, Operands<ReleaseOp> in, Code &code) {
@@ -173,7 +187,7 @@ void attn::tile::addRingRules(const TypeConverter &types, RewritePatternSet &rul
   rules.add<Lower<RolesOp, lowerRoles>, Lower<RingOp, lowerRing>, Lower<InitializeOp, lowerInitialize>,
             Lower<StartOp, lowerStart>, Lower<AdvanceOp, lowerAdvance>, Lower<AcquireOp, lowerAcquire>,
             Lower<AwaitOp, lowerAwait>, Lower<PublishOp, lowerPublish>, Lower<ReleaseOp, lowerRelease>,
-            Lower<FillOp, lowerFill>, Lower<StoreOp, lowerStore>, Lower<SharedOp, lowerShared>,
-            Lower<StageOp, lowerStage>, Lower<SubtileOp, lowerSubtile>, Lower<ChunkOp, lowerChunk>>(types,
-                                                                                                    rules.getContext());
+            Lower<NoteOp, lowerNote>, Lower<ReadOp, lowerRead>, Lower<FillOp, lowerFill>, Lower<StoreOp, lowerStore>,
+            Lower<SharedOp, lowerShared>, Lower<StageOp, lowerStage>, Lower<SubtileOp, lowerSubtile>,
+            Lower<ChunkOp, lowerChunk>>(types, rules.getContext());
 }

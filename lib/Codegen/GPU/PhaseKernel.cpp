@@ -126,7 +126,7 @@ Value PhaseKernel::isOwned(Value row) {
 
 Interval PhaseKernel::intervalOf(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, Value rank) {
   Value exists = queries.hasRow(rank);
-  bool hasHole = box.getHoleLowerAttr() && !keys.grid();
+  bool hasHole = static_cast<bool>(box.getHoleLowerAttr());
   auto written = f.choose(
       exists,
       [&] {
@@ -155,8 +155,6 @@ Interval PhaseKernel::intervalOfRow(BoxOp box, const OrderInBatch &keys, Value r
     Value some = f.less(ranks.begin, ranks.end);
     return Ranks{f.select(some, ranks.begin, f.i32(neverRank)), f.select(some, ranks.end, f.i32(0))};
   };
-  if (keys.grid())
-    return {f.truth(true), orEmpty(ranksOfGrid(box, keys, row)), std::nullopt};
   Ranks looks = ranksOf(box.getLowerAttr(), box.getUpperAttr(), keys, row, range);
   if (!box.getHoleLowerAttr())
     return {f.truth(true), orEmpty(looks), std::nullopt};
@@ -201,6 +199,18 @@ bool PhaseKernel::isShared(BoxOp box) {
   auto isSame = [&](ExprAttr bound) { return !bound || order.isSameInBlock(bound.getExpr()); };
   return order.kind == OrderKind::Blocks && isSame(box.getLowerAttr()) && isSame(box.getUpperAttr()) &&
          isSame(box.getHoleLowerAttr()) && isSame(box.getHoleUpperAttr());
+}
+
+bool PhaseKernel::isLed() {
+  return !shape.rollsScores && llvm::all_of(boxes(), [&](BoxOp box) {
+    return isShared(box) && !box.getSameSegment() && box.getTest().empty() && !box.getExceptAttr() &&
+           keys(box).kind == OrderKind::All;
+  });
+}
+
+KeyTiles PhaseKernel::tilesOf(const Ranks &keys) {
+  Value count = f.ceilDivide(f.greatest(f.sub(keys.end, keys.begin), f.i32(0)), shape.keys);
+  return {{keys.begin, keys.end, keys.begin, keys.end, std::nullopt}, keys.end, count};
 }
 
 /// Of a tile inside a block, which may end before the tile begins.

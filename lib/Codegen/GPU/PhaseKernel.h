@@ -16,6 +16,11 @@ struct Item {
   Value number; // i32: of the class, block or patch, where that order has such; ranks are those of the class or patch
 };
 
+/// The query rows of a consumer's thread: one of the first, one of the second eight of its warp's sixteen.
+struct TwoRows {
+  Value ranks[2], rows[2]; // i32
+};
+
 /// Key ranks [begin, end).
 struct Ranks {
   Value begin, end;
@@ -35,10 +40,17 @@ struct Hull {
   std::optional<Ranks> holes; // these lie here
 };
 
+/// What a query row looks at on a grid: rows and columns [begin, end) of it.
+struct GridLook {
+  Ranks rows, columns;
+};
+
 /// The key tiles of a box, from the last to the first: tile t takes ranks [last - (t + 1) * keys, last - t * keys).
 struct KeyTiles {
-  Hull hull;
+  Hull hull; // not of a grid
   Value last, count;
+  llvm::SmallVector<GridLook> looks =
+      {}; // of a grid: lane l of each warp knows what query ranks l, l + 32, ... look at
 };
 
 class PhaseKernel {
@@ -87,8 +99,13 @@ public:
   GridPart boxOfGrid(BoxOp box);
   /// The key rows between a query row's bounds.
   Ranks keyRowsOf(BoxOp box, Value row);
-  /// The columns of the grid that a query row looks at.
-  Ranks columnsOf(BoxOp box, const GridPart &part, Value row);
+  /// What a query rank looks at on the grid; the other lanes of the warp ask for theirs.
+  GridLook lookOf(const KeyTiles &tiles, Value rank);
+  /// Whether the producer leads: it notes of each stage which keys are there, and nobody else looks for them. It can,
+  /// where all rows of a query tile look at the same keys.
+  bool isLed();
+  /// The key tiles of a part of which all rows look at these ranks, the last of which ends the first tile.
+  KeyTiles tilesOf(const Ranks &keys);
   /// Whether no earlier phase owns the row.
   Value isOwned(Value row);
   /// Whether all rows of a tile look at the same keys of a box, those in the hull.
@@ -106,13 +123,16 @@ private:
                                               ValueRange carried, PartBody body);
   llvm::SmallVector<Value> forEachStrip(BoxOp box, const OrderInBatch &queries, const Item &item, ValueRange carried,
                                         PartBody body);
-  /// Rows and columns of a grid.
+  /// The least rectangle of a grid that holds what the query rows look at.
   struct Rectangle {
     Value top, bottom, left, right;
     Value isCut; // i1: some query row's keys begin or end inside of a row; null where none can
+    llvm::SmallVector<GridLook> looks;
   };
   Rectangle rectangleOf(BoxOp box, const OrderInBatch &queries, const GridPart &part);
+  GridLook lookAt(BoxOp box, const GridPart &part, Value exists, Value row);
   Ranks gridRowsOf(BoxOp box, const GridPart &part, Value row);
+  Ranks columnsOf(BoxOp box, const GridPart &part, Value row);
   bool mayCutRows(BoxOp box);
   Value cutsRow(BoxOp box, const GridPart &part, Value row);
   Hull closedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
@@ -121,7 +141,6 @@ private:
   Hull sharedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
   Interval intervalOfRow(BoxOp box, const OrderInBatch &keys, Value row, const Ranks &range);
   Ranks rangeOf(BoxOp box, const OrderInBatch &keys, Value rank);
-  Ranks ranksOfGrid(BoxOp box, const OrderInBatch &keys, Value row);
   Ranks ranksOf(ExprAttr lower, ExprAttr upper, const OrderInBatch &keys, Value row, const Ranks &range);
   void leaveOut(Ranks &keys, Ranks &hole);
 };

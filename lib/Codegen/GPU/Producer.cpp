@@ -32,6 +32,8 @@ public:
       Value slot = carried[1];
       for (BoxOp box : p.boxes())
         slot = loadBox(box, item, queries, slot);
+      if (p.isLed())
+        slot = noteEnd(slot);
       return {tile::AdvanceOp::create(f.b, carried[0], shape.queryStages), slot};
     });
   }
@@ -71,11 +73,43 @@ private:
 
   Value loadBox(BoxOp box, const Item &item, const OrderInBatch &queries, Value slot) {
     auto loadPart = [&](const OrderInBatch &keys, const KeyTiles &tiles, ValueRange carried) -> SmallVector<Value> {
-      return {bySource(
-          keys, [&] { return fillTiles(keys, tiles, carried[0]); },
-          [&] { return copyTiles(keys, tiles, carried[0]); })};
+      return {p.isLed() ? leadTiles(keys, tiles.hull, carried[0]) : loadTiles(keys, tiles, carried[0])};
     };
     return p.forEachPart(box, queries, item, slot, loadPart)[0];
+  }
+
+  Value loadTiles(const OrderInBatch &keys, const KeyTiles &tiles, Value slot) {
+    return bySource(keys, [&] { return fillTiles(keys, tiles, slot); }, [&] { return copyTiles(keys, tiles, slot); });
+  }
+
+  /// What all rows look at: all of the hull, or what lies before and behind a hole.
+  Value leadTiles(const OrderInBatch &keys, const Hull &hull, Value slot) {
+    if (!hull.holes)
+      return loadTiles(keys, p.tilesOf({hull.begin, hull.end}), slot);
+    Value hasHole = f.less(hull.holes->begin, hull.holes->end);
+    return f.loop(f.i32(0), f.select(hasHole, f.i32(2), f.i32(1)), f.i32(1), slot,
+                  [&](Value side, ValueRange carried) -> SmallVector<Value> {
+                    Value isBefore = f.isZero(side);
+                    Value begin = f.select(isBefore, hull.begin, hull.holes->end);
+                    Value end = f.select(f.both(isBefore, hasHole), hull.holes->begin, hull.end);
+                    return {loadTiles(keys, p.tilesOf({begin, end}), carried[0])};
+                  })[0];
+  }
+
+  /// A lead's note of a tile: its first rank, and the first column that counts.
+  void note(const KeyTiles &tiles, Value first, Value slot) {
+    if (p.isLed())
+      tile::NoteOp::create(f.b, p.keyRing, slot, first, f.greatest(f.sub(tiles.hull.begin, first), f.i32(0)));
+  }
+
+  /// In place of a tile: no column counts, there are no more.
+  Value noteEnd(Value slot) {
+    asOneThreadOf(p.keyRing, slot, [&] {
+      tile::NoteOp::create(f.b, p.keyRing, slot, f.i32(0), f.i32(shape.keys));
+      tile::PublishOp::create(f.b, p.keyRing, slot);
+    });
+    asOneThreadOf(p.valueRing, slot, [&] { tile::PublishOp::create(f.b, p.valueRing, slot); });
+    return advance(slot);
   }
 
   Value firstRank(const KeyTiles &tiles, Value t) { return f.sub(tiles.last, f.mul(f.add(t, 1), shape.keys)); }
@@ -83,7 +117,7 @@ private:
   Value fillTiles(const OrderInBatch &keys, const KeyTiles &tiles, Value slot) {
     return f.loop(f.i32(0), tiles.count, f.i32(1), slot, [&](Value t, ValueRange carried) -> SmallVector<Value> {
       Value first = firstRank(tiles, t);
-      fill(p.keyRing, carried[0], keySource(keys), first);
+      fill(p.keyRing, carried[0], keySource(keys), first, [&] { note(tiles, first, carried[0]); });
       fill(p.valueRing, carried[0], valueSource(keys), first);
       return {advance(carried[0])};
     })[0];
@@ -99,6 +133,7 @@ private:
           f.when(f.less(f.i32(0), t), [&] { publish(p.valueRing, carried[1], 1); });
           tile::AcquireOp::create(f.b, p.valueRing, now);
           copy(p.valueRing, now, valueSource(keys), first);
+          asOneThread([&] { note(tiles, first, now); });
           publish(p.keyRing, now, 1);
           return {advance(now), now};
         });
@@ -115,17 +150,23 @@ private:
     return p.isTiled ? order.byLayout(fills, copies) : copies();
   }
 
-  /// Where four warps produce, those that copy nothing must not fall behind: an empty barrier knows two rounds apart,
-  /// not three.
-  void fill(Value ring, Value slot, const Source &source, Value firstRank) {
-    tile::AcquireOp::create(f.b, ring, slot);
-    if (shape.copiesRows)
-      f.meet(f.i32(producerBarrier), 128);
-    asOneThread([&] {
+  /// One thread fills the stage, after it has done what is to be done before.
+  void fill(Value ring, Value slot, const Source &source, Value firstRank, llvm::function_ref<void()> before = [] {}) {
+    asOneThreadOf(ring, slot, [&] {
+      before();
       auto [row, part] = source.order.placeInMap(firstRank);
       tile::FillOp::create(f.b, ring, slot, p.mapOf(source.tensor, source.order), row, part, source.head, f.batch,
                            source.order.rowsOfCopy());
     });
+  }
+
+  /// With a stage that is empty. Where four warps produce, those that copy nothing must not fall behind: an empty
+  /// barrier knows two rounds apart, not three.
+  void asOneThreadOf(Value ring, Value slot, llvm::function_ref<void()> body) {
+    tile::AcquireOp::create(f.b, ring, slot);
+    if (shape.copiesRows)
+      f.meet(f.i32(producerBarrier), 128);
+    asOneThread(body);
   }
 
   void asOneThread(llvm::function_ref<void()> body) { f.when(f.isZero(f.threadInBlock()), body); }

@@ -41,10 +41,9 @@ static Value lists(Frame &f, ListsOp op, Value row, Value entry) {
   return f.choose(f.both(isRow, isEntry), search, [&] { return f.truth(false); });
 }
 
-/// Whether the order has the row; none has a row beside those of its side.
-static Value isMember(Frame &f, MemberOp op, Value row) {
-  unsigned order = f.layout.orderIndex(op.getOrder(), op.getKeys() ? Side::Keys : Side::Queries);
-  Value rows = f.symbol(op.getKeys() ? KvLength : Length);
+Value attn::hopper::isMember(Frame &f, OrderAttr attr, Side side, Value row) {
+  unsigned order = f.layout.orderIndex(attr, side);
+  Value rows = f.symbol(side == Side::Keys ? KvLength : Length);
   return f.choose(
       f.compare(CmpIPredicate::ult, row, rows), [&] { return f.holdsRow(order, f.toI32(row)); },
       [&] { return f.truth(false); });
@@ -204,7 +203,9 @@ static Value mixedDot(Frame &f, const RegionPlace &place, MixedDotOp op, ValueRa
 Value attn::hopper::writeRegionOp(Frame &f, const RegionPlace &place, Operation *op, ValueRange operands) {
   return llvm::TypeSwitch<Operation *, Value>(op)
       .Case([&](ApplyOp apply) { return f.evaluate(apply.getExpr().getExpr(), operands[0]); })
-      .Case([&](MemberOp member) { return isMember(f, member, operands[0]); })
+      .Case([&](MemberOp member) {
+        return isMember(f, member.getOrder(), member.getKeys() ? Side::Keys : Side::Queries, operands[0]);
+      })
       .Case([&](LookupOp look) { return lookUp(f, look, operands[1]); })
       .Case([&](ListsOp table) { return lists(f, table, operands[1], operands[2]); })
       .Case([&](LoadOp read) { return load(f, place, read, operands); })

@@ -20,6 +20,9 @@ struct RegionPlace {
 /// Writes one of attn's ops of a region; `operands` are those of the op, data as the kernel's arguments.
 Value writeRegionOp(Frame &f, const RegionPlace &place, mlir::Operation *op, ValueRange operands);
 
+/// Whether a tabled order has a row, an index; none has a row beside those of its side.
+Value isMember(Frame &f, OrderAttr order, Side side, Value row);
+
 } // namespace attn::hopper
 
 #endif // ATTN_LIB_CODEGEN_GPU_REGIONOPS_H

@@ -218,6 +218,8 @@ void KernelLayout::addOrders(PlanOp plan) {
     added.hasCopiedRuns = order.kind == OrderKind::Remainders;
     added.isScattered = order.isTabled() || added.hasCopiedRuns;
     added.isComputed = order.isComputed();
+    if (ExprAttr when = phase.getWhenAttr())
+      added.when = when.getExpr();
     if (ArrayAttr except = phase.getExceptAttr())
       for (Attribute order : except)
         addFlags(addOrder(plan, cast<OrderAttr>(order), Side::Queries));
@@ -238,6 +240,9 @@ void KernelLayout::addOrders(PlanOp plan) {
         matches.push_back({queries, keys, viewCount, viewCount + 1});
         viewCount += 2;
       }
+      if (ArrayAttr except = box.getExceptAttr())
+        for (auto order : except.getAsRange<OrderAttr>())
+          addFlags(addOrder(plan, order, Side::Keys));
       box.getTest().walk([&](Operation *op) {
         if (auto member = dyn_cast<MemberOp>(op))
           addFlags(addOrder(plan, member.getOrder(), member.getKeys() ? Side::Keys : Side::Queries));
@@ -248,6 +253,36 @@ void KernelLayout::addOrders(PlanOp plan) {
   }
   for (auto [i, order] : llvm::enumerate(orders))
     order.countSymbol = FirstNamed + symbols.size() + i;
+  addSpans(plan);
+}
+
+/// How many ranks a row looks at: the most of the first row, the one in the middle, and the last one. A tile whose rows
+/// are of two classes looks at both.
+std::optional<Expr> KernelLayout::spanOf(BoxOp box, const Order &keys) const {
+  bool isSpread = keys.kind != OrderKind::All && keys.kind != OrderKind::Classes;
+  if (isSpread || box.getSameSegment() || box.getBlockTable())
+    return std::nullopt;
+  Expr last = Expr::symbol(Length) - 1, begin = box.getLower().getExpr(), end = box.getUpper().getExpr();
+  auto rowsAt = [&](const Expr &row) { return end.at(row) - begin.at(row); };
+  Expr rows = Expr::max({0, rowsAt(0), rowsAt(Expr::floorDiv(last, 2)), rowsAt(last)});
+  Expr span = keys.kind == OrderKind::All ? rows : (Expr::floorDiv(rows, keys.modulus) + 1) * 2;
+  return span.anySymbol([&](unsigned symbol) { return isData(symbol); }) ? std::nullopt : std::optional(span);
+}
+
+/// Where all boxes of an order's packed keys say it.
+void KernelLayout::addSpans(PlanOp plan) {
+  llvm::DenseSet<unsigned> isUnknown;
+  plan.walk([&](BoxOp box) {
+    unsigned keys = orderIndex(box.getKeys(), Side::Keys);
+    if (box.getColumnWidthAttr() || isUnknown.contains(keys))
+      return;
+    OrderLayout &order = orders[keys];
+    std::optional<Expr> span = spanOf(box, order.order);
+    if (!span || order.keyView < 0 || tile[1] > packKeys())
+      isUnknown.insert(keys), order.span.reset();
+    else
+      order.span = order.span ? Expr::max({*order.span, *span}) : *span;
+  });
 }
 
 unsigned KernelLayout::orderIndex(OrderAttr order, Side side) const {

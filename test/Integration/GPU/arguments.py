@@ -153,6 +153,12 @@ ARGUMENTS: dict[str, list[dict]] = {
     "three_dilations": [{"near": 0, "middle": 1, "far": 300}, {"near": 50, "middle": 0, "far": 0},
                         {"middle": 2**40, "far": 2**40}],
     "columns_beside": [{"width": 1}, {"width": 37}, {"width": 2**40}],
+    "grid_and_lists": [
+        {"first": fixed(0, 5, 128), "second": fixed(5, 127), "width": 37}, {"first": duplicates, "second": a_third},
+        {"first": no_token, "second": everything}, {"first": no_token, "second": no_token, "width": 2**40}],
+    "patches_and_list": [
+        {"tokens": fixed(0, 17, 100, 101)}, {"tokens": everything, "width": 23}, {"tokens": no_token},
+        {"tokens": a_third, "width": 100}],
     "sparse_strided": [{"stride": 1}, {"stride": 7}, {"stride": 64}, {"stride": 10000}],
     "sparse_strided_heads": [{"stride": 1}, {"stride": 33}],
     "sparse_fixed": [

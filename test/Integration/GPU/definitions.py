@@ -43,7 +43,21 @@ def columns_beside(p: np.ndarray, t: np.ndarray, width: int = 16) -> np.ndarray:
     return abs(p % width - t % width) <= 1
 
 
+def grid_and_lists(
+    p: np.ndarray, t: np.ndarray, first: np.ndarray = np.array([0]), second: np.ndarray = np.array([1]), width: int = 16
+) -> np.ndarray:
+    both = np.concatenate([first, second])
+    return columns_beside(p, t, width) | np.isin(t, both[both >= 0])
+
+
+def patches_and_list(
+    p: np.ndarray, t: np.ndarray, tokens: np.ndarray = np.array([0]), width: int = 16
+) -> np.ndarray:
+    is_near = (abs(p // width - t // width) <= 3) & (abs(p % width - t % width) <= 4)
+    return is_near | np.isin(t, tokens[tokens >= 0])
+
+
 MASKS: dict[str, masks.Mask] = {
     **masks.MASKS,
     **{mask.__name__: mask for mask in (listed_window, window_or_segment, thirds, two_lists, summaries,
-                                        three_dilations, columns_beside)}}
+                                        three_dilations, columns_beside, grid_and_lists, patches_and_list)}}

@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
 from attn_mlir import sparse_layers  # noqa: E402, it needs both
+from attn_mlir.onednn import OneDnnLinear, use_onednn  # noqa: E402
 from attn_mlir.transformers import replace_attention  # noqa: E402
 
 sys.path.insert(0, str(paths.SOURCE / "examples" / "models"))
@@ -147,6 +148,50 @@ def test_parameters_stay() -> None:
         assert replace_attention(model) == 2 and replace_attention(model) == 0
         after = dict(model.named_parameters())
         assert list(before) == list(after) and all(after[name] is each for name, each in before.items())
+
+
+def test_projections_are_onednns() -> None:
+    for model in (make_longformer(), make_bigbird()):
+        linear = {name: each for name, each in model.named_modules() if isinstance(each, torch.nn.Linear)}
+        replace_attention(model)
+        assert [name for name, each in linear.items() if isinstance(each, OneDnnLinear)] == [
+            name for name in linear if ".attention." in name]
+
+
+class Subclass(torch.nn.Linear):
+    pass
+
+
+def test_linear_layers_on_onednn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products in f32 without gradients, and no others; the values are torch's."""
+    if not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        pytest.skip("torch has no oneDNN here")
+    product, used = torch.ops.mkldnn._linear_pointwise, []
+    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise",
+                        lambda *given: used.append(given) or product(*given), raising=False)
+    layers = [torch.nn.Linear(24, 40), torch.nn.Linear(24, 40, bias=False)]
+    rows = torch.randn(2, 30, 24)
+
+    def check_each(products: int, *given: Any) -> None:
+        used.clear()
+        for x in given:
+            for layer in layers:
+                expected = torch.nn.functional.linear(x, layer.weight, layer.bias)
+                torch.testing.assert_close(layer(x), expected)
+        assert len(used) == products
+
+    check_each(0, rows)
+    use_onednn(torch.nn.ModuleList(layers))
+    check_each(0, rows)  # weights want gradients
+    with torch.no_grad():
+        check_each(8, rows, rows[0], rows[:0], rows.mT.contiguous().mT)
+        with torch.autocast("cpu"):
+            check_each(0, rows)
+        layers = [layer.double() for layer in layers]
+        check_each(0, rows.double())
+    other = Subclass(1, 1)
+    use_onednn(other)
+    assert type(other) is Subclass
 
 
 def test_short_inputs_of_bigbird() -> None:

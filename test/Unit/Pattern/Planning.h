@@ -47,7 +47,7 @@ inline int boxesWith(const Plan &plan, const CallValues &values, int64_t i, int6
   int count = 0;
   for (const Phase &phase : plan.phases) {
     auto isOthers = [&](unsigned order) { return hasRow(order, i); };
-    if (!hasRow(phase.queries, i) || llvm::any_of(phase.except, isOthers))
+    if (!Plan::runs(phase, values) || !hasRow(phase.queries, i) || llvm::any_of(phase.except, isOthers))
       continue;
     for (const Box &box : phase.boxes)
       count += hasRow(box.keys, j) && plan.pairsOf(box).contains(values, i, j);

@@ -13,6 +13,8 @@ const int64_t width[] = {ATTN_SYMBOL, WIDTH};
 const int64_t span[] = {ATTN_SYMBOL, SPAN};
 const int64_t block[] = {ATTN_SYMBOL, BLOCK};
 const int64_t shift[] = {ATTN_SYMBOL, ATTN_SYMBOL_KEY_OFFSET};
+/// Blocks of 500 rows and more are passed over.
+const int64_t blocksRun[] = {ATTN_ADD, ATTN_CONSTANT, 500, ATTN_MULTIPLY, ATTN_CONSTANT, -1, ATTN_SYMBOL, BLOCK};
 /// Six patches.
 const int64_t points[] = {ATTN_CONSTANT, 6 * 64};
 
@@ -26,7 +28,7 @@ attn_order orderOf(attn_order_kind kind, attn_side side, int32_t number) {
 const attn_order orders[] = {orderOf(ATTN_ORDER_PATCHES, ATTN_QUERIES, PATCHES),
                              orderOf(ATTN_ORDER_BLOCKS, ATTN_QUERIES, BLOCKS),
                              orderOf(ATTN_ORDER_ALL, ATTN_KEYS, KEYS)};
-const attn_phase phases[] = {{PATCHES, 0, 0, 0}, {BLOCKS, 0, 0, 0}};
+const attn_phase phases[] = {{PATCHES, 0, 0, 0, nullptr}, {BLOCKS, 0, 0, 0, blocksRun}};
 const attn_symbol symbols[] = {{ATTN_SYMBOL_INDEX, 0}, {ATTN_SYMBOL_INDEX, 1}, {ATTN_SYMBOL_INDEX, 2}};
 
 const attn_gpu_grid grid = {width, shift, span, 8};
@@ -50,8 +52,8 @@ protected:
   struct Scalars {
     int64_t width = 20, span = 14, block = 64;
   };
-  void run(Sizes sizes, Scalars numbers, int64_t keyOffset = 0) {
-    GpuPhases::run(kernel, sizes, {numbers.width, numbers.span, numbers.block}, keyOffset);
+  void run(Sizes sizes, Scalars numbers, int64_t keyOffset = 0, size_t launches = std::size(phases)) {
+    GpuPhases::run(kernel, sizes, {numbers.width, numbers.span, numbers.block}, keyOffset, launches);
   }
 
   const PhaseLaunch &patches() { return phaseLaunches[0]; }
@@ -118,11 +120,18 @@ TEST_F(GpuGrids, TilesEndWhereBlocksDo) {
                                       {300, 100, 6},
                                       {300, 1, 300},
                                       {300, 300, 5},
-                                      {300, int64_t(1) << 40, 5}}) {
+                                      {300, 499, 5}}) {
     SCOPED_TRACE(block);
     run({2, 4, 2, length, length}, {20, 14, block});
     EXPECT_EQ(word(blocks(), kernel, ATTN_GPU_TILES), tiles);
     EXPECT_EQ(blocks().blocks, uint64_t(2 * 4 * tiles));
+  }
+}
+
+TEST_F(GpuGrids, PhasesOfOtherCallsArePassedOver) {
+  for (int64_t block : {int64_t(500), int64_t(1) << 40}) {
+    run({2, 4, 2, 300, 300}, {20, 14, block}, /*keyOffset=*/0, /*launches=*/1);
+    EXPECT_EQ(patches().function, "grid_tiled");
   }
 }
 

@@ -33,7 +33,8 @@ const attn_order orders[] = {
     orderOf(ATTN_ORDER_ALL, ATTN_QUERIES, ALL_QUERIES),   orderOf(ATTN_ORDER_ALL, ATTN_KEYS, ALL_KEYS),
     orderOf(ATTN_ORDER_REMAINDERS, ATTN_KEYS, SOME_KEYS), orderOf(ATTN_ORDER_CLASSES, ATTN_QUERIES, QUERY_CLASSES),
     orderOf(ATTN_ORDER_CLASSES, ATTN_KEYS, KEY_CLASSES),  orderOf(ATTN_ORDER_REMAINDERS, ATTN_QUERIES, SOME_QUERIES)};
-const attn_phase phases[] = {{SOME_QUERIES, 0, 0, 0}, {ALL_QUERIES, 0, 0, 0}, {QUERY_CLASSES, 0, 1, 0}};
+const attn_phase phases[] = {
+    {SOME_QUERIES, 0, 0, 0, nullptr}, {ALL_QUERIES, 0, 0, 0, nullptr}, {QUERY_CLASSES, 0, 1, 0, nullptr}};
 const attn_symbol symbols[] = {{ATTN_SYMBOL_INDEX, 0}, {ATTN_SYMBOL_INDEX, 1}};
 
 const attn_gpu_runs runs = {stride, firstOfRun, summary};
@@ -57,7 +58,7 @@ class GpuOrders : public GpuPhases {
 protected:
   /// Runs a call with these numbers; the last launch is that of the classes.
   void run(Sizes sizes, int64_t stride, int64_t summary = 2, int64_t keyOffset = 0, int64_t rowStride = 8) {
-    GpuPhases::run(kernel, sizes, {stride, summary}, keyOffset, rowStride);
+    GpuPhases::run(kernel, sizes, {stride, summary}, keyOffset, std::size(phases), rowStride);
   }
 
   const PhaseLaunch &all() { return phaseLaunches[1]; }

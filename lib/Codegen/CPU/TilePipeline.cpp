@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The group function of kernels whose products are AMX tiles and whose scores are plain: 32 query rows against the keys
+// of one tile, in steps of 32 keys. Tile products run beside vector instructions if these lie close to them in the
+// program, so a step writes, mixed with one another,
+//
+//   S of the next step     S = Q K^T                two columns of tiles, sums over the units of Q and K
+//   P of this step         P = 2^(S - m), l += P    row by row
+//   O of the step before   O += P V                 as many columns of tiles as V has
+//
+// There is no running maximum: m is a *reference*, the highest score of the first step in which a row sees a key.
+// Powers may grow to 2^16 before it is raised. The step that finds a larger one takes its rows' maxima, rescales l and
+// O, which do not hold its powers yet, and computes these again. The reference of a row that has seen no key is far
+// below every score, so its first one raises it.
+
+#include "TilePipeline.h"
+#include "ProductWriter.h"
+#include "RegionOps.h"
+#include "TileInstructions.h"
+#include <array>
+#include <limits>
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::cpu;
+
+namespace {
+
+constexpr int64_t stepKeys = pipelineStep, groupRows = pipelineRows, rowTiles = groupRows / tileRows;
+/// Bytes of a row's scores in a step, of its powers, and of its sums.
+constexpr int64_t scoreBytes = stepKeys * 4, powerBytes = stepKeys * 2, sumBytes = 64;
+/// Two of a kind lie so much apart that one's rows and the other's differ in their places within 4 KiB.
+constexpr int64_t apart = 64;
+
+/// Spreads rows of vector instructions evenly among tile products.
+class Slots {
+public:
+  Slots(int64_t products, llvm::function_ref<void(int64_t)> writeRow) : products(products), writeRow(writeRow) {}
+
+  void afterProduct() {
+    ++product;
+    for (; writeRow && written < product * groupRows / products; ++written)
+      writeRow(written);
+  }
+
+private:
+  int64_t products, product = 0, written = 0;
+  llvm::function_ref<void(int64_t)> writeRow;
+};
+
+/// A tile's first row in memory, and bytes from row to row. The tile below has the next 16 rows.
+struct TilesAt {
+  Value pointer;
+  int64_t stride;
+};
+
+/// Sums of all rows for 16 columns: those of left * right.
+struct Column {
+  SmallVector<std::pair<TilesAt, TilesAt>> factors; // left and right, for 16 units each that are summed over
+  TilesAt sums;
+  bool isAdded; // to what is there, or written over it
+};
+
+using Tiles = std::array<Value, rowTiles>;
+
+/// What changes places from step to step.
+struct Ring {
+  Value scores, scoresNext, powers, powersBefore, sums, sumsBefore;
+
+  SmallVector<Value> flat() const { return {scores, scoresNext, powers, powersBefore, sums, sumsBefore}; }
+  static Ring of(ValueRange all) { return {all[0], all[1], all[2], all[3], all[4], all[5]}; }
+  /// As the next step sees it.
+  Ring next() const { return {scoresNext, scores, powersBefore, powers, sumsBefore, sums}; }
+};
+
+class PipelineWriter {
+public:
+  PipelineWriter(ImplicitLocOpBuilder &b, const Kernel &kernel, Mask mask)
+      : f(b, kernel.layout, kernel.isa), kernel(kernel), ops(f, kernel.op()), tiles(f),
+        sizes(kernel.layout, kernel.isa), mask(mask) {}
+
+  func::FuncOp write(StringRef name) {
+    func::FuncOp function;
+    call = beginGroupFunction(f, kernel.module, name, function);
+    factor = splat(f.b, arith::MulFOp::create(f.b, ops.scale(), f.number(log2e)), f.isa.lanes);
+    maximum = f.scratchArray(ScratchArray::Maximum);
+    f.loop(f.index(0), call.groups, 1, [&](Value group) { writeGroup(group); });
+    f.end();
+    return function;
+  }
+
+private:
+  /// The rows of a group against those keys of the tile that some of them look at.
+  void writeGroup(Value group) {
+    auto bound = [&](ScratchArray array) { return f.toIndex(f.load(f.scratchArray(array), {group})); };
+    Value begin = f.greatest(call.tile, f.alignDown(bound(ScratchArray::GroupLower), stepKeys));
+    Value end = f.least(call.end, f.alignUp(bound(ScratchArray::GroupUpper), stepKeys));
+    f.when(f.less(begin, end), [&] {
+      bindRows(f.mul(group, groupRows));
+      writeSteps(begin, end);
+    });
+  }
+
+  void bindRows(Value row) {
+    firstRow = row;
+    query = {at(f.scratchPointer(ScratchArray::QueryUnits), row, sizes.units * 4), sizes.units * 4};
+    output = {at(f.scratchPointer(ScratchArray::Output), row, sizes.valueStride * 4), sizes.valueStride * 4};
+    sums = at(f.scratchPointer(ScratchArray::Sum), row, sumBytes);
+    references = f.scratchPointer(ScratchArray::References);
+  }
+
+  //===-- Steps -------------------------------------------------------------------------------------------------===//
+
+  void writeSteps(Value begin, Value end) {
+    Value scores = f.scratchPointer(ScratchArray::StepScores), powers = f.scratchPointer(ScratchArray::StepPowers);
+    Ring first{scores,
+               at(scores, groupRows * scoreBytes + apart),
+               powers,
+               at(powers, groupRows * powerBytes + apart),
+               f.scratchPointer(ScratchArray::StepSums),
+               sums};
+    Value last = f.sub(end, f.index(stepKeys));
+    writeColumns(scoreColumns(begin, first.scores), {1, nullptr});
+    findReferences(begin, first.scores);
+    writeStep(begin, last, Value(), first);
+    Ring behind =
+        Ring::of(f.loop(f.add(begin, stepKeys), end, stepKeys, first.next().flat(), [&](Value key, ValueRange carried) {
+          Ring ring = Ring::of(carried);
+          writeStep(key, last, f.sub(key, f.index(stepKeys)), ring);
+          return ring.next().flat();
+        }));
+    writeColumns(outputColumns(last, behind), {1, nullptr});
+    for (int64_t row = 0; row < groupRows; ++row)
+      storeAt(loadAt(behind.sumsBefore, row * sumBytes), sums, row * sumBytes);
+  }
+
+  /// `last` is where the last step begins, which has itself for its next; `before` the step before, or null.
+  void writeStep(Value key, Value last, Value before, const Ring &ring) {
+    SmallVector<Column> columns = scoreColumns(f.least(f.add(key, stepKeys), last), ring.scoresNext);
+    if (before)
+      columns.append(outputColumns(before, ring));
+    int64_t products = 0;
+    for (const Column &column : columns)
+      products += rowTiles * column.factors.size();
+    Value highest = f.numbers(0);
+    auto writeRow = [&](int64_t row) {
+      Value total = writePowers(f.index(row), key, ring);
+      highest = f.maximum(total, highest);
+      storeAt(arith::AddFOp::create(f.b, loadAt(ring.sumsBefore, row * sumBytes), total), ring.sums, row * sumBytes);
+    };
+    writeColumns(columns, {products, writeRow});
+    f.when(isSomeAbove(highest, 0x1p16), [&] { raise(key, ring); });
+  }
+
+  Value isSomeAbove(Value numbers, double limit) {
+    return isSome(arith::CmpFOp::create(f.b, arith::CmpFPredicate::OGT, numbers, f.numbers(limit)));
+  }
+  Value isSome(Value lanes) {
+    Value none = arith::ConstantOp::create(f.b, f.b.getI16IntegerAttr(0));
+    return arith::CmpIOp::create(f.b, arith::CmpIPredicate::ne, bitsOf(lanes), none);
+  }
+  Value bitsOf(Value lanes) { return LLVM::BitcastOp::create(f.b, f.b.getI16Type(), lanes); }
+
+  //===-- Products ----------------------------------------------------------------------------------------------===//
+
+  /// S of one step.
+  SmallVector<Column> scoreColumns(Value key, Value scores) {
+    Value panel = arith::DivUIOp::create(f.b, key, f.index(KernelLayout::panelKeys));
+    Value keys = at(call.keys, panel, sizes.panelStride * 4);
+    SmallVector<Column> columns;
+    for (int64_t number = 0; number < stepKeys / KernelLayout::panelKeys; ++number) {
+      Value panelKeys = at(keys, number * sizes.panelStride * 4);
+      Column column{{}, {at(scores, number * tileBytes), scoreBytes}, /*isAdded=*/false};
+      for (int64_t unit = 0; unit < sizes.units; unit += tileRows)
+        column.factors.push_back({{at(query.pointer, unit * 4), query.stride},
+                                  {at(panelKeys, unit * KernelLayout::panelKeys * 4), tileBytes}});
+      columns.push_back(column);
+    }
+    return columns;
+  }
+
+  /// O += P V of the step that begins at `before`.
+  SmallVector<Column> outputColumns(Value before, const Ring &ring) {
+    Value unit = arith::DivUIOp::create(f.b, before, f.index(sizes.valueKeys));
+    Value values = at(call.values, unit, sizes.valueStride * 4);
+    SmallVector<Column> columns;
+    for (int64_t column = 0; column < sizes.valueStride; column += tileRows)
+      columns.push_back({{{{ring.powersBefore, powerBytes}, {at(values, column * 4), sizes.valueStride * 4}}},
+                         {at(output.pointer, column * 4), output.stride},
+                         /*isAdded=*/true});
+    return columns;
+  }
+
+  /// A column's sums are stored behind the first products of the next one, so that no store waits for the last products
+  /// while there is something to multiply. Two columns of sums and what is loaded for the next products take all tiles
+  /// but one.
+  void writeColumns(ArrayRef<Column> columns, Slots slots) {
+    Tiles now = beginSums(columns[0]), before;
+    for (auto [number, column] : llvm::enumerate(columns)) {
+      Tiles next;
+      for (auto [deep, factor] : llvm::enumerate(column.factors)) {
+        Value right = tiles.loadStream(factor.second.pointer, factor.second.stride);
+        for (int64_t i = 0; i < rowTiles; ++i) {
+          Value left = tiles.load(tileAt(factor.first, i), factor.first.stride);
+          now[i] = tiles.multiply(left, right, now[i]);
+          slots.afterProduct();
+        }
+        if (deep > 0)
+          continue;
+        if (number > 0)
+          storeSums(columns[number - 1], before);
+        if (number + 1 < columns.size())
+          next = beginSums(columns[number + 1]);
+      }
+      before = now, now = next;
+    }
+    storeSums(columns.back(), before);
+  }
+
+  Tiles beginSums(const Column &column) {
+    Tiles all;
+    for (auto [number, sum] : llvm::enumerate(all))
+      sum = column.isAdded ? tiles.load(tileAt(column.sums, number), column.sums.stride) : tiles.zero();
+    return all;
+  }
+  void storeSums(const Column &column, const Tiles &all) {
+    for (auto [number, sum] : llvm::enumerate(all))
+      tiles.store(sum, tileAt(column.sums, number), column.sums.stride);
+  }
+
+  Value tileAt(TilesAt place, int64_t number) { return at(place.pointer, number * tileRows * place.stride); }
+
+  //===-- Powers ------------------------------------------------------------------------------------------------===//
+
+  Value lowest() { return f.numbers(-std::numeric_limits<double>::infinity()); }
+
+  /// Writes P of row `number` of the group and returns its sum, in lanes.
+  Value writePowers(Value number, Value key, const Ring &ring) {
+    Value reference = splat(f.b, LLVM::LoadOp::create(f.b, f.b.getF32Type(), at(references, number, 4)), f.isa.lanes);
+    SmallVector<Value> powers;
+    for (int64_t half = 0; half < 2; ++half) {
+      Value score = loadAt(at(ring.scores, number, scoreBytes), half * tileBytes);
+      Value admitted = admits(f.add(firstRow, number), f.add(key, half * f.isa.lanes));
+      powers.push_back(exp2(f.fma(score, factor, reference), admitted));
+    }
+    Value units = roundToUnits(f, powers[0], powers[1]);
+    LLVM::StoreOp::create(f.b, units, at(ring.powers, number, powerBytes), /*alignment=*/tileBytes);
+    return arith::AddFOp::create(f.b, powers[0], powers[1]);
+  }
+
+  /// Which of the keys from `key` on a row looks at; null if it is all of them.
+  Value admits(Value row, Value key) {
+    if (mask == Mask::None)
+      return Value();
+    if (mask == Mask::Tests) {
+      Value answers = f.loadVector(f.scratchArray(ScratchArray::Tests), {row, f.sub(key, call.tile)});
+      return arith::CmpIOp::create(f.b, arith::CmpIPredicate::ne, answers, f.integers(0));
+    }
+    Value ranks = arith::AddIOp::create(f.b, splat(f.b, f.toInt32(key), f.isa.lanes), f.lanesOf(f.b.getI32Type()));
+    auto compare = [&](arith::CmpIPredicate predicate, ScratchArray bounds) -> Value {
+      Value bound = splat(f.b, f.load(f.scratchArray(bounds), {row}), f.isa.lanes);
+      return arith::CmpIOp::create(f.b, predicate, ranks, bound);
+    };
+    Value inside = f.both(compare(arith::CmpIPredicate::sge, ScratchArray::Lower),
+                          compare(arith::CmpIPredicate::slt, ScratchArray::Upper));
+    if (mask == Mask::Holes)
+      inside = f.both(inside, arith::OrIOp::create(f.b, compare(arith::CmpIPredicate::slt, ScratchArray::HoleLower),
+                                                   compare(arith::CmpIPredicate::sge, ScratchArray::HoleUpper)));
+    return inside;
+  }
+
+  /// 2^x in the lanes of `admitted`, or all if it is null; else 0. 2^(x - floor(x)) is a minimax polynomial of degree 4
+  /// (relative error 3e-6, Remez; of degree 3 the sums would be off by more than lse may be), and floor(x) is added to
+  /// its exponent, which may underflow.
+  Value exp2(Value x, Value admitted) {
+    constexpr double coefficients[] = {0.0135341679, 0.0520114606, 0.241442757, 0.693003834, 1.00000259};
+    auto constant = [&](Type type, int64_t value) -> Value {
+      return arith::ConstantOp::create(f.b, f.b.getIntegerAttr(type, value));
+    };
+    auto intrinsic = [&](StringRef name, ValueRange operands) {
+      return LLVM::CallIntrinsicOp::create(f.b, x.getType(), f.b.getStringAttr(name), operands).getResults();
+    };
+    Value all = constant(f.b.getI16Type(), -1), nearest = constant(f.b.getI32Type(), 4);
+    Value quietFloor = constant(f.b.getI32Type(), 9);
+    Value fraction = intrinsic("llvm.x86.avx512.mask.reduce.ps.512", {x, quietFloor, x, all, nearest});
+    Value power = f.numbers(coefficients[0]);
+    for (double coefficient : llvm::drop_begin(coefficients))
+      power = f.fma(power, fraction, f.numbers(coefficient));
+    Value lanes = admitted ? bitsOf(admitted) : all;
+    return intrinsic("llvm.x86.avx512.mask.scalef.ps.512", {power, x, f.numbers(0), lanes, nearest});
+  }
+
+  //===-- References --------------------------------------------------------------------------------------------===//
+
+  /// The maxima of the rows from `number` on, one a lane, of the scores of a step; -inf where there is none.
+  Value maximaOf(int64_t number, Value key, Value scores) {
+    SmallVector<Value> rows;
+    for (int64_t lane = 0; lane < f.isa.lanes; ++lane) {
+      Value highest = lowest();
+      for (int64_t half = 0; half < 2; ++half) {
+        Value score = loadAt(scores, (number + lane) * scoreBytes + half * tileBytes);
+        score = arith::MulFOp::create(f.b, score, factor);
+        if (Value admitted = admits(f.add(firstRow, number + lane), f.add(key, half * f.isa.lanes)))
+          score = f.select(admitted, score, lowest());
+        highest = f.maximum(score, highest);
+      }
+      rows.push_back(highest);
+    }
+    return f.combineEach(rows, [&](Value x, Value y) { return f.maximum(x, y); });
+  }
+
+  /// Writes the references, negative, of maxima.
+  void storeReferences(int64_t number, Value maxima) {
+    Value isNone = arith::CmpFOp::create(f.b, arith::CmpFPredicate::OEQ, maxima, lowest());
+    Value negative = arith::NegFOp::create(f.b, maxima);
+    storeAt(f.select(isNone, f.numbers(0x1p100), negative), references, number * 4);
+  }
+
+  /// Rows that have no maximum yet take that of the first step.
+  void findReferences(Value key, Value scores) {
+    for (int64_t number = 0; number < groupRows; number += f.isa.lanes) {
+      SmallVector<Value> place{f.add(firstRow, number)};
+      Value old = f.loadVector(maximum, place);
+      Value isNone = arith::CmpFOp::create(f.b, arith::CmpFPredicate::OEQ, old, lowest());
+      storeReferences(number, old);
+      f.when(isSome(isNone), [&] {
+        Value now = f.select(isNone, maximaOf(number, key, scores), old);
+        f.storeVector(now, maximum, place);
+        storeReferences(number, now);
+      });
+    }
+  }
+
+  /// Raises the references of rows whose scores of this step are far above theirs.
+  void raise(Value key, const Ring &ring) {
+    Value maxima = f.scratchPointer(ScratchArray::Risen);
+    for (int64_t number = 0; number < groupRows; number += f.isa.lanes)
+      storeAt(maximaOf(number, key, ring.scores), maxima, number * 4);
+    f.loop(f.index(0), f.index(groupRows), 1, [&](Value number) {
+      Value row = f.add(firstRow, number), old = f.load(maximum, {row});
+      Value now = LLVM::LoadOp::create(f.b, f.b.getF32Type(), at(maxima, number, 4));
+      Value limit = arith::AddFOp::create(f.b, old, f.number(8));
+      f.when(arith::CmpFOp::create(f.b, arith::CmpFPredicate::OGT, now, limit), [&] {
+        f.store(now, maximum, {row});
+        LLVM::StoreOp::create(f.b, arith::NegFOp::create(f.b, now), at(references, number, 4));
+        rescale(number, exp2(splat(f.b, arith::SubFOp::create(f.b, old, now), f.isa.lanes), Value()), ring);
+        Value total = writePowers(number, key, ring), before = loadAt(at(ring.sumsBefore, number, sumBytes), 0);
+        storeAt(arith::AddFOp::create(f.b, before, total), at(ring.sums, number, sumBytes), 0);
+      });
+    });
+  }
+
+  void rescale(Value number, Value power, const Ring &ring) {
+    auto scale = [&](Value pointer) { storeAt(arith::MulFOp::create(f.b, loadAt(pointer, 0), power), pointer, 0); };
+    scale(at(ring.sumsBefore, number, sumBytes));
+    Value row = at(output.pointer, number, output.stride);
+    f.loop(f.index(0), f.index(sizes.valueStride), f.isa.lanes, [&](Value column) { scale(at(row, column, 4)); });
+  }
+
+  //===-- Memory ------------------------------------------------------------------------------------------------===//
+
+  Value at(Value pointer, int64_t bytes) {
+    return LLVM::GEPOp::create(f.b, pointer.getType(), f.b.getI8Type(), pointer,
+                               ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(bytes)});
+  }
+  /// Element `number` of elements of so many bytes.
+  Value at(Value pointer, Value number, int64_t bytes) {
+    Value offset = arith::IndexCastOp::create(f.b, f.b.getI64Type(), f.mul(number, bytes));
+    return LLVM::GEPOp::create(f.b, pointer.getType(), f.b.getI8Type(), pointer, ArrayRef<LLVM::GEPArg>{offset});
+  }
+  Value loadAt(Value pointer, int64_t bytes) {
+    return LLVM::LoadOp::create(f.b, f.vectorType(f.b.getF32Type()), at(pointer, bytes), /*alignment=*/tileBytes);
+  }
+  void storeAt(Value value, Value pointer, int64_t bytes) {
+    LLVM::StoreOp::create(f.b, value, at(pointer, bytes), /*alignment=*/tileBytes);
+  }
+
+  Frame f;
+  const Kernel &kernel;
+  RegionOps ops;
+  TileInstructions tiles;
+  const Packing sizes;
+  Mask mask;
+  GroupCall call;
+  Value factor, maximum;
+  // Of the group at hand.
+  Value firstRow, sums, references;
+  TilesAt query, output;
+};
+
+} // namespace
+
+bool attn::cpu::isPipelined(const Kernel &kernel) {
+  return kernel.isa.products == Products::Tiles && !kernel.changesScores();
+}
+
+func::FuncOp attn::cpu::writeTilePipeline(const Kernel &kernel, StringRef name, Mask mask) {
+  ImplicitLocOpBuilder builder(kernel.op().getLoc(), kernel.op().getContext());
+  return PipelineWriter(builder, kernel, mask).write(name);
+}
