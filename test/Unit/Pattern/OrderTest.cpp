@@ -208,6 +208,61 @@ TEST(Order, SomeExpressionsHaveOneValueInABlock) {
   EXPECT_FALSE(fixed.isSameInBlock(isFrom(Expr(6) - shift)));
 }
 
+TEST(Order, BlocksAreInClosedForm) {
+  Order blocks = Order::blocks(Side::Queries, Expr::symbol(BlockSymbol), Expr::symbol(QueryOffset));
+  for (int64_t count = 1; count <= 20; ++count)
+    for (int64_t size : {1, 2, 3, 7, 20, 50})
+      for (int64_t offset : {-23, -7, -1, 0, 2, 5, 40}) {
+        SCOPED_TRACE(std::to_string(count) + " rows from position " + std::to_string(offset) + " on in blocks of " +
+                     std::to_string(size));
+        Ranked ranked{blocks, callOf(Side::Queries, count), {}};
+        ranked.values.symbols[BlockSymbol] = size, ranked.values.symbols[QueryOffset] = offset;
+        int64_t first = ranked.at(blocks.firstBlock()), number = 0;
+        Expr firstRow = blocks.firstRowOfBlock(Expr::row());
+        ASSERT_EQ(ranked.at(firstRow, first), 0);
+        for (int64_t row = 1; row < count; ++row)
+          if (restOf(row + offset, size) == 0)
+            ASSERT_EQ(ranked.at(firstRow, first + ++number), row);
+        ASSERT_EQ(ranked.at(blocks.blockCount()), number + 1);
+        ASSERT_EQ(ranked.at(firstRow, first + number + 1), count);
+      }
+}
+
+//===-- Patches ---------------------------------------------------------------------------------------------------===//
+
+/// Ranks run through patches from left to right and from above, and through the points of one row by row.
+static void expectPatches(int64_t count, int64_t width, int64_t patchRows, int64_t patchColumns) {
+  SCOPED_TRACE(std::to_string(count) + " rows, " + std::to_string(width) + " wide, patches of " +
+               std::to_string(patchRows) + " x " + std::to_string(patchColumns));
+  Ranked ranked{Order::patches(Side::Queries, Expr::symbol(BlockSymbol)), callOf(Side::Queries, count), {}};
+  ranked.order.patchRows = patchRows, ranked.order.patchColumns = patchColumns;
+  ranked.values.symbols[BlockSymbol] = width;
+  Expr rowOfRank = ranked.order.rowOfRank(), hasRow = ranked.order.rankHasRow();
+  int64_t rank = 0;
+  for (int64_t top = 0; top * width < count; top += patchRows)
+    for (int64_t left = 0; left < std::min(width, count); left += patchColumns)
+      for (int64_t y = top; y < top + patchRows; ++y)
+        for (int64_t x = left; x < left + patchColumns; ++x, ++rank) {
+          bool isPoint = x < width && y * width + x < count;
+          ASSERT_EQ(ranked.at(hasRow, rank), isPoint) << "rank " << rank;
+          if (isPoint)
+            ASSERT_EQ(ranked.at(rowOfRank, rank), y * width + x) << "rank " << rank;
+        }
+  ASSERT_EQ(ranked.at(ranked.order.count()), rank);
+  if (count > 0)
+    ASSERT_EQ(ranked.at(ranked.order.patchesAcross()), (std::min(width, count) + patchColumns - 1) / patchColumns);
+}
+
+TEST(Order, PatchesAreInClosedForm) {
+  for (int64_t count : {0, 1, 7, 16, 30, 65})
+    for (int64_t width : {1, 3, 4, 8, 11, 64, 1000})
+      for (auto [rows, columns] : {std::pair{1, 1}, {2, 4}, {8, 8}, {3, 5}}) {
+        expectPatches(count, width, rows, columns);
+        if (HasFatalFailure())
+          return;
+      }
+}
+
 //===-- Which orders are the same ---------------------------------------------------------------------------------===//
 
 TEST(Order, OrdersOfOneModulusAreEqual) {
