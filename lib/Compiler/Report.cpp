@@ -143,7 +143,9 @@ static Cost costOf(const KernelSource &kernel, const Target &machine, const Phas
   cost.estimated = pairs.estimated;
   cost.flops = 2 * columns * cost.computedPairs;
   cost.bytes = elementBytes * columns * static_cast<double>(rows.size() + values.kvLength());
-  double computing = cost.flops / machine.flopsPerSecond + machine.secondsPerRow * static_cast<double>(rows.size());
+  bool isOnGrid = llvm::any_of(phase.boxes, [](const Box &box) { return box.columns.has_value(); });
+  double computing = cost.flops / machine.flopsPerSecond * (isOnGrid ? machine.gridPairTime : 1) +
+                     machine.secondsPerRow * static_cast<double>(rows.size());
   cost.predictedMs = 1e3 * std::max(computing, cost.bytes / machine.bytesPerSecond);
   return cost;
 }

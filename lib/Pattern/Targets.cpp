@@ -12,6 +12,7 @@ Target Target::cpu() {
   target.name = "cpu";
   target.tile = {/*rows=*/64, /*keys=*/64, /*groupRows=*/8, /*granule=*/32};
   target.flopsPerSecond = 245e9;
+  target.gridPairTime = 1.55;
   target.secondsPerRow = 45e-9;
   target.bytesPerSecond = 12e9;
   return target;
@@ -34,6 +35,7 @@ Target Target::sm90a(int64_t headSize, int64_t valueHeadSize, bool hasScore) {
     target.locals = {{tileOf(64, columns <= 192 ? 64 : 48), 1}};
   target.compactKeys = columns <= 64 ? 3072 : 0; // measured: docs/performance.md
   target.flopsPerSecond = columns <= 64 ? 560e12 : 700e12;
+  target.gridPairTime = 1.9;
   target.secondsPerRow = 0.1e-9;
   target.bytesPerSecond = 4.2e12;
   target.readsModuli = false; // tensor maps of classes are made before the call's memory is read
@@ -48,6 +50,7 @@ Target Target::sm90aF32(int64_t headSize, int64_t valueHeadSize) {
   target.name = "sm_90a";
   target.tile = {/*rows=*/64, keys, /*groupRows=*/64, /*granule=*/keys, /*anchored=*/true};
   target.flopsPerSecond = 30e12;
+  target.gridPairTime = 1;
   target.secondsPerRow = 0.1e-9;
   target.bytesPerSecond = 4.2e12;
   target.readsModuli = false; // tensor maps of classes are made before the call's memory is read

@@ -12,9 +12,9 @@
 // inside one class of keys, which the query's class decides. A box may have a *hole*, rows of the same form that are
 // left out: where a period crosses what another box has taken already. A tile is *full* when every pair of it is in the
 // box, *boundary* when some are, and *empty* tiles are not visited. For heads for which a condition does not hold, the
-// upper bounds are 0. A box may leave listed keys to another one: its tiles are asked whether they hold one of them, and
-// only those that do are masked. Where rows alone cannot say it, the box carries a residual test, asked pair by pair. The boxes of
-// all phases are disjoint, so no pair counts twice.
+// upper bounds are 0. A box may leave listed keys to another one: its tiles are asked whether they hold one of them,
+// and only those that do are masked. Where rows alone cannot say it, the box carries a residual test, asked pair by
+// pair. The boxes of all phases are disjoint, so no pair counts twice.
 //
 // Rows that several phases share. A phase writes all rows of its query order but those of the orders in `except`, which
 // are other phases' alone. One that *continues* starts each row from what the phases before it have written: running
@@ -71,7 +71,7 @@ struct Box {
   Bounds bounds;
   std::optional<Bounds> hole;
   llvm::SmallVector<unsigned, 1> except; // key rows of these listed orders are other boxes'
-  std::optional<PairSet> test; // asked for every pair of every tile; absent where the bounds say all
+  std::optional<PairSet> test;           // asked for every pair of every tile; absent where the bounds say all
 };
 
 struct Phase {
@@ -138,6 +138,7 @@ struct Target {
   // The cost model, fitted to measurements by bench/calibrate.py: a phase takes as long as its products and its rows
   // (of queries, however few keys they look at), or as its bytes.
   double flopsPerSecond;
+  double gridPairTime; // of a pair between columns of a grid, compared with others: it is masked for its own row
   double secondsPerRow;
   double bytesPerSecond;
   unsigned maxBoxes = 8;  // of a phase
