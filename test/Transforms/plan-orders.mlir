@@ -186,3 +186,33 @@ attn.pattern @patches_and_lists(%tokens: !attn.tokens = [0]) {
   %pairs = attn.union %near, %hub
   attn.yield %pairs
 }
+
+// What is tested in any order does not keep a few columns from theirs, which a typical call decides.
+// CHECK-LABEL: func.func @few_columns_and_region
+// CHECK: attn.phase queries(classes(s0)) {
+// CHECK: attn.box keys(classes(s0)) {{.*}} test (
+attn.pattern @few_columns_and_region(%width: index = 16) {
+  %row, %column = attn.grid [%width]
+  %near = attn.window left(1) right(1) on %column
+  %even = attn.where (%b, %h, %i, %j) {
+    %two = arith.constant 2 : index
+    %sum = arith.addi %i, %j : index
+    %rest = arith.remui %sum, %two : index
+    %zero = arith.constant 0 : index
+    %is = arith.cmpi eq, %rest, %zero : index
+    attn.yield %is : i1
+  }
+  %pairs = attn.intersect %near, %even
+  attn.yield %pairs
+}
+
+// CHECK-LABEL: func.func @few_columns_and_blocks
+// CHECK: attn.phase queries(classes(s0)) {
+// CHECK: attn.box keys(classes(s0)) {{.*}} test (
+attn.pattern @few_columns_and_blocks(%table: !attn.blocks, %width: index = 16, %block: index = 8) {
+  %row, %column = attn.grid [%width]
+  %near = attn.window left(1) right(1) on %column
+  %listed = attn.block_table %table block(%block)
+  %pairs = attn.intersect %near, %listed
+  attn.yield %pairs
+}
