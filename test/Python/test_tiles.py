@@ -21,7 +21,8 @@ UNKNOWN = "@attn_processor_isas.known = internal unnamed_addr global i32 0,"
 KNOWN = UNKNOWN.replace("i32 0", f"i32 {sum(1 << isa for isa in (1, 2, 3, 4, 6))}")
 
 # Pattern, flags of the kernel, flags of the call: every kind of mask and order, odd columns, values of one and of many
-# tiles, tiles of fewer rows than AMX's, more keys than a tile has, regions of scores, grids, listed blocks.
+# tiles, tiles of fewer rows than AMX's, more keys than a tile has, regions of scores, grids, listed blocks, keys that are
+# left out.
 CASES = [
     ("full", ["--head-size=64"], ["--length=70", "--kv-length=1300"]),
     ("causal", ["--head-size=33", "--value-head-size=17"], ["--length=257", "--heads=2"]),
@@ -32,6 +33,8 @@ CASES = [
     ("neighborhood", ["--head-size=16", "--value-head-size=200"],
      ["--length=257", "--arg=width=16", "--arg=rows=5", "--arg=columns=5"]),
     ("bigbird", ["--head-size=96", "--tile-rows=8"], ["--length=700"]),
+    ("longformer_heads", ["--head-size=64"],
+     ["--length=300", "--heads=2", "--arg=dilation=1,3", "--arg=global=0,77,256", "--arg=left=90"]),
 ]
 
 
