@@ -52,8 +52,11 @@ static int64_t tag_bytes(int64_t slots) {
 }
 
 int64_t attn_ring_bytes(const attn_problem *p, const attn_version *version) {
-  int64_t most = most_slots(p, version), slots = most + more_slots(p);
-  return most ? tag_bytes(slots) + slots * (key_bytes(p, version) + value_bytes(p, version)) : 0;
+  int64_t most = most_slots(p, version);
+  if (!most)
+    return 0;
+  int64_t slots = most + more_slots(p);
+  return tag_bytes(slots) + slots * (key_bytes(p, version) + value_bytes(p, version));
 }
 
 static int may_fetch(const attn_problem *p) {
