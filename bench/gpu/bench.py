@@ -24,15 +24,18 @@ import flex  # noqa: E402
 import masks  # noqa: E402
 import measure  # noqa: E402
 import numpy as np  # noqa: E402
+import reordered  # noqa: E402
 import sdpa  # noqa: E402
 import torch  # noqa: E402
+import torch._dynamo  # noqa: E402
 from judge import Outputs, Question, answer, eager, error_ratios, exact  # noqa: E402
 from kernel import Kernel  # noqa: E402
 from measure import Run, Sensors  # noqa: E402
 from objects import Object  # noqa: E402
-from report import OURS, Result, environment, one_line, verdicts, write_report  # noqa: E402
+from report import OURS, Measured, Result, environment, one_line, verdicts, write_report  # noqa: E402
 from rows import (  # noqa: E402
-    BLOCK, FALLBACK_ROWS, GROUPS, SEED, SPARSE_LENGTHS, Row, admitted_pairs, document_lengths)
+    BLOCK, FALLBACK_ROWS, GROUPS, QUICK_LENGTH, RIVALS, SEED, SPARSE_LENGTHS, Group, Row, admitted_pairs,
+    document_lengths)
 from scores import SCORES  # noqa: E402
 
 SAMPLED_ROWS = 96
@@ -72,6 +75,8 @@ def flex_mods(row: Row) -> tuple[flex.Mod, flex.Mod | None]:
 
 def prepare_rival(rival: str, row: Row, tensors: list[torch.Tensor]) -> tuple[Run, Result]:
     """What runs it, and what else is known of it."""
+    if reordered.is_form(rival):
+        return reordered.prepare(rival, row.made.pattern, tensors, row.arguments), {}
     if rival != "flex":
         run, remark = sdpa.prepare(rival, *tensors, is_causal=row.made.pattern == "causal")
         return run, {"remark": remark} if remark else {}
@@ -161,18 +166,20 @@ class Bench:
 
     def measure_row(self, row: Row, rivals: tuple[str, ...]) -> Result:
         torch.cuda.empty_cache()
+        torch._dynamo.reset()  # torch.compile keeps but so many versions of a function
         tensors = draw(row)
         sample = Sample(row, tensors)
         runs: dict[str, Run] = {}
         results: dict[str, Result] = {}
-        for name in (OURS, *rivals):
+        forms = reordered.names(row.made.pattern) if "reordered" in rivals else []
+        for name in [OURS, *(rival for rival in rivals if rival != "reordered"), *forms]:
             results[name] = self.prepare(name, row, tensors, sample, runs)
         for name, milliseconds in measure.bursts(runs, self.rounds).items():
             results[name]["burst_ms"] = milliseconds
         if not self.arguments.quick:
             for name, run in runs.items():
                 results[name] |= measure.sustained(run, results[name]["burst_ms"], self.sensors)._asdict()
-        return self.describe(row, results)
+        return self.describe(row, reordered.keep_best(results))
 
     def prepare(self, name: str, row: Row, tensors: list[torch.Tensor], sample: Sample,
                 runs: dict[str, Run]) -> Result:
@@ -191,11 +198,14 @@ class Bench:
         return result
 
     def describe(self, row: Row, results: dict[str, Result]) -> Result:
-        """The row with its floor: the time that its operations or its bytes need at this machine's peaks."""
+        """The row with its floor, the time that its operations or its bytes need at this machine's peaks, and with its
+        roof, where operations are done at the rate of the vendor's dense attention."""
         pairs, d = admitted_pairs(row), row.made.head_size
         operations = 4 * d * pairs * row.batch * row.heads
         size = row.batch * row.length * (2 * d * (2 * row.heads + 2 * row.kv_heads) + 4 * row.heads)
         by_operations, by_bytes = operations / self.peaks.operations * 1e3, size / self.peaks.bytes * 1e3
+        is_roofed = d == measure.ROOF_HEAD_SIZE
+        roof = {"roof_ms": max(operations / self.peaks.attention * 1e3, by_bytes)} if is_roofed else {}
         for result in results.values():
             if "burst_ms" in result:
                 result["tflops"] = operations / result["burst_ms"] * 1e-9
@@ -204,7 +214,7 @@ class Bench:
         return {"case": str(row), "length": row.length, "batch": row.batch, "heads": row.heads,
                 "kv_heads": row.kv_heads, "head_size": d, "admitted_pairs": pairs, "operations": operations,
                 "bytes": size, "floor_ms": max(by_operations, by_bytes),
-                "floor_of": "operations" if by_operations > by_bytes else "bytes", "results": results}
+                "floor_of": "operations" if by_operations > by_bytes else "bytes", **roof, "results": results}
 
     def measure_or_miss(self, row: Row, rivals: tuple[str, ...]) -> Result:
         """A row that cannot be measured says why, and the rest goes on; one that hangs ends the run."""
@@ -218,12 +228,11 @@ class Bench:
         finally:
             faulthandler.cancel_dump_traceback_later()
 
-    def measure_group(self, name: str) -> list[Result]:
-        measured = []
-        for row in GROUPS[name].rows:
-            if not self.arguments.quick or row.length <= 16384:
-                measured.append(self.measure_or_miss(row, GROUPS[name].rivals))
-                print(f"[{name}] {one_line(measured[-1])}", flush=True)
+    def measure_group(self, name: str, group: Group) -> Measured:
+        measured = Measured(group, [])
+        for row in group.quick_rows() if self.arguments.quick else group.rows:
+            measured.rows.append(self.measure_or_miss(row, group.rivals))
+            print(f"[{name}] {one_line(measured.rows[-1])}", flush=True)
         return measured
 
     # ------------------------------------------------------------------------------------------------------------------
@@ -254,19 +263,27 @@ class Bench:
         return result
 
 
+def choose(parser: argparse.ArgumentParser, what: str, given: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Names separated by commas; all where none is given."""
+    chosen = tuple(given.split(",")) if given else known
+    if unknown := [name for name in chosen if name not in known]:
+        parser.error(f"unknown {what} '{unknown[0]}'; use {', '.join(known)}")
+    return chosen
+
+
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("objects", type=Path, help="the folder of objects")
     parser.add_argument("--select", help=f"groups, of {','.join(GROUPS)},ptx; separated by commas (all)")
-    parser.add_argument("--quick", action="store_true", help="one round, bursts only, no length above 16384")
+    parser.add_argument("--rivals", help=f"beside which rivals, of {','.join(RIVALS)}; separated by commas (all)")
+    parser.add_argument("--quick", action="store_true",
+                        help=f"one round, bursts only; of a group no length above {QUICK_LENGTH} if it has others")
     parser.add_argument("--minutes", type=float, default=8, help="no row starts later (8)")
     parser.add_argument("--json", type=Path, help="also writes all numbers to this file")
     parser.add_argument("--markdown", type=Path, help="also writes the report to this file")
     arguments = parser.parse_args()
-    known = [*GROUPS, "ptx"]
-    arguments.selected = arguments.select.split(",") if arguments.select else known
-    if unknown := [name for name in arguments.selected if name not in known]:
-        parser.error(f"unknown group '{unknown[0]}'; use {', '.join(known)}")
+    arguments.selected = choose(parser, "group", arguments.select, (*GROUPS, "ptx"))
+    arguments.against = choose(parser, "rival", arguments.rivals, RIVALS)
     if not torch.cuda.is_available():
         parser.error("torch sees no GPU; run this where there is one")
     return arguments
@@ -277,14 +294,16 @@ def main() -> int:
     bench = Bench(arguments)
     # First, so that no kernel has been loaded yet.
     fallback = [bench.measure_fallback(row) for row in FALLBACK_ROWS] if "ptx" in arguments.selected else []
-    groups = {name: bench.measure_group(name) for name in GROUPS if name in arguments.selected}
+    groups = {name: bench.measure_group(name, group.against(arguments.against))
+              for name, group in GROUPS.items() if name in arguments.selected}
     report = write_report(bench.peaks, groups, fallback)
     decided = verdicts(groups, fallback)
     if arguments.markdown:
         arguments.markdown.write_text(report)
     if arguments.json:
-        numbers = {"environment": environment(bench.peaks), "peaks": bench.peaks._asdict(), "groups": groups,
-                   "ptx": fallback, "documents": {length: document_lengths(length) for length in SPARSE_LENGTHS},
+        numbers = {"environment": environment(bench.peaks), "peaks": bench.peaks._asdict(),
+                   "groups": {name: measured.rows for name, measured in groups.items()}, "ptx": fallback,
+                   "documents": {length: document_lengths(length) for length in SPARSE_LENGTHS},
                    "verdicts": [text for _, text in decided]}
         arguments.json.write_text(json.dumps(numbers, indent=1, default=float) + "\n")
     print("\n" + report, end="", flush=True)

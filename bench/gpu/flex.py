@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-import torch._dynamo
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
 Mod = Callable[..., torch.Tensor]
@@ -104,7 +103,6 @@ def prepare(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: Mod, score:
     block_mask, mask_ms, mask_bytes = make_mask(mask, q.shape[2], **({"BLOCK_SIZE": block} if block else {}))
     options = {"BLOCK_M": block, "BLOCK_N": block} if block else None
     torch.cuda.empty_cache()
-    torch._dynamo.reset()
     compiled = torch.compile(flex_attention, dynamic=False)
 
     def run() -> torch.Tensor:

@@ -2,17 +2,20 @@
 """Times GPU work: in bursts, as a program meets it, and sustained, where the power limit decides; and the peaks of this
 machine, measured the same way."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+import sdpa
 import torch
 
 Run = Callable[[], object]
 
 IDLE_SECONDS = 0.4  # before a burst: the chip cools, and no kernel pays for the one before
 WARM_RUNS, TIMED_RUNS = 3, 9
+ROOF_HEAD_SIZE = 64  # of the dense attention whose rate is a roof for others
 
 
 class Sustained(NamedTuple):
@@ -94,6 +97,17 @@ def sustained(run: Run, milliseconds: float, sensors: Sensors, seconds: float = 
 class Peaks(NamedTuple):
     operations: float  # a second, in a burst
     bytes: float  # a second, read and written
+    attention: float  # operations a second of cuDNN's dense attention; nan: it failed
+
+
+def measure_attention(rounds: int, length: int = 8192, batch: int = 4, heads: int = 16) -> float:
+    tensors = torch.randn(3, batch, heads, length, ROOF_HEAD_SIZE, device="cuda", dtype=torch.bfloat16).unbind()
+    try:
+        run, _ = sdpa.prepare("cudnn", *tensors, is_causal=False)
+        return 4 * ROOF_HEAD_SIZE * length**2 * batch * heads / bursts({"dense": run}, rounds)["dense"] * 1e3
+    except Exception as error:
+        print(f"no rate of dense attention: {error}")
+        return math.nan
 
 
 def measure_peaks(rounds: int) -> Peaks:
@@ -104,4 +118,4 @@ def measure_peaks(rounds: int) -> Peaks:
     source, target = torch.empty(size, device="cuda", dtype=torch.uint8).random_(), torch.empty(
         size, device="cuda", dtype=torch.uint8)
     times = bursts({"product": lambda: torch.mm(a, b, out=product), "copy": lambda: target.copy_(source)}, rounds)
-    return Peaks(2 * n**3 / times["product"] * 1e3, 2 * size / times["copy"] * 1e3)
+    return Peaks(2 * n**3 / times["product"] * 1e3, 2 * size / times["copy"] * 1e3, measure_attention(rounds))

@@ -67,6 +67,7 @@ BENCHMARK = [
     Object("document_causal"),
     Object("causal", score="alibi"),
     Object("causal", score="softcap"),
+    *map(Object, ("dilated_window", "sparse_strided", "sparse_fixed", "axial", "bigbird", "neighborhood")),
 ]
 
 ELEMENTS = ["bf16", "f16", "f32"]
@@ -152,13 +153,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("compiler", type=Path, help="attn-compile")
     parser.add_argument("folder", type=Path, help="where the objects go")
-    parser.add_argument("--which", choices=["bench", "check", "orders", "all"], default="all", help="those of one use (all)")
+    parser.add_argument("--which", choices=["bench", "check", "orders", "all"], default="all",
+                        help="those of one use (all)")
     parser.add_argument("--target", default="sm_90a", help="target (sm_90a); cpu: to try the tests without a GPU")
-    parser.add_argument("--select", default="", help="only objects whose name has this in it")
+    parser.add_argument("--select", default="", help="only objects with one of these, separated by commas, in the name")
     parser.add_argument("--jobs", type=int, default=2, help="compilers at a time (2)")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    objects = [made for made in objects_for(arguments.target, arguments.which) if arguments.select in made.name]
+    selected = arguments.select.split(",")
+    objects = [made for made in objects_for(arguments.target, arguments.which)
+               if any(part in made.name for part in selected)]
 
     def compile_one(made: Object) -> str | None:
         return compile_object(arguments.compiler, arguments.target, made, arguments.folder)

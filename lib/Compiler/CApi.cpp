@@ -26,8 +26,8 @@ struct attn_compilation {
   CompileOptions options;
   std::unique_ptr<Compilation> compilation;
   std::vector<std::unique_ptr<KernelInfo>> infos;
-  std::optional<LoadedKernels> onHost; // the CPU's kernels, which check calls
-  std::optional<LoadedKernels> onTarget;
+  std::optional<LoadedKernels> onHost;    // the CPU's kernels, which check calls
+  std::optional<LoadedKernels> described; // the target's kernels, which say what a call needs
 
   /// Another compilation of the source.
   Expected<std::unique_ptr<Compilation>> create(const CompileOptions &with) const {
@@ -200,10 +200,11 @@ char *attn_compilation_link(attn_compilation *compilation, const char *path) {
 
 //===-- Descriptions ----------------------------------------------------------------------------------------------===//
 
-static Expected<const attn_kernel_info *> load(Compilation &compilation, std::optional<LoadedKernels> &kernels,
-                                               StringRef name) {
+/// Loads the object, unless that has been done.
+static Expected<const attn_kernel_info *> load(llvm::function_ref<Expected<std::unique_ptr<llvm::MemoryBuffer>>()> emit,
+                                               std::optional<LoadedKernels> &kernels, StringRef name) {
   if (!kernels) {
-    auto object = compilation.emitObject();
+    auto object = emit();
     if (!object)
       return object.takeError();
     auto loaded = LoadedKernels::load(std::move(*object));
@@ -223,11 +224,12 @@ Expected<const attn_kernel_info *> attn_compilation::kernelOnHost(StringRef kern
   auto made = create(forHost);
   if (!made)
     return made.takeError();
-  return load(**made, onHost, kernel);
+  return load([&] { return (*made)->emitObject(); }, onHost, kernel);
 }
 
 Expected<size_t> attn_compilation::workspaceOf(StringRef kernel, const attn_call &call) {
-  auto info = options.target == "cpu" ? kernelOnHost(kernel) : load(*compilation, onTarget, kernel);
+  auto info = options.target == "cpu" ? kernelOnHost(kernel)
+                                      : load([&] { return compilation->emitDescription(); }, described, kernel);
   if (!info)
     return info.takeError();
   return (*info)->workspace_bytes(&call);

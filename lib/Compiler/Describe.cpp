@@ -183,6 +183,13 @@ private:
     return arrayOf("symbols", all);
   }
 
+  Constant *formulas() {
+    std::vector<Constant *> all;
+    for (const Expr &formula : layout.formulas)
+      all.push_back(program(formula));
+    return arrayOf("formulas", all);
+  }
+
   static bool hasModulus(const Order &order) {
     return order.kind == OrderKind::Classes || order.kind == OrderKind::Blocks;
   }
@@ -246,7 +253,10 @@ private:
     return arrayOf("requirements", all);
   }
 
-  Constant *function(const llvm::Twine &name) { return module.getFunction(name.str()); }
+  Constant *function(const llvm::Twine &name) {
+    llvm::Function *function = module.getFunction(name.str());
+    return function ? function : null();
+  }
 
   int64_t scratchBytes(const Isa &isa) const {
     if (layout.linear)
@@ -367,6 +377,7 @@ private:
                      int32(layout.blocks.size()),
                      int32(0),
                      symbols(),
+                     formulas(),
                      orders(),
                      matches(),
                      phases(),

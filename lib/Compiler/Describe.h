@@ -12,13 +12,16 @@
 namespace attn {
 
 /// Adds NAME, NAME_workspace_bytes, NAME_isa, NAME_requirement and NAME_info for a CPU kernel whose parts the module
-/// holds, written for `isas`, best first. Returns NAME_info.
+/// holds, written for `isas`, best first. Without its parts a kernel cannot run. Returns NAME_info.
 llvm::GlobalVariable *describeKernel(llvm::Module &module, const KernelLayout &layout, llvm::StringRef target,
                                      llvm::ArrayRef<const Isa *> isas);
 
 /// The same for a GPU kernel, and NAME_load and NAME_unload. The host module gets the GPU's code as data.
 llvm::GlobalVariable *describeGpuKernel(llvm::Module &module, const KernelLayout &layout, llvm::StringRef target,
                                         const GpuCode &code);
+
+/// How the functions of a GPU kernel are launched, without their code.
+GpuCode describeLaunches(const KernelLayout &layout);
 
 /// What attn_tensor_info says of a tensor's blocks; 0 for other tensors.
 int64_t blockOf(const KernelLayout &layout, unsigned tensor);

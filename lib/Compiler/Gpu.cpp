@@ -119,19 +119,24 @@ static std::optional<GpuRuns> describeRuns(const KernelLayout &layout, unsigned 
   return GpuRuns{order.modulus, Expr::mod(order.from - order.shift, order.modulus), order.below - order.from};
 }
 
+GpuCode attn::describeLaunches(const KernelLayout &layout) {
+  GpuCode code;
+  for (unsigned phase = 0; phase < layout.phases.size(); ++phase)
+    code.phases.push_back({describeFunction(layout, phase, GpuVersion::Tiled),
+                           describeFunction(layout, phase, GpuVersion::Strided),
+                           describeFunction(layout, phase, GpuVersion::Compact), layout.compactKeys,
+                           describeRuns(layout, phase), layout.phases[phase].grid});
+  if (layout.linear)
+    code.linear = hopper::describeLinear(layout);
+  return code;
+}
+
 Expected<GpuCode> Compilation::compileForGpu(const KernelSource &kernel) {
   Expected<std::string> ptx = compileToPtx(kernel);
   if (!ptx)
     return ptx.takeError();
-  GpuCode code;
+  GpuCode code = describeLaunches(kernel.layout);
   code.ptx = std::move(*ptx);
-  for (unsigned phase = 0; phase < kernel.layout.phases.size(); ++phase)
-    code.phases.push_back({describeFunction(kernel.layout, phase, GpuVersion::Tiled),
-                           describeFunction(kernel.layout, phase, GpuVersion::Strided),
-                           describeFunction(kernel.layout, phase, GpuVersion::Compact), kernel.layout.compactKeys,
-                           describeRuns(kernel.layout, phase), kernel.layout.phases[phase].grid});
-  if (kernel.layout.linear)
-    code.linear = hopper::describeLinear(kernel.layout);
   std::string path = findPtxas();
   if (path.empty())
     return code;

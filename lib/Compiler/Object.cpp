@@ -97,22 +97,38 @@ Expected<std::unique_ptr<llvm::Module>> Compilation::embedKernels(llvm::LLVMCont
   return module;
 }
 
+std::unique_ptr<llvm::Module> Compilation::describeWithoutCode(llvm::LLVMContext &llvmContext, Infos &infos) const {
+  auto module = std::make_unique<llvm::Module>("attn", llvmContext);
+  for (const KernelSource &kernel : sources)
+    infos.push_back(
+        isForGpu() ? describeGpuKernel(*module, kernel.layout, opts.target, describeLaunches(kernel.layout))
+                   : describeKernel(*module, kernel.layout, opts.target, Isa::versionsOf(kernel.layout, opts.isas)));
+  return module;
+}
+
+/// Makes descriptions, and what code there is, a module with entry points.
+Error Compilation::finishForHost(llvm::Module &module, const Infos &infos) const {
+  auto machine = makeHostMachine();
+  if (!machine)
+    return machine.takeError();
+  setMachine(module, **machine);
+  listKernels(module, infos);
+  // The entry point is optimized already. Level 1 is enough: the emitter unrolls and vectorizes by itself.
+  optimize(module, **machine, llvm::OptimizationLevel::O1);
+  if (Error error = linkRuntime(module, bitcodeOfRuntime(isForGpu()), sources))
+    return error;
+  if (opts.sanitizeAddress)
+    instrument(module, **machine);
+  return Error::success();
+}
+
 Expected<std::unique_ptr<llvm::Module>> Compilation::translateForHost(llvm::LLVMContext &llvmContext) {
   Infos infos;
   auto module = isForGpu() ? embedKernels(llvmContext, infos) : translateKernels(llvmContext, infos);
   if (!module)
     return module.takeError();
-  auto machine = makeHostMachine();
-  if (!machine)
-    return machine.takeError();
-  setMachine(**module, **machine);
-  listKernels(**module, infos);
-  // The entry point is optimized already. Level 1 is enough: the emitter unrolls and vectorizes by itself.
-  optimize(**module, **machine, llvm::OptimizationLevel::O1);
-  if (Error error = linkRuntime(**module, bitcodeOfRuntime(isForGpu()), sources))
+  if (Error error = finishForHost(**module, infos))
     return error;
-  if (opts.sanitizeAddress)
-    instrument(**module, **machine);
   return module;
 }
 
@@ -124,16 +140,29 @@ static Expected<llvm::SmallVector<char, 0>> generateForHost(llvm::Module &module
   return generate(module, **machine, type);
 }
 
+static Expected<std::unique_ptr<llvm::MemoryBuffer>> generateObject(llvm::Module &module) {
+  auto bytes = generateForHost(module, llvm::CodeGenFileType::ObjectFile);
+  if (!bytes)
+    return bytes.takeError();
+  return std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(*bytes), "kernel.o",
+                                                         /*RequiresNullTerminator=*/false);
+}
+
 Expected<std::unique_ptr<llvm::MemoryBuffer>> Compilation::emitObject() {
   KernelContext llvmContext;
   auto module = translateForHost(llvmContext);
   if (!module)
     return module.takeError();
-  auto bytes = generateForHost(**module, llvm::CodeGenFileType::ObjectFile);
-  if (!bytes)
-    return bytes.takeError();
-  return std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(*bytes), "kernel.o",
-                                                         /*RequiresNullTerminator=*/false);
+  return generateObject(**module);
+}
+
+Expected<std::unique_ptr<llvm::MemoryBuffer>> Compilation::emitDescription() {
+  KernelContext llvmContext;
+  Infos infos;
+  std::unique_ptr<llvm::Module> module = describeWithoutCode(llvmContext, infos);
+  if (Error error = finishForHost(*module, infos))
+    return error;
+  return generateObject(*module);
 }
 
 Expected<std::string> Compilation::emitLLVM() {

@@ -9,7 +9,7 @@ using namespace attn;
 
 BoundBox::BoundBox(const Plan &plan, const Phase &phase, const Box &box, const CallValues &values, int64_t slot)
     : box(box), values(values), queries(plan.orders[phase.queries], values), keys(plan.orders[box.keys], values),
-      slot(slot) {
+      slot(slot), byQuery(lookFrom(Side::Queries)), byKey(lookFrom(Side::Keys)) {
   for (int64_t rank = 0; rank < queries.size(); ++rank)
     owned.push_back(queries.row(rank) >= 0);
   for (unsigned order : phase.except) {
@@ -22,11 +22,34 @@ BoundBox::BoundBox(const Plan &plan, const Phase &phase, const Box &box, const C
     test.emplace(*box.test, values);
   if (!box.except.empty())
     findLeftOut(plan);
-  if (box.columns)
-    gridWidth = valueAt(box.columns->width, 0), gridShift = valueAt(box.columns->shift, 0);
+  if (box.columns) {
+    gridWidth = numberOf(box.columns->width), gridShift = numberOf(box.columns->shift);
+    columnsLower.emplace(box.columns->lower, values.symbols), columnsUpper.emplace(box.columns->upper, values.symbols);
+  }
   for (const Box &other : phase.boxes)
     if (other.columns)
-      span = std::max(span, valueAt(other.columns->span(plan.orders[phase.queries].patchColumns), 0));
+      span = std::max(span, numberOf(other.columns->span(plan.orders[phase.queries].patchColumns)));
+}
+
+BoundBox::Look BoundBox::lookFrom(Side side) const {
+  bool isQueries = side == Side::Queries;
+  auto course = [&](const Expr &expr) { return Course(expr, values.symbols); };
+  auto lower = [&](const Bounds &bounds) { return course(isQueries ? bounds.lower : bounds.queryLower); };
+  auto upper = [&](const Bounds &bounds) { return course(isQueries ? bounds.upper : bounds.queryUpper); };
+  Look look{lower(box.bounds), upper(box.bounds), {}, {}, {}};
+  if (box.hole)
+    look.holeLower = lower(*box.hole), look.holeUpper = upper(*box.hole);
+  if (const std::optional<Expr> &other = isQueries ? box.keyClass : box.queryClass)
+    look.otherClass = course(*other);
+  return look;
+}
+
+Interval BoundBox::intervalOf(Look &look, const BoundOrder &order, const Ranks &range, int64_t row) {
+  auto rank = [&](Course &bound) { return order.rankOf(bound.at(row), range.first, range.second); };
+  Interval result(rank(look.lower), rank(look.upper));
+  if (look.holeLower)
+    result.leaveOut(rank(*look.holeLower), rank(*look.holeUpper));
+  return result;
 }
 
 void BoundBox::turnTo(int64_t queryBegin, int64_t queryEnd, const TileShape &shape) const {
@@ -66,11 +89,10 @@ Interval BoundBox::keysOf(int64_t queryRank) const {
   if (box.sameSegment)
     range = keys.segmentRanks(queries.segment(queryRank));
   else if (box.keyClass)
-    range = keys.classRanks(valueAt(*box.keyClass, row));
+    range = keys.classRanks(byQuery.otherClass->at(row));
   else if (box.blocks)
     range = blockRanks(row);
-  auto ranks = [&](const Bounds &bounds) { return ranksOf(keys, range, bounds.lower, bounds.upper, row); };
-  return interval(ranks(box.bounds), box.hole ? ranks(*box.hole) : noRanks);
+  return intervalOf(byQuery, keys, range, row);
 }
 
 Interval BoundBox::queriesOf(int64_t keyRank) const {
@@ -83,11 +105,10 @@ Interval BoundBox::queriesOf(int64_t keyRank) const {
   if (box.sameSegment)
     range = queries.segmentRanks(keys.segment(keyRank));
   else if (box.queryClass)
-    range = queries.classRanks(valueAt(*box.queryClass, row));
+    range = queries.classRanks(byKey.otherClass->at(row));
   else if (!queries.ascending() || box.blocks)
     return {0, queries.size()};
-  auto ranks = [&](const Bounds &bounds) { return ranksOf(queries, range, bounds.queryLower, bounds.queryUpper, row); };
-  return interval(ranks(box.bounds), box.hole ? ranks(*box.hole) : noRanks);
+  return intervalOf(byKey, queries, range, row);
 }
 
 int64_t BoundBox::leftOutIn(int64_t begin, int64_t end) const {
@@ -153,13 +174,13 @@ BoundBox::GridLook BoundBox::lookOf(int64_t queryRank) const {
   GridLook at{};
   if (row < 0)
     return at;
-  auto holeAt = [&](const Expr &bound) { return std::clamp(valueAt(bound, row), at.begin, at.end); };
-  at.begin = std::max<int64_t>(0, valueAt(box.bounds.lower, row));
-  at.end = std::max(at.begin, std::min(values.kvLength(), valueAt(box.bounds.upper, row)));
-  at.left = std::max<int64_t>(0, valueAt(box.columns->lower, row));
-  at.right = std::min(gridWidth, valueAt(box.columns->upper, row));
-  at.holeBegin = box.hole ? holeAt(box.hole->lower) : at.end;
-  at.holeEnd = box.hole ? std::max(at.holeBegin, holeAt(box.hole->upper)) : at.end;
+  auto holeAt = [&](Course &bound) { return std::clamp(bound.at(row), at.begin, at.end); };
+  at.begin = std::max<int64_t>(0, byQuery.lower.at(row));
+  at.end = std::max(at.begin, std::min(values.kvLength(), byQuery.upper.at(row)));
+  at.left = std::max<int64_t>(0, columnsLower->at(row));
+  at.right = std::min(gridWidth, columnsUpper->at(row));
+  at.holeBegin = box.hole ? holeAt(*byQuery.holeLower) : at.end;
+  at.holeEnd = box.hole ? std::max(at.holeBegin, holeAt(*byQuery.holeUpper)) : at.end;
   return at;
 }
 
@@ -197,7 +218,7 @@ bool BoundBox::passesRow(int64_t queryRank, int64_t key) const {
 
 BoundBox::Ranks BoundBox::blockRanks(int64_t row) const {
   const std::vector<int32_t> &table = values.tables[box.blocks->table];
-  int64_t columns = values.tableColumns[box.blocks->table], size = valueAt(box.blocks->size, 0);
+  int64_t columns = values.tableColumns[box.blocks->table], size = numberOf(box.blocks->size);
   int64_t blockRow = llvm::divideFloorSigned(row + values.offset(Side::Queries), size);
   if (blockRow < 0 || (blockRow + 1) * columns > static_cast<int64_t>(table.size()))
     return noRanks;

@@ -6,6 +6,7 @@
 #define ATTN_LIB_PATTERN_BOUNDBOX_H
 
 #include "attn/Pattern/BoundSet.h"
+#include "attn/Pattern/Course.h"
 #include "attn/Pattern/Walk.h"
 #include "llvm/Support/MathExtras.h"
 #include <limits>
@@ -148,17 +149,20 @@ private:
   bool passesRow(int64_t queryRank, int64_t key) const;
   /// The ranks of the block in this slot of the list for the row's block; none where it stands in an earlier slot, too.
   Ranks blockRanks(int64_t row) const;
-  int64_t valueAt(const Expr &expr, int64_t row) const { return expr.evaluate(row, values.symbols); }
-  /// The ranks of rows between two bounds, among some in which rows rise.
-  Ranks ranksOf(const BoundOrder &order, const Ranks &range, const Expr &lower, const Expr &upper, int64_t row) const {
-    return {order.rankOf(valueAt(lower, row), range.first, range.second),
-            order.rankOf(valueAt(upper, row), range.first, range.second)};
-  }
-  static Interval interval(const Ranks &ranks, const Ranks &hole) {
-    Interval result(ranks.first, ranks.second);
-    result.leaveOut(hole.first, hole.second);
-    return result;
-  }
+  int64_t numberOf(const Expr &expr) const { return expr.evaluate(0, values.symbols); }
+
+  /// Where the rows of one side look.
+  struct Look {
+    Course lower, upper;
+    std::optional<Course> holeLower, holeUpper;
+    std::optional<Course> otherClass; // the class of the rows that they look at
+  };
+  mutable Look byQuery, byKey;
+  mutable std::optional<Course> columnsLower, columnsUpper;
+
+  Look lookFrom(Side side) const;
+  /// The ranks that a row looks at, among some of an order in which rows rise.
+  static Interval intervalOf(Look &look, const BoundOrder &order, const Ranks &range, int64_t row);
 };
 
 } // namespace attn

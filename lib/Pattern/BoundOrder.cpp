@@ -120,6 +120,9 @@ std::vector<std::pair<int64_t, int64_t>> BoundOrder::blocks() const {
 int64_t BoundOrder::rankOf(int64_t row, int64_t begin, int64_t end) const {
   if (rows.empty())
     return std::clamp(row, begin, std::max(begin, end));
+  bool isInOneClass = isByClass && begin < end && rows[end - 1] - rows[begin] == (end - 1 - begin) * modulus;
+  if (isInOneClass)
+    return begin + llvm::divideCeilSigned(std::clamp(row, rows[begin], rows[end - 1] + 1) - rows[begin], modulus);
   return std::lower_bound(rows.begin() + begin, rows.begin() + end, row) - rows.begin();
 }
 

@@ -83,6 +83,10 @@ std::optional<int64_t> Expr::rise(int64_t rows) const {
   return total;
 }
 
+const Expr::Term *Expr::asTerm() const {
+  return constantPart == 0 && sum.size() == 1 && sum[0].factor == 1 ? sum[0].term.get() : nullptr;
+}
+
 bool Expr::dependsOnRow() const {
   return llvm::any_of(sum, [](const Summand &s) {
     return s.term->kind == TermKind::Row ||
@@ -207,12 +211,11 @@ Expr Expr::extremum(TermKind kind, ArrayRef<Expr> operands) {
     flat.push_back(candidate);
   };
   for (const Expr &operand : operands) {
-    bool nested = operand.constantPart == 0 && operand.sum.size() == 1 && operand.sum[0].factor == 1 &&
-                  operand.sum[0].term->kind == kind;
-    if (!nested)
+    const Term *term = operand.asTerm();
+    if (!term || term->kind != kind)
       add(operand);
     else
-      for (const Expr &inner : operand.sum[0].term->operands)
+      for (const Expr &inner : term->operands)
         add(inner);
   }
   assert(!flat.empty() && "an extremum of nothing");
@@ -272,9 +275,8 @@ static std::optional<std::vector<Expr>> operandsOf(const Expr &expr, Expr::TermK
 /// 0 <= x mod m <= m - 1. Nothing for other terms.
 static std::optional<Expr> estimate(const Expr::Term &term, bool low) {
   auto isQuotientTimes = [](const Expr &quotient, const Expr &divisor) {
-    return quotient.constantSummand() == 0 && quotient.summands().size() == 1 && quotient.summands()[0].factor == 1 &&
-           quotient.summands()[0].term->kind == Expr::TermKind::FloorDiv &&
-           quotient.summands()[0].term->operands[1] == divisor;
+    const Expr::Term *term = quotient.asTerm();
+    return term && term->kind == Expr::TermKind::FloorDiv && term->operands[1] == divisor;
   };
   if (term.kind == Expr::TermKind::Mod)
     return low ? Expr(0) : term.operands[1] - 1;
@@ -283,7 +285,7 @@ static std::optional<Expr> estimate(const Expr::Term &term, bool low) {
   for (unsigned side : {0, 1})
     if (const Expr &quotient = term.operands[side], &divisor = term.operands[1 - side];
         isQuotientTimes(quotient, divisor)) {
-      const Expr &x = quotient.summands()[0].term->operands[0];
+      const Expr &x = quotient.asTerm()->operands[0];
       return low ? x - divisor + 1 : x;
     }
   return std::nullopt;

@@ -4,18 +4,25 @@
 
 #include "attn/Pattern/Plan.h"
 #include <algorithm>
+#include <numeric>
 
 using namespace attn;
 
-Target Target::cpu() {
+// A register of AVX-512 holds the scores of 16 keys; of bf16, one of weights is rounded from two of scores.
+Target Target::cpu(Element element) {
   Target target;
   target.name = "cpu";
-  target.tile = {/*rows=*/64, /*keys=*/64, /*groupRows=*/8, /*granule=*/32};
+  target.tile = {/*rows=*/64, /*keys=*/64, /*groupRows=*/8, /*granule=*/element == Element::BF16 ? 32 : 16};
   target.flopsPerSecond = 245e9;
   target.gridPairTime = 1.55;
   target.secondsPerRow = 45e-9;
   target.bytesPerSecond = 12e9;
   return target;
+}
+
+/// Listed keys come in tiles of up to 32: they are few, and none of them is next to another.
+static TileShape tileOfGpu(int64_t rows, int64_t keys) {
+  return {rows, keys, /*groupRows=*/rows, /*granule=*/std::gcd(keys, int64_t(32)), /*anchored=*/true};
 }
 
 // A warpgroup holds 64 rows of the accumulator and of the scores in its registers. Up to 64 columns leave room for
@@ -24,15 +31,16 @@ Target Target::cpu() {
 // other's waits; 96 keys divide the 64 + 512 that a tile sees of a window of 256 to each side. Fewer keys at a time
 // keep the products less busy.
 Target Target::sm90a(int64_t headSize, int64_t valueHeadSize, bool hasScore) {
-  auto tileOf = [](int64_t rows, int64_t keys) { return TileShape{rows, keys, rows, keys, /*anchored=*/true}; };
   int64_t columns = std::max(headSize, valueHeadSize);
   Target target;
   target.name = "sm_90a";
-  target.tile = columns <= 64 ? tileOf(192, hasScore ? 112 : 128) : columns <= 128 ? tileOf(128, 128) : tileOf(128, 64);
+  target.tile = columns <= 64    ? tileOfGpu(192, hasScore ? 112 : 128)
+                : columns <= 128 ? tileOfGpu(128, 128)
+                                 : tileOfGpu(128, 64);
   if (columns <= 64)
-    target.locals = {{tileOf(64, 96), 1}, {tileOf(64, 64), 1.12}};
+    target.locals = {{tileOfGpu(64, 96), 1}, {tileOfGpu(64, 64), 1.12}};
   else
-    target.locals = {{tileOf(64, columns <= 192 ? 64 : 48), 1}};
+    target.locals = {{tileOfGpu(64, columns <= 192 ? 64 : 48), 1}};
   target.compactKeys = columns <= 64 ? 3072 : 0; // measured: docs/performance.md
   target.flopsPerSecond = columns <= 64 ? 560e12 : 700e12;
   target.gridPairTime = 1.9;
@@ -48,7 +56,7 @@ Target Target::sm90aF32(int64_t headSize, int64_t valueHeadSize) {
   int64_t keys = std::max(headSize, valueHeadSize) <= 64 ? 64 : 32;
   Target target;
   target.name = "sm_90a";
-  target.tile = {/*rows=*/64, keys, /*groupRows=*/64, /*granule=*/keys, /*anchored=*/true};
+  target.tile = tileOfGpu(64, keys);
   target.flopsPerSecond = 30e12;
   target.gridPairTime = 1;
   target.secondsPerRow = 0.1e-9;
@@ -58,10 +66,10 @@ Target Target::sm90aF32(int64_t headSize, int64_t valueHeadSize) {
 }
 
 std::optional<Target> Target::find(llvm::StringRef name, int64_t headSize, int64_t valueHeadSize, bool hasScore,
-                                   int64_t elementBytes) {
+                                   Element element) {
   if (name == "cpu")
-    return cpu();
+    return cpu(element);
   if (name == "sm_90a")
-    return elementBytes == 4 ? sm90aF32(headSize, valueHeadSize) : sm90a(headSize, valueHeadSize, hasScore);
+    return element == Element::F32 ? sm90aF32(headSize, valueHeadSize) : sm90a(headSize, valueHeadSize, hasScore);
   return std::nullopt;
 }

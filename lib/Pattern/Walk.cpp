@@ -33,10 +33,11 @@ void forEachTile(const Hull &hull, int64_t tileSize, int64_t granule, llvm::func
     tile(begin, std::min(begin + tileSize, last));
 }
 
-void forEachKeyTile(const Hull &hull, const TileShape &shape, const Box &box,
+void forEachKeyTile(const Hull &hull, const TileShape &shape, const Plan &plan, const Box &box,
                     llvm::function_ref<void(int64_t, int64_t)> tile) {
   if (shape.anchored && hull.begin < hull.end)
-    forEachAnchoredTile(hull, shape.keys, startsAtFirstKey(box.sameSegment, box.bounds.lower), tile);
+    forEachAnchoredTile(hull, shape.keysOf(plan.orders[box.keys]), startsAtFirstKey(box.sameSegment, box.bounds.lower),
+                        tile);
   else
     forEachTile(hull, shape.keys, shape.granule, tile);
 }
@@ -57,11 +58,14 @@ std::vector<std::pair<int64_t, int64_t>> queryTiles(const BoundOrder &queries, c
 std::vector<Interval> tileIntervals(const BoundBox &bound, int64_t begin, int64_t end, const TileShape &shape,
                                     Hull &hull) {
   std::vector<Interval> intervals;
+  intervals.reserve(end - begin);
   bound.turnTo(begin, end, shape);
   for (int64_t rank = begin; rank < end; ++rank) {
-    intervals.push_back(bound.owned[rank] ? bound.keysOf(rank) : Interval());
-    if (bound.owned[rank] || shape.anchored)
-      hull.add(bound.keysOf(rank));
+    bool isOwned = bound.owned[rank], isLaidOut = isOwned || shape.anchored;
+    Interval interval = isLaidOut ? bound.keysOf(rank) : Interval();
+    intervals.push_back(isOwned ? interval : Interval());
+    if (isLaidOut)
+      hull.add(interval);
   }
   return intervals;
 }
@@ -129,7 +133,7 @@ void attn::walkByQuery(const Plan &plan, const CallValues &values, VisitFn visit
       int64_t first = begin, last = end;
       Hull hull;
       std::vector<Interval> intervals = tileIntervals(bound, first, last, shape, hull);
-      forEachKeyTile(hull, shape, bound.box, [&](int64_t keyBegin, int64_t keyEnd) {
+      forEachKeyTile(hull, shape, plan, bound.box, [&](int64_t keyBegin, int64_t keyEnd) {
         bool full = !bound.asksPairs() && hull.isFull(keyBegin, keyEnd) && bound.leftOutIn(keyBegin, keyEnd) == 0;
         if (full || shape.anchored || isVisited(bound, intervals, first, keyBegin, keyEnd))
           visit({phase, box, first, last, std::max<int64_t>(0, keyBegin), std::min(keyEnd, bound.keyCount()), full,
@@ -142,8 +146,9 @@ void attn::walkByQuery(const Plan &plan, const CallValues &values, VisitFn visit
 void attn::walkByKey(const Plan &plan, const CallValues &values, VisitFn visit) {
   const TileShape &shape = plan.tileFor(values);
   forEachBox(plan, values, [&](const BoundBox &bound, unsigned phase, unsigned box) {
-    for (int64_t begin = 0; begin < bound.keys.size(); begin += shape.keys) {
-      int64_t end = std::min(begin + shape.keys, bound.keys.size());
+    int64_t keys = shape.keysOf(plan.orders[bound.box.keys]);
+    for (int64_t begin = 0; begin < bound.keys.size(); begin += keys) {
+      int64_t end = std::min(begin + keys, bound.keys.size());
       Hull hull;
       std::vector<Interval> intervals;
       for (int64_t rank = begin; rank < end; ++rank) {
@@ -175,7 +180,8 @@ namespace {
 /// Counts the query tiles of one box.
 class TileCounter {
 public:
-  TileCounter(const BoundBox &bound, const TileShape &tile) : bound(bound), tile(tile) {}
+  TileCounter(const Plan &plan, const BoundBox &bound, const TileShape &tile)
+      : bound(bound), tile(tile), tileKeys(tile.keysOf(plan.orders[bound.box.keys])) {}
 
   PairCounts count(int64_t begin, int64_t end) {
     PairCounts counts;
@@ -189,7 +195,7 @@ public:
         groups[offset / tile.groupRows].add(interval);
     // Where all rows share a key there is no gap, and the tiles need not be walked one by one.
     if (tile.anchored) {
-      counts.computed = tile.rows * alignUp(std::max<int64_t>(0, hull.end - hull.begin), tile.keys);
+      counts.computed = tile.rows * alignUp(std::max<int64_t>(0, hull.end - hull.begin), tileKeys);
     } else if (!bound.asksPairs() && !bound.box.hole && bound.box.except.empty() && hull.fullBegin < hull.fullEnd) {
       counts.computed = multiplied(groups, 0, Interval::never);
     } else {
@@ -230,6 +236,7 @@ private:
 
   const BoundBox &bound;
   const TileShape &tile;
+  int64_t tileKeys;
 };
 
 } // namespace
@@ -262,7 +269,7 @@ std::vector<PairCounts> attn::countPairs(const Plan &plan, const CallValues &val
   const TileShape &shape = plan.tileFor(values);
   std::vector<PairCounts> counts(plan.phases.size());
   forEachBox(plan, values, [&](const BoundBox &bound, unsigned phase, unsigned) {
-    TileCounter counter(bound, shape);
+    TileCounter counter(plan, bound, shape);
     auto tiles = queryTiles(bound.queries, shape);
     size_t step = std::max(sample, samplingStep(bound, tiles, testLimit)), sampled = 0;
     PairCounts boxCounts;

@@ -271,6 +271,7 @@ void attn_fill_frame(const attn_problem *p, uintptr_t base, attn_device_address 
   *word(p, f, ATTN_GPU_BATCH) = p->batch;
   *word(p, f, ATTN_GPU_HEADS) = p->heads;
   *word(p, f, ATTN_GPU_KV_HEADS) = p->kv_heads;
+  *word(p, f, ATTN_GPU_KV_HEAD_FACTOR) = attn_ceil_div((int64_t)1 << 32, p->heads / p->kv_heads);
   if (attn_has_workspace(p))
     take_status(p, f);
   if (attn_keeps_lse(p))

@@ -63,9 +63,10 @@ enum attn_gpu_word {
   ATTN_GPU_TILES = 3,  /* query tiles of this phase, by the capacity of its query order; of classes as many for each */
   ATTN_GPU_ORDERS = 4, /* address of attn_gpu_order [batch][order_count]; only orders with tables are written */
   ATTN_GPU_STATUS = 5, /* address of the int32 that the GPU raises to an attn_status; 0 where there is no prologue */
-  ATTN_GPU_TILE_MAJOR = 6,  /* 1: blocks go tile by tile, each through all heads; 0: head by head */
-  ATTN_GPU_FIRST_BATCH = 7, /* of this launch */
-  ATTN_GPU_WORDS = 8
+  ATTN_GPU_TILE_MAJOR = 6,     /* 1: blocks go tile by tile, each through all heads; 0: head by head */
+  ATTN_GPU_FIRST_BATCH = 7,    /* of this launch */
+  ATTN_GPU_KV_HEAD_FACTOR = 8, /* of at most 65535 heads, head h shares key head h * factor >> 32; of phases */
+  ATTN_GPU_WORDS = 9
 };
 
 /* The words of a view. */

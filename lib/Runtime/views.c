@@ -178,6 +178,8 @@ static int64_t named_symbol(const attn_problem *p, attn_symbol symbol) {
     return attn_scalar_of(p, symbol.source).index;
   case ATTN_SYMBOL_NUMBER:
     return bits_of(attn_scalar_of(p, symbol.source).number);
+  case ATTN_SYMBOL_FORMULA:
+    return attn_evaluate(p, p->kernel->formulas[symbol.source], 0, 0);
   default:
     return 0;
   }

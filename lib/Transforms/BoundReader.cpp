@@ -61,13 +61,11 @@ static Expr extentExpr(ExtentKind kind) {
 Expr BoundReader::atLeastOne(const Expr &expr) const {
   if (expr.asConstant())
     return expr;
-  if (expr.constantSummand() == 0 && expr.summands().size() == 1 && expr.summands()[0].factor == 1) {
-    const Expr::Term &term = *expr.summands()[0].term;
-    bool isChecked = term.kind == Expr::TermKind::Symbol && term.symbol >= FirstNamed &&
-                     !isa<LengthsType>(reading.symbols[term.symbol - FirstNamed].getType());
-    if (isChecked)
-      return expr;
-  }
+  const Expr::Term *term = expr.asTerm();
+  bool isChecked = term && term->kind == Expr::TermKind::Symbol && term->symbol >= FirstNamed &&
+                   !isa<LengthsType>(reading.symbols[term->symbol - FirstNamed].getType());
+  if (isChecked)
+    return expr;
   return Expr::max({Expr(1), expr});
 }
 

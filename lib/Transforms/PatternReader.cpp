@@ -212,10 +212,16 @@ FailureOr<PatternReading> attn::readPattern(AttentionOp op) {
   return PatternReader().read(op);
 }
 
+/// The element of a type; where it is still open, the one whose tiles serve all of them.
+static Target::Element elementOf(Type type) {
+  using Element = Target::Element;
+  return type.isF32() ? Element::F32 : type.isF16() ? Element::F16 : Element::BF16;
+}
+
 std::optional<Target> attn::findTarget(StringRef name, AttentionOp op) {
   auto query = op.getQuery().getType(), value = op.getValue().getType();
   return Target::find(name, query.getDimSize(3), value.getDimSize(3), !op.getScore().empty(),
-                      query.getElementType().isF32() ? 4 : 2);
+                      elementOf(query.getElementType()));
 }
 
 /// The default of an argument of the kernel's function.

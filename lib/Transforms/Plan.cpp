@@ -150,8 +150,11 @@ private:
     if (failed(setSize(tile.rows, tileRows, tile.anchored ? 64 : tile.groupRows, "rows")) ||
         failed(setSize(tile.keys, tileKeys, tile.anchored ? 16 : tile.granule, "keys")))
       return failure();
-    if (tile.anchored)
-      tile.groupRows = tile.rows, tile.granule = tile.keys;
+    if (tile.anchored) {
+      tile.groupRows = tile.rows;
+      if (tileKeys)
+        tile.granule = tile.keys;
+    }
     return *chosen;
   }
 

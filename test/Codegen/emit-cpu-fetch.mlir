@@ -11,20 +11,23 @@
 // RUN: attn-opt %s --attn-specialize=kernel=per_head --attn-plan --attn-emit-cpu="isas=avx512" \
 // RUN:   | FileCheck %s --check-prefix=DATA --implicit-check-not=.fetch.
 
-// A slot that holds the keys already is left as it is; else it gets their tag, and the keys. Places are those of the
-// ring, at a rank's distance from where rank 0 would be.
+// The first slot that does not hold its keys yet, and those behind it, are packed. All get their keys' tags. Places are
+// those of the ring, at a rank's distance from where rank 0 would be.
 // BAND-LABEL: func.func private @band.fetch.1.avx512(
 // BAND-SAME: %[[TILE:[^:]*]]: index, %[[END:[^:]*]]: index, %{{[^:]*}}: !llvm.ptr)
 // BAND: %[[RING:.*]] = builtin.unrealized_conversion_cast %{{.*}} : !llvm.struct<{{.*}}> to memref<4xindex>
 // BAND: %[[SLOTS:.*]] = memref.load %[[RING]][%c3{{.*}}] : memref<4xindex>
 // BAND: %[[FIRST:.*]] = arith.remui %{{.*}}, %[[SLOTS]] : index
 // BAND: memref.load %[[RING]][%c0{{.*}}] : memref<4xindex>
-// BAND: scf.for %[[RANK:.*]] = %[[TILE]] to %[[END]] step %c32
+// BAND: %[[MISSING:.*]] = scf.for %[[RANK:.*]] = %[[TILE]] to %[[END]] step %c16{{.*}}(%[[BEFORE:.*]] = %[[END]])
 // BAND: %[[SLOT:.*]] = arith.addi %[[FIRST]], %{{.*}} : index
 // BAND: %[[HELD:.*]] = memref.load %[[TAGS:.*]][%[[SLOT]]] : memref<?xindex>
-// BAND: %[[DIFFERS:.*]] = arith.cmpi ne, %[[TAG:.*]], %[[HELD]] : index
-// BAND: scf.if %[[DIFFERS]] {
-// BAND-NEXT: memref.store %[[TAG]], %[[TAGS]][%[[SLOT]]] : memref<?xindex>
+// BAND: memref.store %[[TAG:.*]], %[[TAGS]][%[[SLOT]]] : memref<?xindex>
+// BAND: %[[IS_HELD:.*]] = arith.cmpi eq, %[[TAG]], %[[HELD]] : index
+// BAND: %[[SOONER:.*]] = arith.minsi %[[RANK]], %[[BEFORE]] : index
+// BAND: arith.select %[[IS_HELD]], %[[BEFORE]], %[[SOONER]] : index
+// BAND: arith.cmpi slt, %[[MISSING]], %[[END]] : index
+// BAND-NEXT: scf.if
 // BAND: vector.store %{{.*}}, %{{.*}} : memref<?x1040xf32>, vector<16xf32>
 // BAND: vector.store %{{.*}}, %{{.*}} : memref<?x64xf32>, vector<16xf32>
 

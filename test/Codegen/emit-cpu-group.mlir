@@ -11,8 +11,12 @@
 // S = Q K^T, its maxima, P = 2^(S - m), O += P V: three loops over keys, and no call.
 // CHECK-LABEL: func.func private @full.group.full.
 // CHECK-NOT: {{call|math\.}}
-// AVX512: scf.for {{.*}} -> ({{.*}}vector<16xf32>
+// Two vectors of keys at a time; the last of them may be one alone where it is as wide as a panel.
+// AVX512: scf.for {{.*}} step %c32{{.*}} -> ({{.*}}vector<16xf32>
 // AVX512: vector.fma {{.*}} : vector<16xf32>
+// AVX512: scf.for {{.*}} step %c16{{.*}} -> ({{.*}}vector<16xf32>
+// AVX512: vector.fma {{.*}} : vector<16xf32>
+// AVX2: scf.for {{.*}} step %c16{{.*}} -> ({{.*}}vector<8xf32>
 // AVX2: vector.fma {{.*}} : vector<8xf32>
 // GENERIC: arith.mulf {{.*}} : vector<4xf32>
 // CHECK: vector.shuffle

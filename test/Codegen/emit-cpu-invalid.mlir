@@ -52,3 +52,27 @@ func.func @element(%q: !rows, %k: !rows, %v: !rows) -> (!rows, !lse) {
   %o, %lse = attn.attention %q, %k, %v pattern { %all = attn.full attn.yield %all } : !rows, !rows, !rows -> !rows, !lse
   return %o, %lse : !rows, !lse
 }
+
+// -----
+
+!rows = tensor<?x?x?x64xf32>
+!lse = tensor<?x?x?xf32>
+// expected-error@+1 {{sub-tiles of kernel 'narrow' have 8 keys; use a multiple of 16}}
+func.func @narrow(%q: !rows, %k: !rows, %v: !rows) -> (!rows, !lse) {
+  %o, %lse = attn.plan %q, %k, %v tile [64, 64, 8, 8] {
+    attn.phase queries(all) {}
+  } : !rows, !rows, !rows -> !rows, !lse
+  return %o, %lse : !rows, !lse
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xbf16>
+!lse = tensor<?x?x?xf32>
+// expected-error@+1 {{sub-tiles of kernel 'unpaired' have 16 keys; use a multiple of 32}}
+func.func @unpaired(%q: !rows, %k: !rows, %v: !rows) -> (!rows, !lse) {
+  %o, %lse = attn.plan %q, %k, %v tile [64, 64, 8, 16] {
+    attn.phase queries(all) {}
+  } : !rows, !rows, !rows -> !rows, !lse
+  return %o, %lse : !rows, !lse
+}

@@ -132,3 +132,31 @@ func.func @shared_memory(%q: !rows, %k: !rows, %v: !rows) -> (!rows, !lse) {
   } : !rows, !rows, !rows -> !rows, !lse
   return %o, %lse : !rows, !lse
 }
+
+// -----
+
+!rows = tensor<?x?x?x64xbf16>
+!lse = tensor<?x?x?xf32>
+// expected-error@+1 {{kernel 'listed_keys': a tile of 24 listed keys cannot be multiplied; use sub-tiles of a multiple of 16 keys}}
+func.func @listed_keys(%q: !rows, %k: !rows, %v: !rows) -> (!rows, !lse) {
+  %o, %lse = attn.plan %q, %k, %v tile [64, 96, 64, 24] anchored {
+    attn.phase queries(all) {
+      attn.box keys(all) rows [0, kv_length) columns [0, length)
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return %o, %lse : !rows, !lse
+}
+
+// -----
+
+!rows = tensor<?x?x?x64xbf16>
+!lse = tensor<?x?x?xf32>
+// expected-error@+1 {{kernel 'by_data' has classes by numbers that only run-time data tell, and tensor maps are made before those are read; plan it with target=sm_90a}}
+func.func @by_data(%q: !rows, %k: !rows, %v: !rows, %strides: !attn.per_head {attn.minimum = 1 : index}) -> (!rows, !lse) {
+  %o, %lse = attn.plan %q, %k, %v symbols(%strides : !attn.per_head) tile [64, 64, 64, 64] anchored {
+    attn.phase queries(classes(s0)) {
+      attn.box keys(classes(s0)) class (mod(i, s0), mod(i, s0)) rows [0, kv_length) columns [0, length)
+    }
+  } : !rows, !rows, !rows -> !rows, !lse
+  return %o, %lse : !rows, !lse
+}

@@ -2,8 +2,12 @@
 //
 // Computed orders: what copies and stores name, and what later stages begin with.
 //
+// RUN: attn-opt %s --attn-specialize="kernel=listed element=bf16" --attn-plan=target=sm_90a --attn-emit-gpu \
+// RUN:   | FileCheck %s --check-prefix=LISTED
 // RUN: attn-opt %s --attn-specialize="kernel=dilated element=bf16" \
 // RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=CLASSES
+// RUN: attn-opt %s --attn-specialize="kernel=dilated element=bf16" \
+// RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=MOVES
 // RUN: attn-opt %s --attn-specialize="kernel=strided element=bf16" \
 // RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=STAGES
 // RUN: attn-opt %s --attn-specialize="kernel=last_keys element=bf16" \
@@ -14,6 +18,22 @@
 // RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=BLOCKS
 // RUN: attn-opt %s --attn-specialize="kernel=image element=bf16" \
 // RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=GRID
+
+// Listed keys are copied row by row into the first 32 rows of a stage, which are what is multiplied.
+// LISTED: llvm.func @listed_phase0_tiled(
+// LISTED: %[[KEYS:.*]] = attn_tile.ring {{.*}} : <{{[0-9]}} x [[TILE:[0-9]+x64xbf16]]>
+// LISTED: producer(
+// LISTED: nvvm.cp.async.shared
+// LISTED: } consumer(
+// LISTED: %[[TOP:.*]] = attn_tile.top %{{.*}} : <[[ROWS:[0-9]+]]x64xbf16> -> <32x64xbf16, panel = [[ROWS]]>
+// LISTED: attn_tile.multiply %{{.*}}, %[[TOP]] depth(64)
+// LISTED: attn_tile.convert %{{.*}} : <64x32xf32> -> <64x32xbf16>
+// LISTED: %[[VALUES:.*]] = attn_tile.top %{{.*}} : <[[ROWS]]x64xbf16> -> <32x64xbf16, panel = [[ROWS]]>
+// LISTED: attn_tile.accumulate %{{.*}}, %{{.*}}, %[[VALUES]]
+attn.pattern @listed(%tokens: !attn.tokens = [0]) {
+  %columns = attn.global columns %tokens
+  attn.yield %columns
+}
 
 // Tensor maps of the longer classes, then those of the others; rows of a class have two coordinates. All rows come and
 // go through maps.
@@ -39,6 +59,17 @@
 // CLASSES: attn_tile.store %{{.*}} to %[[OMAP]][%{{.*}} of %{{.*}}, %{{.*}}, %{{.*}}]
 // CLASSES: llvm.func @dilated_phase0_strided(
 // CLASSES-NOT: attn_tile.{{fill|store}}
+//
+// Bounds move with the rows of a class: a row's ranks are its own and what its class is ahead by. The call knows how
+// classes divide rows, so that each role divides once, to find its class.
+// MOVES: llvm.func @dilated_phase0_tiled(
+// MOVES-NOT: arith.{{(floordiv|rem|div)s}}i
+// MOVES: producer(
+// MOVES: arith.remui
+// MOVES-NOT: arith.{{rem|div}}ui %{{.*}}, %{{.*}} : index
+// MOVES: attn_tile.fill
+// MOVES-NOT: arith.{{(floordiv|rem|div)s}}i
+// MOVES: llvm.func @dilated_phase0_strided(
 attn.pattern @dilated(%dilation: index = 4) {
   %taps = attn.window left(64) right(64) dilation(%dilation)
   attn.yield %taps

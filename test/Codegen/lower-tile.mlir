@@ -166,6 +166,26 @@ llvm.func @accumulate(%x: f32) {
   llvm.return
 }
 
+// The first 32 rows of a tile of 96: two steps, and the second panel of columns begins behind all 96 rows.
+// CHECK-LABEL: llvm.func @top
+// CHECK: constant 4611686293355626496 : i64
+// CHECK: llvm.inline_asm has_side_effects
+// CHECK-SAME: wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16
+// CHECK-SAME: wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16
+// CHECK-NOT: wgmma.mma_async
+// CHECK-SAME: wgmma.commit_group.sync.aligned;
+llvm.func @top(%x: f32) {
+  %acc = attn_tile.splat %x : f32 -> !attn_tile.acc<64x128xf32>
+  %scores = attn_tile.splat %x : f32 -> !attn_tile.acc<64x32xf32>
+  %weights = attn_tile.convert %scores : !attn_tile.acc<64x32xf32> -> !attn_tile.operand<64x32xbf16>
+  %values = attn_tile.shared at 0 : !attn_tile.shared<96x128xbf16>
+  %first = attn_tile.top %values : !attn_tile.shared<96x128xbf16> -> !attn_tile.shared<32x128xbf16, panel = 96>
+  %p = attn_tile.accumulate %acc, %weights, %first
+      : !attn_tile.acc<64x128xf32>, !attn_tile.operand<64x32xbf16>, !attn_tile.shared<32x128xbf16, panel = 96>
+  %o = attn_tile.wait %p inflight(0) : !attn_tile.pending<64x128xf32>
+  llvm.return
+}
+
 // 24 columns: four matrices, then the two that are left.
 // CHECK-LABEL: llvm.func @write
 // CHECK-COUNT-6: nvvm.convert.f32x2.to.bf16x2

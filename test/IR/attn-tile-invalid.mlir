@@ -142,6 +142,22 @@ llvm.func @roles_argument() attributes {nvvm.reqntid = array<i32: 384, 1, 1>, nv
 
 // -----
 
+func.func @top_of_less(%t: !attn_tile.shared<64x64xbf16>) {
+  // expected-error@+1 {{'attn_tile.top' op takes 96 rows of a tile of 64}}
+  %p = attn_tile.top %t : !attn_tile.shared<64x64xbf16> -> !attn_tile.shared<96x64xbf16>
+  return
+}
+
+// -----
+
+func.func @top_elsewhere(%t: !attn_tile.shared<64x64xbf16>) {
+  // expected-error@+1 {{'attn_tile.top' op of '!attn_tile.shared<64x64xbf16>' is '!attn_tile.shared<32x64xbf16, panel = 64>', not '!attn_tile.shared<32x64xbf16>'}}
+  %p = attn_tile.top %t : !attn_tile.shared<64x64xbf16> -> !attn_tile.shared<32x64xbf16>
+  return
+}
+
+// -----
+
 !tile = !attn_tile.shared<128x64xbf16>
 func.func @query_rows(%t: !tile) {
   // expected-error@+1 {{'attn_tile.multiply' op takes 64 rows, not a tile of 128; use attn_tile.subtile}}

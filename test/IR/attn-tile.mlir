@@ -60,6 +60,8 @@ func.func @consumer(%warpgroup: i32) {
   %tile = attn_tile.stage %ring[%slot] : !ring
   // CHECK: %[[PART:.*]] = attn_tile.subtile %[[TILE]][%{{.*}}] : <128x64xbf16>
   %part = attn_tile.subtile %tile[%warpgroup] : !attn_tile.shared<128x64xbf16>
+  // CHECK: attn_tile.top %[[TILE]] : <128x64xbf16> -> <32x64xbf16, panel = 128>
+  %top = attn_tile.top %tile : !attn_tile.shared<128x64xbf16> -> !attn_tile.shared<32x64xbf16, panel = 128>
   // CHECK: %[[S:.*]] = attn_tile.multiply %[[PART]], %[[TILE]] depth(48) : <64x64xbf16, panel = 128>, <128x64xbf16>
   %s = attn_tile.multiply %part, %tile depth(48)
       : !attn_tile.shared<64x64xbf16, panel = 128>, !attn_tile.shared<128x64xbf16>

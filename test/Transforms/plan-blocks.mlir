@@ -8,7 +8,7 @@
 // RUN: attn-opt %s --attn-specialize=element=bf16 --attn-plan=target=cpu | FileCheck %s --check-prefix=CPU
 
 // CHECK-LABEL: func.func @blocks
-// CHECK: tile [64, 64, 64, 64] anchored {
+// CHECK: tile [64, 64, 64, 32] anchored {
 // CHECK-NEXT: attn.phase queries(all) when(-min(1, max(0, [[GAIN:.*]])) + 1) {
 // CHECK-NEXT: attn.box keys(all) [[BOUNDS:rows .*]]
 // CHECK-NEXT: }

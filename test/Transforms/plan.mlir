@@ -5,7 +5,7 @@
 // RUN: attn-opt %s --attn-specialize --attn-plan | FileCheck %s
 
 // CHECK-LABEL: func.func @full
-// CHECK: attn.plan %{{.*}}, %{{.*}}, %{{.*}} tile [64, 64, 8, 32] {
+// CHECK: attn.plan %{{.*}}, %{{.*}}, %{{.*}} tile [64, 64, 8, 16] {
 // CHECK-NEXT: attn.phase queries(all) {
 // CHECK-NEXT: attn.box keys(all) rows [0, kv_length) columns [0, length){{$}}
 // CHECK-NEXT: }

@@ -75,10 +75,10 @@ int writeObject(Compilation &compilation, const Flags &flags) {
   return written ? 0 : fail(written.message());
 }
 
-/// The workspace that the whole call needs, asked of the kernel itself. It is a call that asks for lse: one that does
-/// not may need a place for it. Nothing behind pointers is read.
+/// The workspace that the whole call needs, asked of the kernel's description. It is a call that asks for lse: one that
+/// does not may need a place for it. Nothing behind pointers is read.
 llvm::Expected<int64_t> workspaceOf(Compilation &compilation, const CallArguments &arguments) {
-  auto object = compilation.emitObject();
+  auto object = compilation.emitDescription();
   if (!object)
     return object.takeError();
   auto kernels = attn::LoadedKernels::load(std::move(*object));

@@ -69,8 +69,10 @@ def AttnTile_SharedType : AttnTile_Type<"Shared", "shared"> {
     int64_t panelRows() const { return getPanel() ? getPanel() : getRows(); }
     int64_t panels() const { return getColumns() / panelColumns(); }
     int64_t bytes() const { return panels() * panelRows() * 128; }
+    /// Its first rows.
+    SharedType top(int64_t rows) const { return get(getContext(), rows, getColumns(), getElement(), panelRows()); }
     /// 64 rows of it.
-    SharedType subtile() const { return get(getContext(), 64, getColumns(), getElement(), panelRows()); }
+    SharedType subtile() const { return top(64); }
   }];
 }
 
@@ -260,6 +262,13 @@ def AttnTile_SubtileOp : AttnTile_Op<"subtile", [
   let arguments = (ins AttnTile_SharedType:$tile, I32:$index);
   let results = (outs AttnTile_SharedType:$part);
   let assemblyFormat = "$tile `[` $index `]` attr-dict `:` type($tile)";
+}
+def AttnTile_TopOp : AttnTile_Op<"top", [Pure]> {
+  let summary = "the first rows of a tile, as many as the result has";
+  let arguments = (ins AttnTile_SharedType:$tile);
+  let results = (outs AttnTile_SharedType:$part);
+  let assemblyFormat = "$tile attr-dict `:` type($tile) `->` type($part)";
+  let hasVerifier = 1; // not more rows than the tile; in the tile's place and of its kind
 }
 def AttnTile_ChunkOp : AttnTile_Op<"chunk", [Pure]> {
   let summary = "address of 16 bytes of a row: number `chunk`, counted by columns";

@@ -22,6 +22,7 @@ constexpr GpuVersion allGpuVersions[] = {GpuVersion::Tiled, GpuVersion::Strided,
 
 struct GpuShape {
   int64_t rows, keys;     // of a tile; a consumer warpgroup takes 64 rows
+  int64_t listedKeys;     // of a tile of listed keys, the first ones of a stage
   int64_t depth, columns; // of a product: head sizes, rounded up to 16
   int64_t queryColumns;   // of a tile in shared memory: head sizes, rounded up to panels of 128 bytes
   int64_t valueColumns;

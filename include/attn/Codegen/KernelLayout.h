@@ -31,9 +31,16 @@ struct ScalarArgument {
 
 /// What a named symbol is filled with; the kinds are attn_symbol_kind's.
 struct NamedSymbol {
-  enum Kind { Index = 0, Number = 1, Entry = 2, HeadEntry = 3 };
+  enum Kind { Index = 0, Number = 1, Entry = 2, HeadEntry = 3, Formula = 4 };
   Kind kind;
-  unsigned source; // scalar, or tensor for entries
+  unsigned source; // scalar, tensor for entries, or formula
+};
+
+/// Symbols that say how rows fall into classes.
+struct ClassSizes {
+  unsigned count;    // of classes: at least 1, and no more than either side has rows, where more change nothing
+  unsigned shortest; // rows of a class
+  unsigned longer;   // so many classes, the first ones, have a row more
 };
 
 struct OrderLayout {
@@ -41,8 +48,9 @@ struct OrderLayout {
   int tensor = -1;     // of the call
   bool ofHead = false; // query heads differ in it, also those that share a key head
   int rowsView = -1, flagsView = -1, keyView = -1, valueView = -1;
-  unsigned countSymbol = 0; // of orders that are not computed
-  std::optional<Expr> span; // of packed keys: about how many ranks a query row looks at, where that is known
+  unsigned countSymbol = 0;      // of orders that are not computed
+  std::optional<Expr> span = {}; // of packed keys: about how many ranks a query row looks at, where that is known
+  std::optional<ClassSizes> classes = {}; // of an order by classes, where no data decides about them
 };
 
 struct MatchLayout {
@@ -85,8 +93,8 @@ struct PhaseLayout {
   bool movesWithRows = false; // rows differ in how many keys they look at
   bool isTested = false;      // pairs of some box are asked for one by one
   unsigned boxes = 0;
-  std::optional<Expr> when;       // calls in which this is positive run it
-  std::optional<GridLayout> grid; // of phases over patches
+  std::optional<Expr> when = {};       // calls in which this is positive run it
+  std::optional<GridLayout> grid = {}; // of phases over patches
 };
 
 /// What linear attention has in place of orders and phases; see attn_linear_code.
@@ -112,6 +120,7 @@ public:
   llvm::SmallVector<TensorArgument> tensors;
   llvm::SmallVector<ScalarArgument> scalars;
   llvm::SmallVector<NamedSymbol> symbols;
+  std::vector<Expr> formulas; // what is the same for all of a call is computed once, not by each item
   std::vector<OrderLayout> orders;
   llvm::SmallVector<MatchLayout> matches;
   std::vector<PhaseLayout> phases;
@@ -139,6 +148,8 @@ public:
   /// Whether some phase starts from what another has written.
   bool hasStages() const { return !phases.empty() && phases.back().stage > 0; }
   unsigned orderIndex(OrderAttr order, Side side) const;
+  /// The expression, or the symbol of a formula that is equal to it.
+  Expr known(const Expr &formula) const;
   /// The symbol that holds a scalar argument or a batch's length.
   unsigned symbolOf(mlir::Value argument) const { return symbolsByArgument.lookup(numberOf(argument)); }
   /// The call's tensor that a run-time data argument is.
@@ -170,6 +181,10 @@ private:
   void addOrders(PlanOp plan);
   unsigned addOrder(PlanOp plan, OrderAttr order, Side side);
   void addOffsets(unsigned tensor);
+  ClassSizes addClassSizes(const Order &order);
+  void addClassFormulas(BoxOp box, const Order &order);
+  void addMovingFormulas(const Expr &bound, const Expr &period);
+  unsigned addFormula(const Expr &formula);
   bool differsByHead(const Expr &expr) const;
   /// Whether a symbol's value is known only where the call's memory is read, or the head is.
   bool isData(unsigned symbol) const;

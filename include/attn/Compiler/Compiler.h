@@ -108,6 +108,8 @@ public:
   /// An object for the host; kernels, their descriptions and the entry point are in it. Of GPU kernels it holds the
   /// PTX, and, where there is ptxas, a cubin.
   llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitObject();
+  /// The same without the kernels' own code: what says how much workspace a call needs, and nothing that can run.
+  llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitDescription();
   /// LLVM IR as text, or assembly: for the CPU, of the whole object; for a GPU, of its one kernel.
   llvm::Expected<std::string> emitLLVM();
   llvm::Expected<std::string> emitAssembly();
@@ -134,6 +136,8 @@ private:
   using Infos = llvm::SmallVector<llvm::GlobalVariable *>;
   llvm::Expected<std::unique_ptr<llvm::Module>> translateKernels(llvm::LLVMContext &context, Infos &infos);
   llvm::Expected<std::unique_ptr<llvm::Module>> embedKernels(llvm::LLVMContext &context, Infos &infos);
+  std::unique_ptr<llvm::Module> describeWithoutCode(llvm::LLVMContext &context, Infos &infos) const;
+  llvm::Error finishForHost(llvm::Module &module, const Infos &infos) const;
   llvm::Expected<std::unique_ptr<llvm::Module>> translateForHost(llvm::LLVMContext &context);
   // One kernel for the GPU.
   llvm::Expected<const KernelSource *> onlyKernel(llvm::StringRef what) const;

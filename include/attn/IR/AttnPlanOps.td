@@ -12,10 +12,11 @@ def Attn_PlanOp : Attn_Op<"plan", [Pure, AttrSizedOperandSegments, NoTerminator,
   let description = [{
     What `attn.attention` computes, in the order that the planner chose for a target. Symbols s0, s1, ... of the
     expressions below are the operands `symbols`: index values, or lengths and per-head numbers, of which the entry of
-    the batch or the head is meant. Orders name their table by its place in `tables`. `tile` is [query rows, keys, rows of a sub-tile, keys of a sub-tile]. Key
-    tiles start at multiples of a sub-tile's keys, or, `anchored`, where the first or the last key of the query tile is.
-    Where there are at most as many keys as `compact` says, its tiles are used instead. A call for which a requirement
-    does not hold, or, with `one_sequence`, whose lengths differ, is refused.
+    the batch or the head is meant. Orders name their table by its place in `tables`. `tile` is [query rows, keys, rows
+    of a sub-tile, keys of a sub-tile]. Key tiles start at multiples of a sub-tile's keys, or, `anchored`, where the
+    first or the last key of the query tile is; those of a listed order are then as narrow as a sub-tile. Where there
+    are at most as many keys as `compact` says, its tiles are used instead. A call for which a requirement does not hold, or, with
+    `one_sequence`, whose lengths differ, is refused.
   }];
   let arguments = (ins Attn_RowsTensor:$query, Attn_RowsTensor:$key, Attn_RowsTensor:$value, Optional<F32>:$scale,
                        Variadic<AnyTypeOf<[Index, Attn_LengthsType, Attn_PerHeadType]>>:$symbols,

@@ -47,6 +47,8 @@ public:
 
   /// The value if it depends on nothing.
   std::optional<int64_t> asConstant() const;
+  /// The term if it is nothing else: one summand, whose factor is 1.
+  const Term *asTerm() const;
   bool dependsOnRow() const;
   /// Whether a symbol occurs for which `is` says so.
   bool anySymbol(llvm::function_ref<bool(unsigned symbol)> is) const;

@@ -91,8 +91,12 @@ struct TileShape {
   int64_t groupRows = 8; // divides rows
   int64_t granule = 32;  // divides keys; key tiles start at its multiples
   /// Key tiles start at the first key that the query tile looks at, or, where that moves with the rows, end at the last
-  /// one: wherever it is, so that windows need no more tiles than their width. They are multiplied whole.
+  /// one: wherever it is, so that windows need no more tiles than their width. They are multiplied whole. Listed keys
+  /// are few: their tiles are as narrow as a sub-tile.
   bool anchored = false;
+
+  /// Keys of a tile over such an order.
+  int64_t keysOf(const Order &order) const { return anchored && order.kind == OrderKind::Listed ? granule : keys; }
 };
 
 struct Plan {
@@ -146,14 +150,16 @@ struct Target {
   /// Whether what a call brings in memory may decide about classes: a number of the head or of the batch.
   bool readsModuli = true;
 
-  static Target cpu();
+  /// What rows consist of.
+  enum class Element { F32, F16, BF16 };
+  static Target cpu(Element element = Element::F32);
   /// An H200. Its tiles depend on how much shared memory and how many registers a row takes, also in a score region.
   static Target sm90a(int64_t headSize, int64_t valueHeadSize, bool hasScore);
-  /// The same for elements of 4 bytes.
+  /// The same for f32.
   static Target sm90aF32(int64_t headSize, int64_t valueHeadSize);
   /// By name: cpu or sm_90a; nothing for another.
   static std::optional<Target> find(llvm::StringRef name, int64_t headSize, int64_t valueHeadSize, bool hasScore,
-                                    int64_t elementBytes = 2);
+                                    Element element = Element::BF16);
 };
 
 /// What the planner may know besides the pattern.

@@ -61,7 +61,7 @@ def AttnPlan : Pass<"attn-plan", "::mlir::ModuleOp"> {
     ```
     ==>
     ```mlir
-    %o, %lse = attn.plan %q, %k, %v tile [64, 64, 8, 32] {
+    %o, %lse = attn.plan %q, %k, %v tile [64, 64, 8, 16] {
       attn.phase queries(all) {
         attn.box keys(all) rows [max(0, i + query_offset - key_offset - 8), min(kv_length, i + query_offset - key_offset + 1))
                            columns [max(0, i - query_offset + key_offset), min(length, i - query_offset + key_offset + 9))

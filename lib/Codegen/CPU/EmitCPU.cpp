@@ -27,7 +27,7 @@ struct EmitCPUPass : attn::impl::AttnEmitCPUBase<EmitCPUPass> {
       if (function.getOps<PlanOp>().empty() && function.getOps<LinearAttentionOp>().empty())
         continue;
       FailureOr<KernelLayout> layout = KernelLayout::of(function);
-      if (failed(layout) || failed(checkElement(function, *layout)))
+      if (failed(layout) || failed(checkElement(function, *layout)) || failed(checkGranule(function, *layout)))
         return signalPassFailure();
       for (const Isa *isa : Isa::versionsOf(*layout, isas))
         emitKernel(function, *layout, *isa);
@@ -53,6 +53,15 @@ private:
     if (isa<ElementType>(layout.element))
       return function.emitError() << "kernel '" << layout.name
                                   << "' has no element type yet; run attn-specialize first";
+    return success();
+  }
+
+  /// Keys are packed by panels; weights of bf16 are rounded for two panels at a time.
+  static LogicalResult checkGranule(func::FuncOp function, const KernelLayout &layout) {
+    int64_t unit = layout.element.isBF16() ? 2 * KernelLayout::panelKeys : KernelLayout::panelKeys;
+    if (!layout.linear && layout.tile[3] % unit != 0)
+      return function.emitError() << "sub-tiles of kernel '" << layout.name << "' have " << layout.tile[3]
+                                  << " keys; use a multiple of " << unit;
     return success();
   }
 

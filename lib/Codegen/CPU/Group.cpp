@@ -133,9 +133,9 @@ private:
     Value position = f.add(place.queryRow, f.symbol(QueryOffset));
     inliner.inlineKnown(score, {Value(), f.batch, f.head, position, Value()});
     // Some vectors at a time: one waits for another less.
-    return f.loop(begin, end, microKeys(), lowest(), [&](Value first, ValueRange carried) -> SmallVector<Value> {
+    auto writeVectors = [&](Value first, int64_t vectors, ValueRange carried) -> SmallVector<Value> {
       Value highest = carried[0];
-      for (int64_t n = 0; n < f.isa.vectors; ++n) {
+      for (int64_t n = 0; n < vectors; ++n) {
         Value key = f.add(first, n * f.isa.lanes);
         SmallVector<Value> at{m, f.sub(key, tile)};
         place.key = key, place.keyRows = keyRowsAt(f, keyRows, key, count);
@@ -152,7 +152,8 @@ private:
         highest = f.maximum(changed, highest);
       }
       return {highest};
-    })[0];
+    };
+    return forEachMicroTile(f, {begin, end}, lowest(), writeVectors)[0];
   }
 
   //===-- Terms of the score ------------------------------------------------------------------------------------===//
@@ -195,8 +196,8 @@ private:
     for (int64_t term = 0; term < count; ++term) {
       Value start = firstDistance(row);
       f.loop(start, distanceOf(row, end), microKeys(), [&](Value distance) {
-        SmallVector<Value> band =
-            writeVectorProducts(f, {query, panels, term * panelsOfTerm, kernel.layout.headSize}, row, distance);
+        SmallVector<Value> band = writeVectorProducts(f, {query, panels, term * panelsOfTerm, kernel.layout.headSize},
+                                                      row, distance, f.isa.vectors);
         forEachVector(f, distance, band, [&](int64_t m, Value at, Value product) {
           f.storeVector(product, bands, {f.index(term * microRows() + m), f.sub(at, start)});
         });

@@ -4,10 +4,10 @@
 // cache holds (attn_key_ring in lib/Runtime/kernel.h). Tiles that a worker computes one after another look at the same
 // keys for the most part, and find those of the tiles before:
 //
-//     tile of queries     its keys         slots of 32 keys (6 of them)
-//     0                     0 .. 127        0  1  2  3
-//     1                    64 .. 191              2  3  4  5       packs 128 .. 191
-//     2                   128 .. 255        0  1        4  5       packs 192 .. 255
+//     tile of queries     its keys         slots of 16 keys (6 of them)
+//     0                     0 .. 63         0  1  2  3
+//     1                    32 .. 95               2  3  4  5       packs 64 .. 95
+//     2                    64 .. 127        0  1        4  5       packs 96 .. 127
 //
 // The keys of one tile have to lie side by side: one that begins in the last slot goes on behind it, not in the first.
 

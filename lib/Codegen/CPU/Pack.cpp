@@ -30,26 +30,31 @@ public:
     f.end();
   }
 
-  /// (views, symbols, batch, head, begin, end, scratch): a tile's keys, those that the worker does not have yet.
+  /// (views, symbols, batch, head, begin, end, scratch): a tile's keys, from the first one that the worker lacks.
   void emitFetch() {
     Type pointer = LLVM::LLVMPointerType::get(f.b.getContext()), index = f.b.getIndexType();
     begin("fetch.", {pointer, pointer, index, index, index, index, pointer});
     f.scratch = f.arguments[6];
     KeyRing ring(f);
-    Value tile = f.arguments[4], first = ring.slotOf(tile), tags = ring.tags();
+    Value tile = f.arguments[4], end = f.arguments[5], firstSlot = ring.slotOf(tile), tags = ring.tags();
     int64_t granule = kernel.layout.tile[3];
-    f.loop(tile, f.arguments[5], granule, [&](Value rank) {
-      Value slot = f.add(first, arith::DivUIOp::create(f.b, f.sub(rank, tile), f.index(granule)));
-      Value tag = tagOf(rank), held = f.load(tags, {slot});
-      f.when(arith::CmpIOp::create(f.b, arith::CmpIPredicate::ne, tag, held), [&] {
-        f.store(tag, tags, {slot});
-        auto rows = [&](Value from, int64_t size) {
-          return f.memrefAt(from, MemRefType::get({ShapedType::kDynamic, size}, packer.unitType()));
-        };
-        packedKeys = rows(ring.keysAt(slot, rank), packer.sizes.panelStride);
-        packedValues = rows(ring.valuesAt(slot, rank), packer.sizes.valueStride);
-        pack(rank, f.add(rank, granule));
-      });
+    auto slotOf = [&](Value rank) {
+      return f.add(firstSlot, arith::DivUIOp::create(f.b, f.sub(rank, tile), f.index(granule)));
+    };
+    Value missing = f.loop(tile, end, granule, end, [&](Value rank, ValueRange carried) -> SmallVector<Value> {
+      Value slot = slotOf(rank), tag = tagOf(rank), held = f.load(tags, {slot});
+      f.store(tag, tags, {slot});
+      Value isHeld = arith::CmpIOp::create(f.b, arith::CmpIPredicate::eq, tag, held);
+      return {f.select(isHeld, carried[0], f.least(rank, carried[0]))};
+    })[0];
+    f.when(f.less(missing, end), [&] {
+      auto rows = [&](Value from, int64_t size) {
+        return f.memrefAt(from, MemRefType::get({ShapedType::kDynamic, size}, packer.unitType()));
+      };
+      Value slot = slotOf(missing);
+      packedKeys = rows(ring.keysAt(slot, missing), packer.sizes.panelStride);
+      packedValues = rows(ring.valuesAt(slot, missing), packer.sizes.valueStride);
+      pack(missing, end);
     });
     f.end();
   }

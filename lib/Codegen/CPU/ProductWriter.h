@@ -69,11 +69,18 @@ struct VectorOperands {
 Value roundToUnits(Frame &frame, Value first, Value second);
 /// x y + sum in every lane: of a float, or of the two bf16 of a pair.
 Value multiplyAdd(Frame &frame, Value x, Value y, Value sum);
-/// A micro-tile of query rows times packed ones: [rows][vectors] sums over the units.
-mlir::SmallVector<Value> writeVectorProducts(Frame &frame, const VectorOperands &operands, Value row, Value key);
+/// A micro-tile of query rows times packed ones, `vectors` of them: [rows][vectors] sums over the units.
+mlir::SmallVector<Value> writeVectorProducts(Frame &frame, const VectorOperands &operands, Value row, Value key,
+                                             int64_t vectors);
 /// Calls `use(m, key, product)` for the vectors of such a micro-tile.
 void forEachVector(Frame &frame, Value key, mlir::ArrayRef<Value> products,
                    llvm::function_ref<void(int64_t, Value, Value)> use);
+
+/// What is done with `vectors` vectors of keys from `key` on, carrying values along.
+using MicroTileBody = llvm::function_ref<mlir::SmallVector<Value>(Value key, int64_t vectors, ValueRange carried)>;
+/// Runs over the keys of a group function, as many at a time as a micro-tile has. A granule may be less than that: then
+/// the last of them may be a granule alone.
+mlir::SmallVector<Value> forEachMicroTile(Frame &frame, Ranks keys, ValueRange carried, MicroTileBody body);
 
 } // namespace attn::cpu
 

@@ -45,8 +45,12 @@ public:
     SmallVector<Value> states = writePowers(carried, write);
     int64_t vectors = llvm::divideCeil(f.layout.valueHeadSize, columnsOfVector());
     int64_t most = (f.isa.lanes >= 16 ? 8 : 4) / sizes.unitColumns;
-    for (int64_t first = 0; first < vectors; first += most)
-      accumulate(row, first, std::min(vectors, first + most));
+    Value present = f.least(end, count);
+    f.loop(begin, present, keysOfSum, [&](Value key) {
+      Value last = f.least(f.add(key, keysOfSum), present);
+      for (int64_t first = 0; first < vectors; first += most)
+        accumulate(row, first, std::min(vectors, first + most), {key, last});
+    });
     return states;
   }
 
@@ -56,6 +60,9 @@ private:
     Value present = isRoundedUp ? f.least(rank, f.sub(count, f.index(1))) : rank;
     return keyRows ? f.toIndex(f.load(keyRows, present)) : present;
   }
+
+  /// A sum of many terms one after the other is less exact than a sum of sums.
+  static constexpr int64_t keysOfSum = 128;
 
   /// How far ahead rows are asked for.
   static constexpr int64_t rowsAhead = 32;
@@ -141,13 +148,13 @@ private:
         sums[at + part] = multiplyAdd(f, p, units, sums[at + part]);
   }
 
-  /// O[row, vectors of columns from `first` to `last`] += P V. Only keys that there are take part: 0 times the value of
-  /// another would be no 0 where that is infinite.
-  void accumulate(Value row, int64_t first, int64_t last) {
+  /// O[row, vectors of columns from `first` to `last`] += P V of some keys. Only keys that there are take part: 0 times
+  /// the value of another would be no 0 where that is infinite.
+  void accumulate(Value row, int64_t first, int64_t last, Ranks keys) {
     int64_t vectors = (last - first) * sizes.unitColumns, step = 4 * sizes.valueKeys;
-    Value present = f.least(end, count), whole = f.alignDown(present, step);
+    Value whole = f.alignDown(keys.end, step);
     SmallVector<Value> sums(2 * vectors, f.numbers(0));
-    sums = f.loop(begin, whole, step, sums, [&](Value key, ValueRange carried) {
+    sums = f.loop(keys.begin, whole, step, sums, [&](Value key, ValueRange carried) {
       SmallVector<Value> inner(carried);
       for (int64_t u = 0; u < 4; ++u) {
         Value at = f.add(key, u * sizes.valueKeys);
@@ -160,7 +167,7 @@ private:
     for (int64_t i = 0; i < vectors; ++i)
       sums[i] = arith::AddFOp::create(f.b, sums[i], sums[vectors + i]);
     sums.truncate(vectors);
-    sums = f.loop(whole, present, sizes.valueKeys, sums, [&](Value key, ValueRange carried) {
+    sums = f.loop(whole, keys.end, sizes.valueKeys, sums, [&](Value key, ValueRange carried) {
       SmallVector<Value> inner(carried);
       addUnit(key, first, inner, /*isLast=*/true);
       return inner;

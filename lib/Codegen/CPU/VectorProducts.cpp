@@ -35,37 +35,52 @@ static SmallVector<Value> unrolled(Frame &f, int64_t count, SmallVector<Value> c
   return carried;
 }
 
-SmallVector<Value> attn::cpu::writeVectorProducts(Frame &f, const VectorOperands &operands, Value row, Value key) {
+SmallVector<Value> attn::cpu::writeVectorProducts(Frame &f, const VectorOperands &operands, Value row, Value key,
+                                                  int64_t vectors) {
   SmallVector<Value> panels, lanes;
-  for (int64_t n = 0; n < f.isa.vectors; ++n) {
+  for (int64_t n = 0; n < vectors; ++n) {
     Value at = f.add(key, n * f.isa.lanes), size = f.index(KernelLayout::panelKeys);
     panels.push_back(f.add(arith::DivUIOp::create(f.b, at, size), operands.firstPanel));
     lanes.push_back(arith::RemUIOp::create(f.b, at, size));
   }
   auto multiply = [&](Value unit, SmallVector<Value> sums) {
     SmallVector<Value> right;
-    for (int64_t n = 0; n < f.isa.vectors; ++n) {
+    for (int64_t n = 0; n < vectors; ++n) {
       Value offset = f.add(f.mul(unit, KernelLayout::panelKeys), lanes[n]);
       right.push_back(f.loadVector(operands.packed, {panels[n], offset}));
     }
     for (int64_t m = 0; m < f.isa.rows; ++m) {
       Value x = splat(f.b, f.load(operands.query, {f.add(row, m), unit}), f.isa.lanes);
-      for (int64_t n = 0; n < f.isa.vectors; ++n) {
-        Value &sum = sums[m * f.isa.vectors + n];
+      for (int64_t n = 0; n < vectors; ++n) {
+        Value &sum = sums[m * vectors + n];
         sum = multiplyAdd(f, x, right[n], sum);
       }
     }
     return sums;
   };
-  SmallVector<Value> zeros(f.isa.rows * f.isa.vectors, f.numbers(0));
+  SmallVector<Value> zeros(f.isa.rows * vectors, f.numbers(0));
   return unrolled(f, operands.units, zeros, multiply);
 }
 
 void attn::cpu::forEachVector(Frame &f, Value key, ArrayRef<Value> products,
                               llvm::function_ref<void(int64_t, Value, Value)> use) {
+  int64_t vectors = products.size() / f.isa.rows;
   for (int64_t m = 0; m < f.isa.rows; ++m)
-    for (int64_t n = 0; n < f.isa.vectors; ++n)
-      use(m, f.add(key, n * f.isa.lanes), products[m * f.isa.vectors + n]);
+    for (int64_t n = 0; n < vectors; ++n)
+      use(m, f.add(key, n * f.isa.lanes), products[m * vectors + n]);
+}
+
+SmallVector<Value> attn::cpu::forEachMicroTile(Frame &f, Ranks keys, ValueRange carried, MicroTileBody body) {
+  auto loop = [&](Value begin, Value end, int64_t vectors, ValueRange carried) {
+    return f.loop(begin, end, vectors * f.isa.lanes, carried,
+                  [&](Value key, ValueRange values) { return body(key, vectors, values); });
+  };
+  int64_t microKeys = f.isa.vectors * f.isa.lanes, granule = f.layout.tile[3];
+  if (granule % microKeys == 0)
+    return loop(keys.begin, keys.end, f.isa.vectors, carried);
+  Value whole = f.add(keys.begin, f.alignDown(f.sub(keys.end, keys.begin), microKeys));
+  SmallVector<Value> states = loop(keys.begin, whole, f.isa.vectors, carried);
+  return loop(whole, keys.end, granule / f.isa.lanes, states);
 }
 
 namespace {
@@ -75,9 +90,10 @@ public:
   VectorProducts(Frame &frame, const GroupCall &call, Ranks keys) : ProductWriter(frame, call, keys) {}
 
   SmallVector<Value> forEachProduct(Value row, ArrayRef<Value> carried, UseProducts use) override {
-    return f.loop(begin, end, f.isa.lanes * f.isa.vectors, carried, [&](Value key, ValueRange values) {
+    return forEachMicroTile(f, {begin, end}, carried, [&](Value key, int64_t vectors, ValueRange values) {
       SmallVector<Value> inner(values);
-      SmallVector<Value> products = writeVectorProducts(f, {query, keys, /*firstPanel=*/0, sizes.units}, row, key);
+      SmallVector<Value> products =
+          writeVectorProducts(f, {query, keys, /*firstPanel=*/0, sizes.units}, row, key, vectors);
       forEachVector(f, key, products, [&](int64_t m, Value at, Value product) { use(m, at, product, inner); });
       return inner;
     });

@@ -136,6 +136,15 @@ static LogicalResult verify64Rows(Operation *op, SharedType tile) {
   return op->emitOpError() << "takes 64 rows, not a tile of " << tile.getRows() << "; use attn_tile.subtile";
 }
 
+LogicalResult TopOp::verify() {
+  SharedType tile = getTile().getType(), part = getPart().getType();
+  if (part.getRows() > tile.getRows())
+    return emitOpError() << "takes " << part.getRows() << " rows of a tile of " << tile.getRows();
+  if (part != tile.top(part.getRows()))
+    return emitOpError() << "of " << tile << " is " << tile.top(part.getRows()) << ", not " << part;
+  return success();
+}
+
 /// The wait for a product, if it is where it has to be.
 static WaitOp waitFor(Operation *product) {
   Value pending = product->getResult(0);

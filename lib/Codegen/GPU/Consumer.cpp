@@ -39,10 +39,7 @@ class Consumer {
 public:
   Consumer(PhaseKernel &phase, Value warpgroup)
       : p(phase), f(phase.f), shape(phase.shape), warpgroup(warpgroup), f32(f.b.getF32Type()),
-        scores(tile::AccType::get(f.b.getContext(), shape.keys)),
-        outputs(tile::AccType::get(f.b.getContext(), shape.columns)),
-        weights(tile::OperandType::get(f.b.getContext(), shape.keys, phase.element())), masks(phase),
-        writer(phase, warpgroup) {}
+        outputs(tile::AccType::get(f.b.getContext(), shape.columns)), masks(phase), writer(phase, warpgroup) {}
 
   void emit() {
     readScale();
@@ -261,21 +258,20 @@ private:
         f.loop(f.i32(0), box.tiles.count, f.i32(1), start, [&](Value t, ValueRange carried) -> SmallVector<Value> {
           State before = State::of(carried);
           Value now = carried[3];
-          Value first = f.sub(box.tiles.last, f.mul(f.add(t, 1), shape.keys));
+          Value first = f.sub(box.tiles.last, f.mul(f.add(t, 1), box.tiles.keys));
           tile::AwaitOp::create(f.b, p.keyRing, now);
-          Softmax softmax = weigh(maskAndScore(box, multiplyAlone(now), first, Masks::needsOf(box)), before);
-          Step step{{rescale(before.output, softmax), softmax.maximum, softmax.sum},
-                    tile::ConvertOp::create(f.b, weights, softmax.weights),
-                    now};
+          Softmax softmax =
+              weigh(maskAndScore(box, multiplyAlone(now, box.tiles.keys), first, Masks::needsOf(box)), before);
+          Step step{{rescale(before.output, softmax), softmax.maximum, softmax.sum}, asOperand(softmax.weights), now};
           return {finish(step), step.state.maximum, step.state.sum, advance(now)};
         });
     return {State::of(results), results[3]};
   }
 
   /// S of a tile that is there, waited for.
-  Value multiplyAlone(Value slot) {
+  Value multiplyAlone(Value slot, int64_t keys) {
     takeTurn();
-    Value product = multiply(slot);
+    Value product = multiply(slot, keys);
     passTurn();
     Value s = wait(product, 0);
     tile::ReleaseOp::create(f.b, p.keyRing, slot);
@@ -315,10 +311,10 @@ private:
 
   /// The step of a first tile, whose keys are there.
   Step beginWith(const State &state, Value slot, llvm::function_ref<Value(Value)> score) {
-    Softmax softmax = weigh(score(multiplyAlone(slot)), state);
+    Softmax softmax = weigh(score(multiplyAlone(slot, shape.keys)), state);
     State next{isEmpty ? state.output : rescale(state.output, softmax), softmax.maximum, softmax.sum};
     isEmpty = false;
-    return {next, tile::ConvertOp::create(f.b, weights, softmax.weights), slot};
+    return {next, asOperand(softmax.weights), slot};
   }
 
   /// Tiles [begin, end).
@@ -349,7 +345,7 @@ private:
       const Step &before, Value slot, llvm::function_ref<Value(Value)> score,
       llvm::function_ref<void()> between = [] {}) {
     takeTurn();
-    Value product = multiply(slot);
+    Value product = multiply(slot, shape.keys);
     tile::AwaitOp::create(f.b, p.valueRing, before.slot);
     Value sum = accumulate(before);
     passTurn();
@@ -360,20 +356,31 @@ private:
     Value output = wait(sum, 0);
     tile::ReleaseOp::create(f.b, p.valueRing, before.slot);
     State next{rescale(output, softmax), softmax.maximum, softmax.sum};
-    return {next, tile::ConvertOp::create(f.b, weights, softmax.weights), slot};
+    return {next, asOperand(softmax.weights), slot};
   }
 
   void awaitNextKeys(const BoundBox &box, Value next, Value slot) {
     f.when(f.less(next, box.tiles.count), [&] { tile::AwaitOp::create(f.b, p.keyRing, slot); });
   }
 
-  Value multiply(Value slot) {
-    Value keys = tile::StageOp::create(f.b, p.keyRing, slot);
-    return tile::MultiplyOp::create(f.b, tile::PendingType::get(f.b.getContext(), shape.keys), query, keys,
-                                    f.b.getI32IntegerAttr(shape.depth));
+  /// The first rows of a stage, or all.
+  Value rowsOf(Value ring, Value slot, int64_t rows) {
+    Value stage = tile::StageOp::create(f.b, ring, slot);
+    auto whole = cast<tile::SharedType>(stage.getType());
+    return rows == whole.getRows() ? stage : tile::TopOp::create(f.b, whole.top(rows), stage).getResult();
+  }
+  Value multiply(Value slot, int64_t keys) {
+    return tile::MultiplyOp::create(f.b, tile::PendingType::get(f.b.getContext(), keys), query,
+                                    rowsOf(p.keyRing, slot, keys), f.b.getI32IntegerAttr(shape.depth));
+  }
+  /// Weights as a product takes them.
+  Value asOperand(Value weights) {
+    int64_t keys = cast<tile::AccType>(weights.getType()).getColumns();
+    return tile::ConvertOp::create(f.b, tile::OperandType::get(f.b.getContext(), keys, p.element()), weights);
   }
   Value accumulate(const Step &step) {
-    Value values = tile::StageOp::create(f.b, p.valueRing, step.slot);
+    int64_t keys = cast<tile::OperandType>(step.weights.getType()).getColumns();
+    Value values = rowsOf(p.valueRing, step.slot, keys);
     return tile::AccumulateOp::create(f.b, tile::PendingType::get(f.b.getContext(), shape.columns), step.state.output,
                                       step.weights, values);
   }
@@ -488,7 +495,7 @@ private:
     Value shift = f.map(row, finite, [&](ValueRange r) -> Value {
       return arith::NegFOp::create(f.b, arith::MulFOp::create(f.b, r[0], factor));
     });
-    result.weights = f.map(scores, {s, shift}, [&](ValueRange place) -> Value {
+    result.weights = f.map(s.getType(), {s, shift}, [&](ValueRange place) -> Value {
       return math::Exp2Op::create(f.b, math::FmaOp::create(f.b, place[0], factor, place[1]));
     });
     Value added = tile::FoldOp::create(f.b, row, tile::FoldKind::Add, result.weights);
@@ -549,7 +556,7 @@ private:
   Frame &f;
   const GpuShape &shape;
   Value warpgroup;
-  Type f32, scores, outputs, weights;
+  Type f32, outputs;
   std::optional<Scores> regions;
   Value magnitude, factor, isNegative; // what a product counts as a score, without its sign; c
   Value unit;                          // 1, or NaN where the scale is

@@ -191,6 +191,11 @@ private:
                                   << layout.tensors.size() + layout.scalars.size() << " arguments; a launch takes "
                                   << int(ATTN_MAX_JOBS) << " of the former, and " << mostWords
                                   << " words in all: use fewer";
+    auto isByData = [](const OrderLayout &o) { return o.order.kind == OrderKind::Classes && !o.classes; };
+    if (llvm::any_of(layout.orders, isByData))
+      return function.emitError() << "kernel '" << layout.name
+                                  << "' has classes by numbers that only run-time data tell, and tensor maps are made "
+                                     "before those are read; plan it with target=sm_90a";
     if (!layout.linear && !layout.anchored)
       return function.emitError() << "kernel '" << layout.name
                                   << "' is planned for another target; plan it with target=sm_90a";

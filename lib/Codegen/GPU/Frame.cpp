@@ -148,9 +148,15 @@ Value Frame::holdsRow(unsigned order, Value row) {
   return negate(isZero(both(arith::ShRUIOp::create(b, bits, remainder(row, 32)), i32(1))));
 }
 
+/// A division takes longer, and the first keys wait for it.
+Value Frame::keyHeadOf(Value queryHead) {
+  Value product = mul(toI64(queryHead), word(layout.symbolCount() + ATTN_GPU_KV_HEAD_FACTOR));
+  return toI32(arith::ShRUIOp::create(b, product, constantLike(product, 32)).getResult());
+}
+
 void Frame::turnTo(Value itemBatch, Value itemHead) {
   batch = itemBatch, head = itemHead;
-  kvHead = divide(head, toI32(symbol(HeadsPerKvHeadSymbol)));
+  kvHead = layout.linear ? divide(head, toI32(symbol(HeadsPerKvHeadSymbol))) : keyHeadOf(head);
   for (auto [i, named] : llvm::enumerate(layout.symbols))
     if (named.kind == NamedSymbol::HeadEntry)
       headEntries[FirstNamed + i] = headEntry(named.source);

@@ -164,6 +164,7 @@ public:
 
 private:
   unsigned viewWord(unsigned view, unsigned field) const;
+  Value keyHeadOf(Value queryHead);
 
   llvm::DenseMap<unsigned, Value> headEntries; // by symbol
 };

@@ -89,6 +89,10 @@ static std::optional<std::string> describeMistake(const TileShape &tile, const P
     return llvm::formatv("a tile of {0} rows and {1} keys cannot be multiplied; use multiples of 64 rows and 16 keys",
                          tile.rows, tile.keys)
         .str();
+  if (tile.granule % 16 != 0)
+    return llvm::formatv("a tile of {0} listed keys cannot be multiplied; use sub-tiles of a multiple of 16 keys",
+                         tile.granule)
+        .str();
   if (tile.rows > mostRowsOfTile)
     return llvm::formatv("a tile of {0} rows takes too many warpgroups; use --tile-rows={1} or less", tile.rows,
                          mostRowsOfTile)
@@ -108,7 +112,7 @@ llvm::Expected<GpuShape> GpuShape::of(const KernelLayout &layout, unsigned phase
   TileShape tile = version == GpuVersion::Compact ? *layout.compact : layout.tileShape();
   if (auto mistake = describeMistake(tile, traits))
     return llvm::createStringError(*mistake);
-  s.rows = tile.rows, s.keys = tile.keys;
+  s.rows = tile.rows, s.keys = tile.keys, s.listedKeys = tile.granule;
   s.depth = roundUp(layout.headSize, 16), s.columns = roundUp(layout.valueHeadSize, 16);
   int64_t elementBytes = layout.element.getIntOrFloatBitWidth() / 8, panelColumns = 128 / elementBytes;
   s.queryColumns = roundUp(layout.headSize, panelColumns);

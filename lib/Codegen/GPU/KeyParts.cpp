@@ -82,7 +82,7 @@ SmallVector<Value> PhaseKernel::forEachStrip(BoxOp box, const OrderInBatch &quer
     part.left = left;
     OrderInBatch strip = bindKeys(box, item);
     strip.narrowTo(part);
-    return body(strip, KeyTiles{Hull(), strip.count, part.boxes, keys.looks}, inner);
+    return body(strip, KeyTiles{Hull(), strip.count, part.boxes, shape.keys, keys.looks}, inner);
   });
 }
 
@@ -96,11 +96,9 @@ static bool isBetweenRows(const Expr &bound, const Order &gridRows) {
   constexpr unsigned queryRow = ~0u; // a symbol that no call has
   if (bound == Expr(0) || bound == Expr::symbol(KvLength))
     return true;
-  if (bound.summands().size() == 1 && bound.constantSummand() == 0 && bound.summands()[0].factor == 1) {
-    const Expr::Term &term = *bound.summands()[0].term;
-    if (term.kind == Expr::TermKind::Min || term.kind == Expr::TermKind::Max)
-      return llvm::all_of(term.operands, [&](const Expr &operand) { return isBetweenRows(operand, gridRows); });
-  }
+  const Expr::Term *term = bound.asTerm();
+  if (term && (term->kind == Expr::TermKind::Min || term->kind == Expr::TermKind::Max))
+    return llvm::all_of(term->operands, [&](const Expr &operand) { return isBetweenRows(operand, gridRows); });
   return gridRows.isSameInBlock(Expr::isPositive(Expr::row() - bound.at(Expr::symbol(queryRow)) + 1));
 }
 

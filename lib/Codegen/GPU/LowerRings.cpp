@@ -178,6 +178,8 @@ static Registers lowerSubtile(SubtileOp, Operands<SubtileOp> in, Code &code) {
   return {code.add(in.getTile().front(), code.mul(in.getIndex().front(), 64 * 128))};
 }
 
+static Registers lowerTop(TopOp, Operands<TopOp> in, Code &) { return {in.getTile().front()}; }
+
 static Registers lowerChunk(ChunkOp op, Operands<ChunkOp> in, Code &code) {
   SharedType tile = op.getTile().getType();
   return {code.pointer(code.chunkAddress(tile, in.getTile().front(), in.getRow().front(), in.getChunk().front()))};
@@ -189,5 +191,5 @@ void attn::tile::addRingRules(const TypeConverter &types, RewritePatternSet &rul
             Lower<AwaitOp, lowerAwait>, Lower<PublishOp, lowerPublish>, Lower<ReleaseOp, lowerRelease>,
             Lower<NoteOp, lowerNote>, Lower<ReadOp, lowerRead>, Lower<FillOp, lowerFill>, Lower<StoreOp, lowerStore>,
             Lower<SharedOp, lowerShared>, Lower<StageOp, lowerStage>, Lower<SubtileOp, lowerSubtile>,
-            Lower<ChunkOp, lowerChunk>>(types, rules.getContext());
+            Lower<TopOp, lowerTop>, Lower<ChunkOp, lowerChunk>>(types, rules.getContext());
 }

@@ -11,8 +11,7 @@ using namespace mlir;
 using namespace attn;
 using namespace attn::hopper;
 
-Masks::Masks(PhaseKernel &phase)
-    : p(phase), f(phase.f), scores(tile::AccType::get(f.b.getContext(), phase.shape.keys)) {}
+Masks::Masks(PhaseKernel &phase) : p(phase), f(phase.f) {}
 
 //===-- Bounds ----------------------------------------------------------------------------------------------------===//
 
@@ -104,7 +103,7 @@ Value Masks::apply(const BoundBox &box, Value s, Value first, Needs needs) {
   if (box.grid)
     return keepPlaces(box, s, first);
   const Hull &hull = box.tiles.hull;
-  Value last = f.add(first, p.shape.keys);
+  Value last = f.add(first, box.tiles.keys);
   s = applyWhere(
       needs.upper, [&] { return f.less(hull.fullEnd, last); }, s,
       [&] { return keep(s, first, box.end, CmpIPredicate::slt); });
@@ -130,14 +129,14 @@ Value Masks::asColumns(Value ranks, Value first) {
 
 /// Keeps the columns that compare so with the rows' bounds.
 Value Masks::keep(Value s, Value first, Value bounds, CmpIPredicate predicate) {
-  return f.map(scores, {s, asColumns(bounds, first)}, [&](ValueRange place) -> Value {
+  return f.map(s.getType(), {s, asColumns(bounds, first)}, [&](ValueRange place) -> Value {
     return f.select(f.compare(predicate, place[2], place[1]), place[0], f.f32(-INFINITY));
   });
 }
 
 /// Keeps those outside of the rows' holes.
 Value Masks::leaveOut(Value s, Value first, Value begin, Value end) {
-  return f.map(scores, {s, asColumns(begin, first), asColumns(end, first)}, [&](ValueRange place) -> Value {
+  return f.map(s.getType(), {s, asColumns(begin, first), asColumns(end, first)}, [&](ValueRange place) -> Value {
     Value isBeside = f.either(f.less(place[3], place[1]), f.compare(CmpIPredicate::sge, place[3], place[2]));
     return f.select(isBeside, place[0], f.f32(-INFINITY));
   });
@@ -156,13 +155,13 @@ Value Masks::isOthers(const BoundBox &box, Value rank) {
 /// Few tiles hold such a key: the warp looks for one first, each lane at some of the keys.
 Value Masks::leaveOutOthers(const BoundBox &box, Value s, Value first) {
   Value some = f.truth(false);
-  for (int64_t key = 0; key < p.shape.keys; key += 32)
+  for (int64_t key = 0; key < box.tiles.keys; key += 32)
     some = f.either(some, isOthers(box, f.add(first, f.add(f.lane(), key))));
   Value start = f.add(first, tile::FirstColumnOp::create(f.b, f.b.getI32Type()));
   return f.choose(
       f.anyOfWarp(some),
       [&] {
-        return f.map(scores, {s}, [&](ValueRange place) -> Value {
+        return f.map(s.getType(), {s}, [&](ValueRange place) -> Value {
           return f.select(isOthers(box, f.add(start, place[1])), f.f32(-INFINITY), place[0]);
         });
       },
@@ -187,7 +186,7 @@ Value Masks::keepPlaces(const BoundBox &box, Value s, Value first) {
   };
   Value inRows = f.between(p.shape.keys, inBox(box.grid->begin), inBox(box.grid->end));
   Value kept = tile::CombineOp::create(f.b, tile::CombineKind::And, box.grid->columns, inRows);
-  s = f.map(scores, {s, kept},
+  s = f.map(s.getType(), {s, kept},
             [&](ValueRange place) -> Value { return f.select(place[1], place[0], f.f32(-INFINITY)); });
   s = applyWhere(
       part.isCut ? Need::Maybe : Need::No, [&] { return part.isCut; }, s,
@@ -202,7 +201,7 @@ Value Masks::keepPlaces(const BoundBox &box, Value s, Value first) {
 
 /// Keeps keys whose row lies between two bounds, or beside these.
 Value Masks::keepKeys(const BoundBox &box, Value s, Value first, Value begins, Value ends, bool isInside) {
-  return f.map(scores, {s, begins, ends}, [&](ValueRange place) -> Value {
+  return f.map(s.getType(), {s, begins, ends}, [&](ValueRange place) -> Value {
     Value rank = f.add(first, f.add(tile::FirstColumnOp::create(f.b, f.b.getI32Type()), place[3]));
     Value key = box.keys.rowOf(rank);
     Value isBetween = f.both(f.compare(CmpIPredicate::sge, key, place[1]), f.less(key, place[2]));

@@ -64,7 +64,6 @@ private:
 
   PhaseKernel &p;
   Frame &f;
-  Type scores;
   TwoRows own;
 };
 

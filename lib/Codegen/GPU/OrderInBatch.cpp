@@ -11,15 +11,12 @@ using namespace attn::hopper;
 /// An expression of the call alone.
 static Value evaluate(Frame &f, const Expr &expr) { return f.evaluate(expr, f.index(0)); }
 
-/// How many classes there are, i32: at least one, and no more than either side has rows, where more change nothing.
-static Value classCount(Frame &f, const Order &order) {
-  Value most = f.greatest(f.greatest(f.symbol(Length), f.symbol(KvLength)), f.index(1));
-  return f.toI32(f.clamp(evaluate(f, order.modulus), f.index(1), most));
-}
+/// A symbol of the call, i32.
+static Value number(Frame &f, unsigned symbol) { return f.toI32(f.symbol(symbol)); }
 
-Value OrderInBatch::longestClass(Frame &f, const Order &order) {
-  Value classes = classCount(f, order), rows = f.toI32(evaluate(f, rowsOf(order.side)));
-  return f.divide(f.add(rows, f.sub(classes, 1)), classes);
+Value OrderInBatch::longestClass(Frame &f, const ClassSizes &classes) {
+  Value hasLonger = f.less(f.i32(0), number(f, classes.longer)), shortest = number(f, classes.shortest);
+  return f.select(hasLonger, f.add(shortest, 1), shortest);
 }
 
 /// Longer blocks than the side are as long as it.
@@ -34,7 +31,7 @@ OrderInBatch::OrderInBatch(Frame &f, unsigned index, Value number, bool isReadIn
     : frame(&f), order(&f.layout.orders[index].order), isReadInRuns(isReadInRuns) {
   begin = f.i32(0);
   if (order->kind == OrderKind::Classes)
-    bindClass(number);
+    bindClass(*f.layout.orders[index].classes, number);
   else if (order->kind == OrderKind::Blocks)
     bindBlock(number);
   else if (order->kind == OrderKind::Patches)
@@ -59,14 +56,13 @@ void OrderInBatch::bindTable(unsigned index) {
     isIdentity = frame->negate(frame->isZero(frame->orderState(index, /*isIdentity*/ 1)));
 }
 
-void OrderInBatch::bindClass(Value number) {
+void OrderInBatch::bindClass(const ClassSizes &classes, Value number) {
   Frame &f = *frame;
-  Value rows = rowCount();
-  stride = classCount(f, *order);
-  first = f.toI32(f.least(number, rows));
-  Value rowsAfter = f.sub(f.toI32(rows), first);
-  count = f.select(f.less(number, f.toIndex(stride)), f.divide(f.add(rowsAfter, f.sub(stride, 1)), stride), f.i32(0));
-  isLong = f.less(first, f.remainder(f.toI32(rows), stride));
+  Value shortest = ::number(f, classes.shortest);
+  stride = ::number(f, classes.count);
+  isLong = f.less(number, f.symbol(classes.longer));
+  count = f.select(isLong, f.add(shortest, 1), f.select(f.less(number, f.symbol(classes.count)), shortest, f.i32(0)));
+  first = f.toI32(f.least(number, rowCount()));
 }
 
 void OrderInBatch::bindBlock(Value number) {
@@ -204,6 +200,11 @@ Value OrderInBatch::someRowOf(Value rank) const {
 }
 
 //===-- Ranks of rows ---------------------------------------------------------------------------------------------===//
+
+Value OrderInBatch::leadOf(const Expr &bound) const {
+  const auto *found = llvm::find_if(leads, [&](const auto &lead) { return lead.first == bound; });
+  return found == leads.end() ? Value() : found->second;
+}
 
 Value OrderInBatch::rankOf(Value row, Value begin, Value end) const {
   Frame &f = *frame;

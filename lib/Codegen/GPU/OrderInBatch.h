@@ -78,13 +78,18 @@ public:
   /// The first rank in [begin, end) whose row is at least `row`, an index.
   Value rankOf(Value row, Value begin, Value end) const;
 
+  /// Of a class of keys: the rank of a bound of a query row is the row's rank plus `lead`, kept among the keys' ranks.
+  void setLead(const Expr &bound, Value lead) { leads.push_back({bound, lead}); }
+  /// Null where the row has to be looked at.
+  Value leadOf(const Expr &bound) const;
+
   /// How many rows the longest class or block has.
-  static Value longestClass(Frame &f, const Order &order);
+  static Value longestClass(Frame &f, const ClassSizes &classes);
   static Value longestBlock(Frame &f, const Order &order);
 
 private:
   void bindTable(unsigned index);
-  void bindClass(Value number);
+  void bindClass(const ClassSizes &classes, Value number);
   void bindBlock(Value number);
   void bindPatch(Value number);
   void bindRuns();
@@ -100,6 +105,7 @@ private:
   Value first, stride; // of a class, and of runs, each of which begins there or so many rows further on
   Value width;         // rows of a run
   std::optional<GridPart> gridPart;
+  llvm::SmallVector<std::pair<Expr, Value>, 2> leads;
 };
 
 } // namespace attn::hopper

@@ -4,6 +4,7 @@
 
 #include "PhaseKernel.h"
 #include "../../Runtime/gpu.h"
+#include "attn/Pattern/Shift.h"
 
 using namespace mlir;
 using namespace attn;
@@ -75,7 +76,7 @@ Item PhaseKernel::itemOf(Value tile) {
   auto firstRank = [&](Value ofPart) { return f.mul(f.remainder(tile, ofPart), shape.rows); };
   switch (queries().kind) {
   case OrderKind::Classes: {
-    Value ofClass = f.ceilDivide(OrderInBatch::longestClass(f, queries()), shape.rows);
+    Value ofClass = f.ceilDivide(OrderInBatch::longestClass(f, *layout.orders[queryOrder()].classes), shape.rows);
     return {firstRank(ofClass), f.divide(tile, ofClass)};
   }
   case OrderKind::Blocks: {
@@ -102,7 +103,63 @@ OrderInBatch PhaseKernel::bindKeys(BoxOp box, const Item &item) {
   ExprAttr keyClass = box.getKeyClassAttr();
   unsigned order = keyOrder(box);
   bool isReadInRuns = isTiled && layout.isReadInRuns(box) && layout.phases[number].runs == static_cast<int>(order);
-  return OrderInBatch(f, order, keyClass ? f.evaluate(keyClass.getExpr(), item.number) : Value(), isReadInRuns);
+  if (!keyClass)
+    return OrderInBatch(f, order, Value(), isReadInRuns);
+  Value ofKeys = classOfKeys(keyClass.getExpr(), item.number);
+  OrderInBatch bound(f, order, ofKeys);
+  for (ExprAttr side : {box.getLowerAttr(), box.getUpperAttr(), box.getHoleLowerAttr(), box.getHoleUpperAttr()})
+    if (Value lead = side ? leadOf(side.getExpr(), item, ofKeys) : Value())
+      bound.setLead(side.getExpr(), lead);
+  return bound;
+}
+
+/// How far the rank of a bound is ahead of the query's rank, where that is the same for the whole class: the bound
+/// moves with the class's rows. As ranks are kept among those of the keys, max(0, x) and min(kv_length, x) are as good
+/// as x.
+Value PhaseKernel::leadOf(const Expr &bound, const Item &item, Value keyClass) {
+  const Expr::Term *extremum = bound.asTerm();
+  bool isLeast = extremum && extremum->kind == Expr::TermKind::Min;
+  if (isLeast || (extremum && extremum->kind == Expr::TermKind::Max)) {
+    Value lead;
+    for (const Expr &operand : extremum->operands) {
+      if (operand == (isLeast ? Expr::symbol(KvLength) : Expr(0)))
+        continue;
+      Value own = leadOf(operand, item, keyClass);
+      if (!own)
+        return Value();
+      lead = !lead ? own : isLeast ? f.least(lead, own) : f.greatest(lead, own);
+    }
+    return lead;
+  }
+  const Expr &period = queries().modulus;
+  std::optional<MovingBound> moving = asMoving(bound, period);
+  if (!moving)
+    return Value();
+  auto number = [&](const Expr &expr) { return f.evaluate(layout.known(expr), f.index(0)); };
+  auto isCounted = [&](Value condition) { return f.select(condition, f.index(1), f.index(0)); };
+  Value ofQueries = f.toIndex(item.number), periodRows = number(period),
+        lead = number(Expr::floorDiv(moving->rest, period));
+  Value left = f.sub(number(Expr::mod(moving->rest, period)), keyClass);
+  if (moving->isInSteps) {
+    Value place = f.add(ofQueries, number(Expr::mod(moving->shift, period)));
+    lead = f.add(lead,
+                 f.add(number(Expr::floorDiv(moving->shift, period)), isCounted(f.negate(f.less(place, periodRows)))));
+  } else {
+    left = f.add(left, ofQueries);
+  }
+  lead = f.add(lead, f.add(isCounted(f.less(f.index(0), left)), isCounted(f.less(periodRows, left))));
+  return f.toI32(f.clamp(lead, f.index(-INT32_MAX), f.index(INT32_MAX)));
+}
+
+/// The class that the keys of a query class are in.
+Value PhaseKernel::classOfKeys(const Expr &keyClass, Value queryClass) {
+  const Expr &period = queries().modulus;
+  std::optional<Expr> shift = shiftOfClass(keyClass, period);
+  if (!shift)
+    return f.evaluate(keyClass, queryClass);
+  Value periodRows = f.evaluate(period, f.index(0));
+  Value sum = f.add(f.toIndex(queryClass), f.evaluate(layout.known(Expr::mod(*shift, period)), f.index(0)));
+  return f.select(f.less(sum, periodRows), sum, f.sub(sum, periodRows));
 }
 
 Value PhaseKernel::mapOf(unsigned tensor, const OrderInBatch &order) {
@@ -131,7 +188,7 @@ Interval PhaseKernel::intervalOf(BoxOp box, const OrderInBatch &queries, const O
       exists,
       [&] {
         Value row = queries.rowOf(rank);
-        Interval own = intervalOfRow(box, keys, row, rangeOf(box, keys, rank));
+        Interval own = intervalOfRow(box, keys, rank, row, rangeOf(box, keys, rank));
         SmallVector<Value> values{own.keys.begin, own.keys.end};
         if (own.hole)
           values.append({own.hole->begin, own.hole->end});
@@ -150,15 +207,15 @@ Interval PhaseKernel::intervalOf(BoxOp box, const OrderInBatch &queries, const O
 }
 
 /// The same of a row that exists; ranks are among those of `range`.
-Interval PhaseKernel::intervalOfRow(BoxOp box, const OrderInBatch &keys, Value row, const Ranks &range) {
+Interval PhaseKernel::intervalOfRow(BoxOp box, const OrderInBatch &keys, Value rank, Value row, const Ranks &range) {
   auto orEmpty = [&](const Ranks &ranks) {
     Value some = f.less(ranks.begin, ranks.end);
     return Ranks{f.select(some, ranks.begin, f.i32(neverRank)), f.select(some, ranks.end, f.i32(0))};
   };
-  Ranks looks = ranksOf(box.getLowerAttr(), box.getUpperAttr(), keys, row, range);
+  Ranks looks = ranksOf(box.getLowerAttr(), box.getUpperAttr(), keys, rank, row, range);
   if (!box.getHoleLowerAttr())
     return {f.truth(true), orEmpty(looks), std::nullopt};
-  Ranks hole = ranksOf(box.getHoleLowerAttr(), box.getHoleUpperAttr(), keys, row, range);
+  Ranks hole = ranksOf(box.getHoleLowerAttr(), box.getHoleUpperAttr(), keys, rank, row, range);
   leaveOut(looks, hole);
   return {f.truth(true), orEmpty(looks), orEmpty(hole)};
 }
@@ -172,13 +229,19 @@ Ranks PhaseKernel::rangeOf(BoxOp box, const OrderInBatch &keys, Value rank) {
   return {f.load32(f.tableOfBatch(match.beginView), at), f.load32(f.tableOfBatch(match.endView), at)};
 }
 
-/// Those of rows between two bounds.
-Ranks PhaseKernel::ranksOf(ExprAttr lower, ExprAttr upper, const OrderInBatch &keys, Value row, const Ranks &range) {
+/// Those of rows between two bounds of query row `row`, whose rank is `rank`.
+Ranks PhaseKernel::ranksOf(ExprAttr lower, ExprAttr upper, const OrderInBatch &keys, Value rank, Value row,
+                           const Ranks &range) {
+  auto rankOf = [&](const Expr &bound) {
+    if (Value lead = keys.leadOf(bound))
+      return f.greatest(f.add(rank, f.least(lead, f.sub(range.end, rank))), range.begin);
+    return keys.rankOf(f.evaluate(bound, row), range.begin, range.end);
+  };
   Ranks ranks = range;
   if (lower.getExpr() != Expr(0))
-    ranks.begin = keys.rankOf(f.evaluate(lower.getExpr(), row), range.begin, range.end);
+    ranks.begin = rankOf(lower.getExpr());
   if (upper.getExpr() != Expr::symbol(KvLength))
-    ranks.end = keys.rankOf(f.evaluate(upper.getExpr(), row), range.begin, range.end);
+    ranks.end = rankOf(upper.getExpr());
   return ranks;
 }
 
@@ -210,12 +273,12 @@ bool PhaseKernel::isLed() {
 
 KeyTiles PhaseKernel::tilesOf(const Ranks &keys) {
   Value count = f.ceilDivide(f.greatest(f.sub(keys.end, keys.begin), f.i32(0)), shape.keys);
-  return {{keys.begin, keys.end, keys.begin, keys.end, std::nullopt}, keys.end, count};
+  return {{keys.begin, keys.end, keys.begin, keys.end, std::nullopt}, keys.end, count, shape.keys};
 }
 
 /// Of a tile inside a block, which may end before the tile begins.
 Hull PhaseKernel::sharedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item) {
-  Interval all = intervalOfRow(box, keys, item.firstRank, rangeOf(box, keys, item.firstRank));
+  Interval all = intervalOfRow(box, keys, item.firstRank, item.firstRank, rangeOf(box, keys, item.firstRank));
   Value end = f.select(queries.hasRow(item.firstRank), all.keys.end, f.i32(0));
   return {all.keys.begin, end, all.keys.begin, end, all.hole};
 }
@@ -229,7 +292,7 @@ bool PhaseKernel::hasClosedHull(BoxOp box) {
 Hull PhaseKernel::closedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item) {
   auto ranksAt = [&](Value rank) {
     Value row = queries.rowOf(rank);
-    return ranksOf(box.getLowerAttr(), box.getUpperAttr(), keys, row, rangeOf(box, keys, rank));
+    return ranksOf(box.getLowerAttr(), box.getUpperAttr(), keys, rank, row, rangeOf(box, keys, rank));
   };
   Value lastRank = f.sub(f.least(f.add(item.firstRank, shape.rows), queries.count), 1);
   Ranks first = ranksAt(item.firstRank), last = ranksAt(lastRank);
@@ -267,8 +330,9 @@ KeyTiles PhaseKernel::keyTilesOf(BoxOp box, const OrderInBatch &queries, const O
                                    : foldedHull(box, queries, keys, item);
   // Also where the hull is empty: [never, 0), or any other.
   Value length = f.greatest(f.sub(hull.end, hull.begin), f.i32(0));
-  Value count = f.ceilDivide(length, shape.keys);
+  int64_t keysOfTile = this->keys(box).kind == OrderKind::Listed ? shape.listedKeys : shape.keys;
+  Value count = f.ceilDivide(length, keysOfTile);
   bool fromFirst = startsAtFirstKey(box.getSameSegment(), box.getLower().getExpr());
-  Value last = fromFirst ? f.add(hull.begin, f.mul(count, shape.keys)) : hull.end;
-  return {hull, last, count};
+  Value last = fromFirst ? f.add(hull.begin, f.mul(count, keysOfTile)) : hull.end;
+  return {hull, last, count, keysOfTile};
 }

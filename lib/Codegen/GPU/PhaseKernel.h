@@ -49,6 +49,7 @@ struct GridLook {
 struct KeyTiles {
   Hull hull; // not of a grid
   Value last, count;
+  int64_t keys; // of a tile
   llvm::SmallVector<GridLook> looks =
       {}; // of a grid: lane l of each warp knows what query ranks l, l + 32, ... look at
 };
@@ -118,6 +119,8 @@ private:
   Value tilesOfBlock();
   std::pair<Value, Value> longItemsFirst(Value tiles);
   OrderInBatch bindKeys(BoxOp box, const Item &item);
+  Value classOfKeys(const Expr &keyClass, Value queryClass);
+  Value leadOf(const Expr &bound, const Item &item, Value keyClass);
   KeyTiles keyTilesOf(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
   llvm::SmallVector<Value> forEachListedBlock(BoxOp box, const OrderInBatch &queries, const Item &item,
                                               ValueRange carried, PartBody body);
@@ -139,9 +142,9 @@ private:
   Hull foldedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
   bool hasClosedHull(BoxOp box);
   Hull sharedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
-  Interval intervalOfRow(BoxOp box, const OrderInBatch &keys, Value row, const Ranks &range);
+  Interval intervalOfRow(BoxOp box, const OrderInBatch &keys, Value rank, Value row, const Ranks &range);
   Ranks rangeOf(BoxOp box, const OrderInBatch &keys, Value rank);
-  Ranks ranksOf(ExprAttr lower, ExprAttr upper, const OrderInBatch &keys, Value row, const Ranks &range);
+  Ranks ranksOf(ExprAttr lower, ExprAttr upper, const OrderInBatch &keys, Value rank, Value row, const Ranks &range);
   void leaveOut(Ranks &keys, Ranks &hole);
 };
 

@@ -63,7 +63,7 @@ private:
         },
         [&] {
           tile::AcquireOp::create(f.b, p.queryRing, slot);
-          copy(p.queryRing, slot, source, item.firstRank);
+          copy(p.queryRing, slot, source, item.firstRank, shape.rows);
           publish(p.queryRing, slot, 0);
           return slot;
         });
@@ -112,7 +112,7 @@ private:
     return advance(slot);
   }
 
-  Value firstRank(const KeyTiles &tiles, Value t) { return f.sub(tiles.last, f.mul(f.add(t, 1), shape.keys)); }
+  Value firstRank(const KeyTiles &tiles, Value t) { return f.sub(tiles.last, f.mul(f.add(t, 1), tiles.keys)); }
 
   Value fillTiles(const OrderInBatch &keys, const KeyTiles &tiles, Value slot) {
     return f.loop(f.i32(0), tiles.count, f.i32(1), slot, [&](Value t, ValueRange carried) -> SmallVector<Value> {
@@ -129,10 +129,10 @@ private:
         f.loop(f.i32(0), tiles.count, f.i32(1), {slot, before}, [&](Value t, ValueRange carried) -> SmallVector<Value> {
           Value first = firstRank(tiles, t), now = carried[0];
           tile::AcquireOp::create(f.b, p.keyRing, now);
-          copy(p.keyRing, now, keySource(keys), first);
+          copy(p.keyRing, now, keySource(keys), first, tiles.keys);
           f.when(f.less(f.i32(0), t), [&] { publish(p.valueRing, carried[1], 1); });
           tile::AcquireOp::create(f.b, p.valueRing, now);
-          copy(p.valueRing, now, valueSource(keys), first);
+          copy(p.valueRing, now, valueSource(keys), first, tiles.keys);
           asOneThread([&] { note(tiles, first, now); });
           publish(p.keyRing, now, 1);
           return {advance(now), now};
@@ -182,13 +182,13 @@ private:
     asOneThread([&] { tile::PublishOp::create(f.b, ring, slot); });
   }
 
-  /// Begins to copy the rows of a stage's tile, 16 bytes a thread; ranks without a row and columns past the last become
-  /// zeros.
-  void copy(Value ring, Value slot, const Source &source, Value firstRank) {
+  /// Begins to copy the first `rows` of a stage's tile, 16 bytes a thread; ranks without a row and columns past the
+  /// last become zeros.
+  void copy(Value ring, Value slot, const Source &source, Value firstRank, int64_t rows) {
     auto tileType = cast<tile::RingType>(ring.getType()).getTile();
     Value tileOfStage = tile::StageOp::create(f.b, ring, slot);
     int64_t width = tileType.chunkColumns(), chunks = tileType.getColumns() / width;
-    f.loop(f.threadInGroup(), f.i32(tileType.getRows() * chunks), f.i32(128), [&](Value i) {
+    f.loop(f.threadInGroup(), f.i32(rows * chunks), f.i32(128), [&](Value i) {
       Value r = f.divide(i, chunks), chunk = f.remainder(i, chunks);
       Value row = source.order.rowOr(f.add(firstRank, r), f.i32(-1));
       Value target = tile::ChunkOp::create(f.b, LLVM::LLVMPointerType::get(f.b.getContext(), 3), tileOfStage, r, chunk);

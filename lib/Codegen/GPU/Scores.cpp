@@ -48,7 +48,8 @@ Value Scores::apply(Value products, const TileColumns &columns) {
 }
 
 Value Scores::test(BoxOp box, Value scores, const TileColumns &columns) {
-  Value bits = f.ask(p.shape.keys, forBothRows([](Value row) { return row; }), [&](ValueRange place) -> Value {
+  int64_t keys = cast<tile::AccType>(scores.getType()).getColumns();
+  Value bits = f.ask(keys, forBothRows([](Value row) { return row; }), [&](ValueRange place) -> Value {
     Value keyRow = f.toIndex(columns.row(place[1]));
     RegionInliner inliner = inlinerAt(f, placeOf(place[0], keyRow));
     return inliner.inlineRegion(box.getTest(), {f.toIndex(f.batch), f.toIndex(f.head), place[0], keyRow});

@@ -5,6 +5,7 @@
 #include "attn/Codegen/KernelLayout.h"
 #include "../../Runtime/kernel.h"
 #include "attn/Codegen/ScoreTerms.h"
+#include "attn/Pattern/Shift.h"
 #include "attn/Transforms/Passes.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -135,6 +136,55 @@ void KernelLayout::addSymbols(func::FuncOp function, ValueRange first) {
       add(argument);
 }
 
+/// Formulas read no data. Returns the symbol.
+unsigned KernelLayout::addFormula(const Expr &formula) {
+  if (const Expr::Term *symbol = known(formula).asTerm(); symbol && symbol->kind == Expr::TermKind::Symbol)
+    return symbol->symbol;
+  formulas.push_back(formula);
+  symbols.push_back({NamedSymbol::Formula, static_cast<unsigned>(formulas.size() - 1)});
+  return FirstNamed + symbols.size() - 1;
+}
+
+Expr KernelLayout::known(const Expr &formula) const {
+  for (auto [s, symbol] : llvm::enumerate(symbols))
+    if (symbol.kind == NamedSymbol::Formula && formulas[symbol.source] == formula)
+      return Expr::symbol(FirstNamed + s);
+  return formula;
+}
+
+ClassSizes KernelLayout::addClassSizes(const Order &order) {
+  Expr most = Expr::max({1, Expr::symbol(Length), Expr::symbol(KvLength)}), rows = rowsOf(order.side);
+  unsigned count = addFormula(Expr::max({1, Expr::min({order.modulus, most})}));
+  return {count, addFormula(Expr::floorDiv(rows, Expr::symbol(count))),
+          addFormula(Expr::mod(rows, Expr::symbol(count)))};
+}
+
+/// What a bound that moves with the rows of a class needs to know of the call, in classes and what is left over.
+void KernelLayout::addMovingFormulas(const Expr &bound, const Expr &period) {
+  if (const Expr::Term *term = bound.asTerm(); term && !asMoving(bound, period))
+    for (const Expr &operand : term->operands)
+      addMovingFormulas(operand, period);
+  std::optional<MovingBound> moving = asMoving(bound, period);
+  if (!moving)
+    return;
+  SmallVector<Expr, 2> parts{moving->rest};
+  if (moving->isInSteps)
+    parts.push_back(moving->shift);
+  for (const Expr &part : parts) {
+    addFormula(Expr::floorDiv(part, period));
+    addFormula(Expr::mod(part, period));
+  }
+}
+
+/// Of a box between classes.
+void KernelLayout::addClassFormulas(BoxOp box, const Order &order) {
+  for (ExprAttr bound : {box.getLowerAttr(), box.getUpperAttr(), box.getHoleLowerAttr(), box.getHoleUpperAttr()})
+    if (bound && !bound.getExpr().anySymbol([&](unsigned symbol) { return isData(symbol); }))
+      addMovingFormulas(bound.getExpr(), order.modulus);
+  if (std::optional<Expr> shift = shiftOfClass(box.getKeyClassAttr().getExpr(), order.modulus))
+    addFormula(Expr::mod(*shift, order.modulus));
+}
+
 bool KernelLayout::differsByHead(const Expr &expr) const {
   return expr.anySymbol([&](unsigned symbol) {
     return symbol == Head || (symbol >= FirstNamed && symbols[symbol - FirstNamed].kind == NamedSymbol::HeadEntry);
@@ -159,6 +209,9 @@ unsigned KernelLayout::addOrder(PlanOp plan, OrderAttr order, Side side) {
     layout.tensor = tensorOf(plan.getTables()[order.getTable()]);
     layout.rowsView = viewCount++;
   }
+  bool isByData = layout.order.modulus.anySymbol([&](unsigned symbol) { return isData(symbol); });
+  if (layout.order.kind == OrderKind::Classes && !isByData)
+    layout.classes = addClassSizes(layout.order);
   orders.push_back(layout);
   orderAttrs.push_back(order);
   return orders.size() - 1;
@@ -230,6 +283,8 @@ void KernelLayout::addOrders(PlanOp plan) {
         orders[keys].keyView = viewCount++;
         orders[keys].valueView = viewCount++;
       }
+      if (orders[keys].classes && box.getKeyClassAttr())
+        addClassFormulas(box, orders[keys].order);
       ++phases.back().boxes;
       phases.back().isTested |= !box.getTest().empty();
       addKeysTo(phases.back(), box, keys);

@@ -68,7 +68,9 @@ KernelLayout layoutOf(mlir::MLIRContext &context) {
   layout.tensors[6].minimum = 1;
   layout.tensors[8].extents = {HeadsExtent, 32};
   layout.scalars = {{"left", false, 0, 256, 0}, {"cap", true, {}, 0, 0.5}, {"width", false, 1, 8, 0}};
-  layout.symbols = {{NamedSymbol::Index, 0}, {NamedSymbol::Number, 1}, {NamedSymbol::Index, 2}};
+  layout.symbols = {
+      {NamedSymbol::Index, 0}, {NamedSymbol::Number, 1}, {NamedSymbol::Index, 2}, {NamedSymbol::Formula, 0}};
+  layout.formulas = {Expr::floorDiv(Expr::symbol(KvLength) + left, width)};
   Order every = Order::remainders(Side::Keys, width, 0, 1, Expr::min({left, width}));
   layout.orders = {{Order::all(Side::Queries), -1, false, -1, -1, -1, -1, 9},
                    {Order::listed(Side::Keys, 0), 5, false, 6, 7, -1, -1, 10},
@@ -273,6 +275,7 @@ TEST_F(Describe, ProgramsAreTheExpressions) {
           EXPECT_EQ(attn_evaluate(&problem, requirement.value, 0, 0), expr.evaluate(0, symbols)) << i;
           EXPECT_EQ(attn_evaluate(&problem, requirement.least, 0, 0), -expr.evaluate(0, symbols)) << i;
         }
+        EXPECT_EQ(attn_symbol_at(&problem, FirstNamed + 3, 0, 0), (length + left) / width);
         EXPECT_EQ(attn_evaluate(&problem, calledKernel->block_tables[0].block, 0, 0), width);
         EXPECT_EQ(attn_evaluate(&problem, orders[2].modulus, 0, 0), width + 1);
         int64_t count = 0; // of the keys with a remainder in [1, left)

@@ -331,6 +331,13 @@ TEST(Target, IsFoundByName) {
     EXPECT_FALSE(Target::find(unknown, 64, 64, false)) << unknown;
 }
 
+TEST(Target, PairsOfNumbersTakeTwoPanelsOfKeys) {
+  using Element = Target::Element;
+  EXPECT_EQ(Target::cpu(Element::F32).tile.granule, 16);
+  EXPECT_EQ(Target::cpu(Element::F16).tile.granule, 16);
+  EXPECT_EQ(Target::cpu(Element::BF16).tile.granule, 32);
+}
+
 /// What wgmma and the warpgroups take: whole tiles of 64 rows and up to 256 keys, by 16.
 static void expectTileOfGpu(const TileShape &tile) {
   EXPECT_TRUE(tile.anchored);
@@ -338,7 +345,9 @@ static void expectTileOfGpu(const TileShape &tile) {
   EXPECT_EQ(tile.keys % 16, 0);
   EXPECT_LE(tile.keys, 256);
   EXPECT_EQ(tile.groupRows, tile.rows);
-  EXPECT_EQ(tile.granule, tile.keys);
+  EXPECT_EQ(tile.granule % 16, 0);
+  EXPECT_EQ(tile.keys % tile.granule, 0);
+  EXPECT_LE(tile.granule, 32);
 }
 
 TEST(Target, TilesOfAGpuFitWhatItMultiplies) {
@@ -359,7 +368,7 @@ TEST(Target, TilesOfAGpuFitWhatItMultiplies) {
 
 TEST(Target, TilesOfF32AreSmall) {
   for (int64_t headSize : {1, 64, 65, 256}) {
-    std::optional<Target> target = Target::find("sm_90a", headSize, 64, false, /*elementBytes=*/4);
+    std::optional<Target> target = Target::find("sm_90a", headSize, 64, false, Target::Element::F32);
     ASSERT_TRUE(target);
     expectTileOfGpu(target->tile);
     TileShape of16Bits = Target::sm90a(headSize, 64, false).tile;

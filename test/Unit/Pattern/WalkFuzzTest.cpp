@@ -96,7 +96,8 @@ public:
   std::string text() const {
     const TileShape &tile = target.tile;
     std::string local = !target.locals.empty() ? ", anchored, local " + std::to_string(target.locals[0].shape.rows) +
-                                                     "x" + std::to_string(target.locals[0].shape.keys) + " to " +
+                                                     "x" + std::to_string(target.locals[0].shape.keys) + " of " +
+                                                     std::to_string(target.locals[0].shape.granule) + " to " +
                                                      std::to_string(target.compactKeys)
                                                : "";
     return "ATTN_FUZZ_SEED=" + std::to_string(seed) + " ATTN_FUZZ_COUNT=1: " + tree.text() + " with " + textOf(values) +
@@ -108,7 +109,7 @@ public:
   TileShape randomAnchoredTile() {
     bool isSmall = dice.chance(50);
     int64_t rows = isSmall ? dice.in(1, 16) : 64 * dice.in(1, 3), keys = isSmall ? dice.in(1, 16) : 16 * dice.in(1, 8);
-    return {rows, keys, rows, keys, /*anchored=*/true};
+    return {rows, keys, rows, dice.divisorOf(keys), /*anchored=*/true};
   }
 
   void drawValues() {
@@ -283,7 +284,7 @@ private:
     const std::vector<int64_t> &queries = orders[phase.queries], &keys = orders[phase.boxes[visit.box].keys];
     int64_t keyCount = visit.grid ? visit.grid->size() : keys.size();
     if (!isTile(visit.queryBegin, visit.queryEnd, tile.rows, queries.size()) ||
-        !isTile(visit.keyBegin, visit.keyEnd, tile.keys, keyCount))
+        !isTile(visit.keyBegin, visit.keyEnd, keysOfTile(visit), keyCount))
       return "a visit is no tile";
     int64_t found = 0;
     for (int64_t q = visit.queryBegin; q < visit.queryEnd; ++q)
@@ -312,6 +313,10 @@ private:
     return std::find(list, list + columns, key) == list + slot;
   }
 
+  int64_t keysOfTile(const Visit &visit) const {
+    return tile.keysOf(plan.orders[plan.phases[visit.phase].boxes[visit.box].keys]);
+  }
+
   static bool isTile(int64_t begin, int64_t end, int64_t most, int64_t size) {
     return 0 <= begin && begin < end && end <= size && end - begin <= most;
   }
@@ -325,15 +330,15 @@ private:
       fail("counts " + std::to_string(total.admitted) + " admitted pairs, wanted " + std::to_string(admitted));
     if (total.computed < admitted)
       fail("counts " + std::to_string(total.computed) + " computed pairs of " + std::to_string(admitted));
-    if (tile.anchored && total.computed != tile.rows * tile.keys * countVisits())
-      fail("counts " + std::to_string(total.computed) + " computed pairs in " + std::to_string(countVisits()) +
-           " whole tiles");
+    if (tile.anchored && total.computed != countInWholeTiles())
+      fail("counts " + std::to_string(total.computed) + " computed pairs, whole tiles have " +
+           std::to_string(countInWholeTiles()));
   }
 
-  int64_t countVisits() const {
-    int64_t count = 0;
-    walkByQuery(plan, values, [&](const Visit &) { ++count; });
-    return count;
+  int64_t countInWholeTiles() const {
+    int64_t pairs = 0;
+    walkByQuery(plan, values, [&](const Visit &visit) { pairs += tile.rows * keysOfTile(visit); });
+    return pairs;
   }
 
   const CallValues &values;

@@ -10,13 +10,16 @@
 
 using namespace attn;
 
-/// The key ranks that the tiles of the only box take, first tile first, with three query rows a tile and four keys.
-static std::vector<std::pair<int64_t, int64_t>> anchoredTiles(const PairSet &set, int64_t length) {
+/// The key ranks that the tiles of the only box take, first tile first, with three query rows a tile and four
+/// keys, of listed ones two.
+static std::vector<std::pair<int64_t, int64_t>> anchoredTiles(const PairSet &set, int64_t length,
+                                                              std::vector<int32_t> listed = {}) {
   CallValues values;
+  values.tables = {std::move(listed)};
   values.symbols.assign(SymbolCount, 0);
   values.symbols[Length] = values.symbols[KvLength] = length;
   Target target = Target::cpu();
-  target.tile = {3, 4, 3, 4, /*anchored=*/true};
+  target.tile = {3, 4, 3, 2, /*anchored=*/true};
   std::vector<std::pair<int64_t, int64_t>> tiles;
   walkByQuery(planPattern(set, target), values,
               [&](const Visit &visit) { tiles.emplace_back(visit.keyBegin, visit.keyEnd); });
@@ -29,6 +32,11 @@ TEST(Walk, AnchoredTilesStartAtTheFirstKeyOrEndAtTheLast) {
   EXPECT_EQ(anchoredTiles(PairSet::causal(), 6), (Tiles{{0, 4}, {0, 4}, {4, 6}}));
   // Rows 0 to 2 look at keys 0 to 2, rows 3 to 5 at keys 2 to 5, rows 6 to 8 at keys 5 to 8: a tile for each.
   EXPECT_EQ(anchoredTiles(PairSet::window(Expr(1), Expr(0)), 9), (Tiles{{0, 3}, {2, 6}, {5, 9}}));
+}
+
+TEST(Walk, AnchoredTilesOfListedKeysAreNarrow) {
+  using Tiles = std::vector<std::pair<int64_t, int64_t>>;
+  EXPECT_EQ(anchoredTiles(PairSet::listed(Side::Keys, 0), 5, {0, 2, 3}), (Tiles{{0, 2}, {2, 3}, {0, 2}, {2, 3}}));
 }
 
 TEST(Walk, QueriesWithoutASegmentStillSeeGlobalKeys) {

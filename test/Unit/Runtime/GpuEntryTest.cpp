@@ -310,6 +310,18 @@ TEST_F(GpuEntry, WordsHoldTheCall) {
   EXPECT_EQ(view(near, longformer, firstMade), (std::vector<int64_t>{0, 0, 0, 0, 0})); // packed keys
 }
 
+TEST_F(GpuEntry, QueryHeadsFindTheirKeyHeads) {
+  for (int64_t keyHeads : {1, 2, 3, 7, 12})
+    for (int64_t shared : {1, 2, 3, 5, 13}) {
+      GpuCall call(longformer, {1, keyHeads * shared, keyHeads, 10, 10});
+      call.addData({}, {0});
+      call.prepare();
+      ASSERT_EQ(call.run(), ATTN_OK);
+      for (int64_t h = 0; h < keyHeads * shared; ++h)
+        EXPECT_EQ(h * word(phaseLaunches.back(), longformer, ATTN_GPU_KV_HEAD_FACTOR) >> 32, h / shared);
+    }
+}
+
 TEST_F(GpuEntry, WordsOfTheDefaults) {
   GpuCall call(longformer, {2, 2, 2, 10, 10});
   call.tensors.pop_back(); // no lse

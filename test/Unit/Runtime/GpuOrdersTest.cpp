@@ -23,7 +23,7 @@ const int64_t everySecond[] = {ATTN_DIVIDE,   ATTN_ADD, ATTN_SYMBOL,   ATTN_SYMB
                                ATTN_CONSTANT, 1,        ATTN_CONSTANT, 2};
 
 attn_order orderOf(attn_order_kind kind, attn_side side, int32_t number) {
-  attn_order order = ::orderOf(kind, side, number, /*namedCount=*/2);
+  attn_order order = ::orderOf(kind, side, number, /*namedCount=*/3);
   order.modulus = kind == ATTN_ORDER_CLASSES ? stride : nullptr;
   order.count = kind == ATTN_ORDER_REMAINDERS && side == ATTN_QUERIES ? everySecond : nullptr;
   return order;
@@ -35,7 +35,9 @@ const attn_order orders[] = {
     orderOf(ATTN_ORDER_CLASSES, ATTN_KEYS, KEY_CLASSES),  orderOf(ATTN_ORDER_REMAINDERS, ATTN_QUERIES, SOME_QUERIES)};
 const attn_phase phases[] = {
     {SOME_QUERIES, 0, 0, 0, nullptr}, {ALL_QUERIES, 0, 0, 0, nullptr}, {QUERY_CLASSES, 0, 1, 0, nullptr}};
-const attn_symbol symbols[] = {{ATTN_SYMBOL_INDEX, 0}, {ATTN_SYMBOL_INDEX, 1}};
+const attn_symbol symbols[] = {{ATTN_SYMBOL_INDEX, 0}, {ATTN_SYMBOL_INDEX, 1}, {ATTN_SYMBOL_FORMULA, 0}};
+const int64_t rowsOfClass[] = {ATTN_DIVIDE, ATTN_SYMBOL, ATTN_SYMBOL_LENGTH, ATTN_SYMBOL, STRIDE};
+const int64_t *const formulas[] = {rowsOfClass};
 
 const attn_gpu_runs runs = {stride, firstOfRun, summary};
 const attn_gpu_phase gpuPhases[] = {
@@ -52,7 +54,11 @@ const attn_gpu_code code = {"a cubin", "some PTX", gpuPhases, nullptr};
 const attn_scalar_info scalars[] = {{"stride", 0, 1, {8}}, {"summary", 0, 0, {2}}};
 
 const attn_kernel_info info = infoOf(scalars);
-const attn_kernel kernel = kernelOf(info, symbols, orders, phases, code);
+const attn_kernel kernel = [] {
+  attn_kernel made = kernelOf(info, symbols, orders, phases, code);
+  made.formulas = formulas;
+  return made;
+}();
 
 class GpuOrders : public GpuPhases {
 protected:
@@ -96,6 +102,11 @@ TEST_F(GpuOrders, StagesFindAnLseInTheWorkspaceWhereTheCallHasNone) {
 //===----------------------------------------------------------------------------------------------------------===//
 // Classes
 //===----------------------------------------------------------------------------------------------------------===//
+
+TEST_F(GpuOrders, FormulasAreComputedOnce) {
+  run({2, 4, 2, 300, 103}, 7);
+  EXPECT_EQ(classes().words[ATTN_FIXED_SYMBOLS + 2], 42);
+}
 
 // 300 = 6 * 43 + 42, and 103 = 5 * 15 + 2 * 14.
 TEST_F(GpuOrders, ClassesOfTwoLengthsHaveTwoMaps) {
