@@ -189,7 +189,7 @@ TEST_F(Describe, CodeOfAGpuKernel) {
   find<const attn_kernel_info>("k_info")->run(nullptr);
   const attn_kernel &kernel = *calledKernel;
   EXPECT_EQ(kernel.view_count, 10);
-  EXPECT_EQ(kernel.symbol_count, ATTN_FIXED_SYMBOLS + 7);
+  EXPECT_EQ(kernel.symbol_count, ATTN_FIXED_SYMBOLS + 8);
   EXPECT_EQ(kernel.symbols[1].kind, ATTN_SYMBOL_NUMBER);
   ASSERT_EQ(kernel.order_count, 4);
   EXPECT_EQ(kernel.orders[1].kind, ATTN_ORDER_LISTED);
