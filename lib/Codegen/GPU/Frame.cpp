@@ -148,15 +148,18 @@ Value Frame::holdsRow(unsigned order, Value row) {
   return negate(isZero(both(arith::ShRUIOp::create(b, bits, remainder(row, 32)), i32(1))));
 }
 
-/// A division takes longer, and the first keys wait for it.
+/// A division takes longer, and the first keys wait for it; but it takes fewer registers, of which threads that
+/// multiply by themselves have none to spare.
 Value Frame::keyHeadOf(Value queryHead) {
+  if (layout.linear || layout.element.isF32())
+    return divide(queryHead, toI32(symbol(HeadsPerKvHeadSymbol)));
   Value product = mul(toI64(queryHead), word(layout.symbolCount() + ATTN_GPU_KV_HEAD_FACTOR));
   return toI32(arith::ShRUIOp::create(b, product, constantLike(product, 32)).getResult());
 }
 
 void Frame::turnTo(Value itemBatch, Value itemHead) {
   batch = itemBatch, head = itemHead;
-  kvHead = layout.linear ? divide(head, toI32(symbol(HeadsPerKvHeadSymbol))) : keyHeadOf(head);
+  kvHead = keyHeadOf(head);
   for (auto [i, named] : llvm::enumerate(layout.symbols))
     if (named.kind == NamedSymbol::HeadEntry)
       headEntries[FirstNamed + i] = headEntry(named.source);
