@@ -138,8 +138,9 @@ void KernelLayout::addSymbols(func::FuncOp function, ValueRange first) {
 
 /// Formulas read no data. Returns the symbol.
 unsigned KernelLayout::addFormula(const Expr &formula) {
-  if (const Expr::Term *symbol = known(formula).asTerm(); symbol && symbol->kind == Expr::TermKind::Symbol)
-    return symbol->symbol;
+  Expr same = known(formula);
+  if (const Expr::Term *term = same.asTerm(); term && term->kind == Expr::TermKind::Symbol)
+    return term->symbol;
   formulas.push_back(formula);
   symbols.push_back({NamedSymbol::Formula, static_cast<unsigned>(formulas.size() - 1)});
   return FirstNamed + symbols.size() - 1;
