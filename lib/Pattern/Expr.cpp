@@ -83,6 +83,47 @@ std::optional<int64_t> Expr::rise(int64_t rows) const {
   return total;
 }
 
+/// divisor * (floor(x / divisor) + ...), where the sum never falls: a divisor is positive.
+static bool isRisingMultiple(const Expr::Term &product) {
+  for (auto [first, second] : {std::pair(0, 1), std::pair(1, 0)}) {
+    const Expr &factor = product.operands[first], &other = product.operands[second];
+    bool isDivisor = llvm::any_of(other.summands(), [&](const Expr::Summand &summand) {
+      return summand.term->kind == Expr::TermKind::FloorDiv && summand.term->operands[1] == factor;
+    });
+    if (isDivisor && !factor.dependsOnRow() && other.neverFalls())
+      return true;
+  }
+  return false;
+}
+
+/// The same of one term.
+static bool neverFalls(const Expr::Term &term) {
+  auto risesOrStays = [](const Expr &operand) { return operand.neverFalls(); };
+  auto stays = [](const Expr &operand) { return !operand.dependsOnRow(); };
+  switch (term.kind) {
+  case Expr::TermKind::Row:
+  case Expr::TermKind::Symbol:
+    return true;
+  case Expr::TermKind::Min:
+  case Expr::TermKind::Max:
+    return llvm::all_of(term.operands, risesOrStays);
+  case Expr::TermKind::FloorDiv:
+    return term.operands[0].neverFalls() && stays(term.operands[1]);
+  case Expr::TermKind::Mod:
+    return llvm::all_of(term.operands, stays);
+  case Expr::TermKind::Product:
+    return llvm::all_of(term.operands, stays) || isRisingMultiple(term);
+  }
+  llvm_unreachable("all kinds of terms are listed");
+}
+
+bool Expr::neverFalls() const {
+  return llvm::all_of(sum, [](const Summand &summand) {
+    bool stays = !ofSummand(summand).dependsOnRow();
+    return stays || (summand.factor > 0 && ::neverFalls(*summand.term));
+  });
+}
+
 const Expr::Term *Expr::asTerm() const {
   return constantPart == 0 && sum.size() == 1 && sum[0].factor == 1 ? sum[0].term.get() : nullptr;
 }
@@ -179,12 +220,37 @@ Expr Expr::operator*(const Expr &other) const {
 
 Expr Expr::operator-(const Expr &other) const { return *this + other * Expr(-1); }
 
+bool Expr::isMultipleOf(int64_t number) const {
+  return constantPart % number == 0 && llvm::all_of(sum, [&](const Summand &s) { return s.factor % number == 0; });
+}
+
+Expr Expr::dividedBy(int64_t number) const {
+  Expr quotient = *this;
+  quotient.constantPart /= number;
+  for (Summand &summand : quotient.sum)
+    summand.factor /= number;
+  return quotient;
+}
+
+/// The factor, where the dividend is a product with the divisor.
+static const Expr *factorBeside(const Expr &dividend, const Expr &divisor) {
+  const Expr::Term *product = dividend.asTerm();
+  if (!product || product->kind != Expr::TermKind::Product)
+    return nullptr;
+  const auto &operands = product->operands;
+  return operands[0] == divisor ? &operands[1] : operands[1] == divisor ? &operands[0] : nullptr;
+}
+
 Expr Expr::floorDiv(const Expr &dividend, const Expr &divisor) {
   auto a = dividend.asConstant(), b = divisor.asConstant();
   if (b == 1)
     return dividend;
   if (a && b && *b > 0)
     return Expr(llvm::divideFloorSigned(*a, *b));
+  if (b && *b > 0 && dividend.isMultipleOf(*b))
+    return dividend.dividedBy(*b);
+  if (const Expr *factor = factorBeside(dividend, divisor))
+    return *factor;
   return fromTerm({TermKind::FloorDiv, 0, {dividend, divisor}});
 }
 

@@ -19,29 +19,39 @@ std::optional<Expr> attn::shiftOfClass(const Expr &classOfRow, const Expr &perio
   return isClass ? shiftOf(term->operands[0]) : std::nullopt;
 }
 
-/// `shift` of period * floor((row + shift) / period). A product with a number is a factor, one with an expression a
-/// term.
-static std::optional<Expr> shiftOfSteps(const Expr::Summand &summand, const Expr &period) {
-  const Expr::Term *quotient = summand.term.get();
-  if (quotient->kind == Expr::TermKind::Product && summand.factor == 1) {
-    const Expr *other = llvm::find(quotient->operands, period) == quotient->operands.begin()
-                            ? &quotient->operands.back()
-                            : &quotient->operands.front();
-    bool isProduct = quotient->operands.size() == 2 && llvm::is_contained(quotient->operands, period);
-    quotient = isProduct ? other->asTerm() : nullptr;
-  } else if (period != Expr(summand.factor)) {
+/// period * floor((row + shift) / period) + rest.
+static std::optional<MovingBound> inSteps(const Expr &quotient, const Expr &period, const Expr &rest) {
+  const Expr::Term *term = quotient.asTerm();
+  bool isQuotient = term && term->kind == Expr::TermKind::FloorDiv && term->operands[1] == period;
+  std::optional<Expr> shift = isQuotient ? shiftOf(term->operands[0]) : std::nullopt;
+  return shift ? std::optional(MovingBound{true, *shift, rest}) : std::nullopt;
+}
+
+/// The same of a summand. A product with a number is a factor, one with an expression a term, whose quotient may have
+/// something added to it.
+static std::optional<MovingBound> stepsOf(const Expr::Summand &summand, const Expr &period) {
+  const Expr::Term &term = *summand.term;
+  if (period == Expr(summand.factor))
+    return inSteps(Expr::ofSummand({1, summand.term}), period, 0);
+  if (term.kind != Expr::TermKind::Product || summand.factor != 1 || !llvm::is_contained(term.operands, period))
     return std::nullopt;
+  const Expr &factor = term.operands[term.operands[0] == period ? 1 : 0];
+  for (const Expr::Summand &part : factor.summands()) {
+    Expr quotient = Expr::ofSummand(part), added = factor - quotient;
+    if (auto steps = inSteps(quotient, period, period * added); steps && !added.dependsOnRow())
+      return steps;
   }
-  bool isQuotient = quotient && quotient->kind == Expr::TermKind::FloorDiv && quotient->operands[1] == period;
-  return isQuotient ? shiftOf(quotient->operands[0]) : std::nullopt;
+  return std::nullopt;
 }
 
 std::optional<MovingBound> attn::asMoving(const Expr &bound, const Expr &period) {
   if (std::optional<Expr> rest = shiftOf(bound))
     return MovingBound{false, Expr(0), *rest};
   for (const Expr::Summand &summand : bound.summands())
-    if (std::optional<Expr> shift = shiftOfSteps(summand, period))
-      if (Expr rest = bound - Expr::ofSummand(summand); !rest.dependsOnRow())
-        return MovingBound{true, *shift, rest};
+    if (std::optional<MovingBound> steps = stepsOf(summand, period)) {
+      steps->rest = steps->rest + (bound - Expr::ofSummand(summand));
+      if (!steps->rest.dependsOnRow())
+        return steps;
+    }
   return std::nullopt;
 }

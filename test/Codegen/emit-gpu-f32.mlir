@@ -15,12 +15,12 @@
 // RUN: not attn-opt %s --attn-specialize="kernel=full element=f32 head-size=16" \
 // RUN:   --attn-plan="target=sm_90a tile-keys=256" --attn-emit-gpu 2>&1 | FileCheck %s --check-prefix=REGISTERS
 
-// One consumer warpgroup of 64 rows, and two blocks at a time.
+// One consumer warpgroup of 64 rows, and two blocks at a time. Items are alike, and the next one's queries come early.
 // FULL-LABEL: gpu.module @full attributes {attn.element = f32}
 // FULL: llvm.func @full_phase0_tiled(
 // FULL-SAME: nvvm.minctasm = 2 : i32
 // FULL-SAME: nvvm.reqntid = array<i32: 256, 1, 1>
-// FULL: attn_tile.ring {{.*}} : <1 x 64x64xf32>
+// FULL: attn_tile.ring {{.*}} : <2 x 64x64xf32>
 // FULL: attn_tile.ring {{.*}} : <2 x 64x64xf32>
 // FULL: attn_tile.ring {{.*}} : <2 x 64x64xf32>
 // FULL: } consumer(
@@ -56,7 +56,7 @@ attn.pattern @full() {
 // PAIR-NOT: nvvm.barrier.arrive
 
 // Panels of 32 columns; the last chunk of a row has two.
-// ODD: attn_tile.ring {{.*}} : <1 x 64x64xf32>
+// ODD: attn_tile.ring {{.*}} : <2 x 64x64xf32>
 // ODD: attn_tile.multiply {{.*}} depth(48)
 // ODD: llvm.func @full_phase0_strided(
 // ODD: } consumer(

@@ -16,6 +16,10 @@
 // RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=COPIES
 // RUN: attn-opt %s --attn-specialize="kernel=drawn element=bf16" \
 // RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=BLOCKS
+// RUN: attn-opt %s --attn-specialize="kernel=own_block element=bf16" --attn-plan=target=sm_90a --attn-emit-gpu \
+// RUN:   | FileCheck %s --check-prefix=ALIKE
+// RUN: attn-opt %s --attn-specialize="kernel=cross element=bf16" \
+// RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=HOLES
 // RUN: attn-opt %s --attn-specialize="kernel=image element=bf16" \
 // RUN:   --attn-plan="target=sm_90a tile-rows=64 tile-keys=64" --attn-emit-gpu | FileCheck %s --check-prefix=GRID
 
@@ -187,6 +191,43 @@ attn.pattern @summaries(%stride: index = 16) {
 // BLOCKS: attn_tile.note
 attn.pattern @drawn(%table: !attn.blocks, %block: index = 64) {
   %pairs = attn.block_table %table block(%block)
+  attn.yield %pairs
+}
+
+// Blocks that look at as many keys as each other are items that are alike: a block of threads takes several in turns, with
+// the next one's queries on their way. Where an item's keys begin follows from the number of its block, without a division.
+// ALIKE: llvm.func @own_block_phase0_tiled(
+// ALIKE: llvm.func @own_block_phase1_tiled(
+// ALIKE: attn_tile.ring {{.*}} : <2 x 64x64xbf16>
+// ALIKE: producer(
+// ALIKE: %[[TURN:.*]] = nvvm.read.ptx.sreg.nctaid.x
+// ALIKE: scf.for %{{.*}} = %{{.*}} to %{{.*}} step %[[TURN]]
+// ALIKE-NOT: floordivsi
+// ALIKE: attn_tile.note
+// ALIKE: } consumer(
+// ALIKE-NOT: floordivsi
+// ALIKE: llvm.func @own_block_phase1_strided(
+attn.pattern @own_block(%block: index = 64) {
+  %pairs = attn.block_local %block
+  attn.yield %pairs
+}
+
+// The second stage leaves out what the first one has seen. Bounds and hole move with the rows of a class, so nothing is
+// divided for a row, and the first and the last row say what lies between: no row is asked in between.
+// HOLES: llvm.func @cross_phase2_tiled(
+// HOLES: producer(
+// HOLES-NOT: floordivsi
+// HOLES-NOT: nvvm.redux.sync
+// HOLES: } consumer(
+// HOLES-NOT: floordivsi
+// HOLES-NOT: nvvm.redux.sync
+// HOLES: attn_tile.multiply
+// HOLES: llvm.func @cross_phase2_strided(
+attn.pattern @cross(%width: index = 64) one_sequence {
+  %row, %column = attn.grid [%width]
+  %same_row = attn.window left(0) right(0) on %row
+  %same_column = attn.window left(0) right(0) on %column
+  %pairs = attn.union %same_row, %same_column
   attn.yield %pairs
 }
 

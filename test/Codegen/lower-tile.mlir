@@ -234,7 +234,10 @@ llvm.func @part_of_a_tile(%map: !llvm.ptr, %row: i32, %head: i32, %rows: i32) {
 // CHECK: %[[LAST:.*]] = arith.constant 10 : i32
 // CHECK: %[[P:.*]] = llvm.getelementptr %[[FIRST]][%{{.*}}] : (!llvm.ptr<1>, i32) -> !llvm.ptr<1>, bf16
 // CHECK: llvm.load %[[P]] {alignment = 4 : i64} : !llvm.ptr<1> -> vector<2xbf16>
-// CHECK-COUNT-2: arith.extf %{{.*}} : bf16 to f32
+// CHECK: %[[LOW:.*]] = arith.extui %{{.*}} : i16 to i32
+// CHECK-NEXT: %[[BITS:.*]] = arith.shli %[[LOW]], %{{.*}} : i32
+// CHECK-NEXT: arith.bitcast %[[BITS]] : i32 to f32
+// CHECK: arith.shli
 // CHECK: %[[Q:.*]] = llvm.getelementptr %[[SECOND]]
 // CHECK: llvm.load %[[Q]] {alignment = 4 : i64} : !llvm.ptr<1> -> vector<2xbf16>
 // CHECK: %[[INSIDE:.*]] = arith.minsi %[[COLUMN:.*]], %[[LAST]] : i32

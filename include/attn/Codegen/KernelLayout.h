@@ -90,7 +90,8 @@ struct PhaseLayout {
   bool hasCopiedRuns = false; // of which there are some of the latter
   bool isComputed = false;    // it has orders that closed forms say
   int runs = -1;              // the key order of remainders that is read run by run, if there is one
-  bool movesWithRows = false; // rows differ in how many keys they look at
+  bool continues = false;     // rows begin with what the stages before have written
+  bool movesWithRows = false; // rows, or blocks of them, differ in how many keys they look at
   bool isTested = false;      // pairs of some box are asked for one by one
   unsigned boxes = 0;
   std::optional<Expr> when = {};       // calls in which this is positive run it
@@ -188,6 +189,7 @@ private:
   bool differsByHead(const Expr &expr) const;
   /// Whether a symbol's value is known only where the call's memory is read, or the head is.
   bool isData(unsigned symbol) const;
+  bool readsData(const Expr &expr) const;
   void addKeysTo(PhaseLayout &phase, BoxOp box, unsigned keys) const;
   std::optional<Expr> spanOf(BoxOp box, const Order &keys) const;
   void addSpans(PlanOp plan);

@@ -55,6 +55,9 @@ public:
   /// The most by which the value can be higher `rows` rows further on; nothing where that is not known. For expressions
   /// that never fall.
   std::optional<int64_t> rise(int64_t rows) const;
+  /// Whether it is known that the value is nowhere lower than a row before, whatever the symbols are. A `no` means
+  /// nothing.
+  bool neverFalls() const;
   /// The value at `row`; symbols past the end of `symbols` must not occur.
   int64_t evaluate(int64_t row, llvm::ArrayRef<int64_t> symbols) const;
 
@@ -88,6 +91,9 @@ public:
   friend llvm::hash_code hash_value(const Expr &expr);
 
 private:
+  /// Whether the constant and all factors are multiples of a number, by which they may be divided then.
+  bool isMultipleOf(int64_t number) const;
+  Expr dividedBy(int64_t number) const;
   static Expr fromTerm(Term term);
   static Expr ofTerm(const Term &term, std::vector<Expr> operands, const Expr &row);
   static Expr extremum(TermKind kind, llvm::ArrayRef<Expr> operands);

@@ -85,6 +85,8 @@ struct Order {
   Expr firstRowOfBlock(const Expr &number) const;
   /// Of Blocks: whether an expression is known to have one value for all rows of a block.
   bool isSameInBlock(const Expr &expr) const;
+  /// Of Blocks: what is the same for all rows of a block, as an expression whose row stands for the block's number.
+  Expr ofBlock(const Expr &expr) const { return expr.at(Expr::row() * modulus - shift); }
   /// Of Classes: the first rank of class `number`; that of the modulus is the count.
   Expr firstRankOfClass(const Expr &number) const;
   /// Of Classes: the first rank of class `number` whose row is at least `row`, however far beside the class.

@@ -28,7 +28,7 @@ void PhaseKernel::forEachItem(ValueRange carried,
                               llvm::function_ref<SmallVector<Value>(const Item &, ValueRange)> body) {
   Value x = NVVM::BlockIdXOp::create(f.b, f.b.getI32Type()), tiles = f.size(ATTN_GPU_TILES);
   if (!shape.persistent) {
-    if (queries().kind == OrderKind::Blocks) {
+    if (queries().kind == OrderKind::Blocks && boxes().size() > 1) {
       auto [tile, headOfLaunch] = longItemsFirst(tiles);
       Value heads = f.size(ATTN_GPU_HEADS);
       f.turnTo(f.add(f.divide(headOfLaunch, heads), f.size(ATTN_GPU_FIRST_BATCH)), f.remainder(headOfLaunch, heads));
@@ -51,7 +51,7 @@ void PhaseKernel::forEachItem(ValueRange carried,
   });
 }
 
-/// Where rows look at some blocks of keys, those of the first and of the last block often look at all. So these items
+/// Where rows look at several blocks of keys, those of the first and of the last block often look at all. So these items
 /// of all heads come first, then the others head by head. Returns the tile, and the head among those of the launch.
 std::pair<Value, Value> PhaseKernel::longItemsFirst(Value tiles) {
   Type i32 = f.b.getI32Type();
@@ -80,7 +80,7 @@ Item PhaseKernel::itemOf(Value tile) {
     return {firstRank(ofClass), f.divide(tile, ofClass)};
   }
   case OrderKind::Blocks: {
-    Value ofBlock = tilesOfBlock(), first = f.toI32(f.evaluate(queries().firstBlock(), f.index(0)));
+    Value ofBlock = tilesOfBlock(), first = f.toI32(f.evaluate(layout.known(queries().firstBlock()), f.index(0)));
     Value number = f.add(first, f.divide(tile, ofBlock));
     Value begin = f.toI32(f.evaluate(queries().firstRowOfBlock(Expr::row()), number));
     return {f.add(begin, firstRank(ofBlock)), number};
@@ -188,7 +188,7 @@ Interval PhaseKernel::intervalOf(BoxOp box, const OrderInBatch &queries, const O
       exists,
       [&] {
         Value row = queries.rowOf(rank);
-        Interval own = intervalOfRow(box, keys, rank, row, rangeOf(box, keys, rank));
+        Interval own = intervalOf(BoxBounds::of(box), keys, rank, row, rangeOf(box, keys, rank));
         SmallVector<Value> values{own.keys.begin, own.keys.end};
         if (own.hole)
           values.append({own.hole->begin, own.hole->end});
@@ -206,16 +206,24 @@ Interval PhaseKernel::intervalOf(BoxOp box, const OrderInBatch &queries, const O
   return interval;
 }
 
-/// The same of a row that exists; ranks are among those of `range`.
-Interval PhaseKernel::intervalOfRow(BoxOp box, const OrderInBatch &keys, Value rank, Value row, const Ranks &range) {
+BoxBounds BoxBounds::of(BoxOp box, llvm::function_ref<Expr(const Expr &)> as) {
+  BoxBounds bounds{as(box.getLower().getExpr()), as(box.getUpper().getExpr()), std::nullopt};
+  if (box.getHoleLowerAttr())
+    bounds.hole = {as(box.getHoleLowerAttr().getExpr()), as(box.getHoleUpperAttr().getExpr())};
+  return bounds;
+}
+
+/// What a row that exists looks at; ranks are among those of `range`.
+Interval PhaseKernel::intervalOf(const BoxBounds &bounds, const OrderInBatch &keys, Value rank, Value row,
+                                 const Ranks &range) {
   auto orEmpty = [&](const Ranks &ranks) {
     Value some = f.less(ranks.begin, ranks.end);
     return Ranks{f.select(some, ranks.begin, f.i32(neverRank)), f.select(some, ranks.end, f.i32(0))};
   };
-  Ranks looks = ranksOf(box.getLowerAttr(), box.getUpperAttr(), keys, rank, row, range);
-  if (!box.getHoleLowerAttr())
+  Ranks looks = ranksOf(bounds.lower, bounds.upper, keys, rank, row, range);
+  if (!bounds.hole)
     return {f.truth(true), orEmpty(looks), std::nullopt};
-  Ranks hole = ranksOf(box.getHoleLowerAttr(), box.getHoleUpperAttr(), keys, rank, row, range);
+  Ranks hole = ranksOf(bounds.hole->first, bounds.hole->second, keys, rank, row, range);
   leaveOut(looks, hole);
   return {f.truth(true), orEmpty(looks), orEmpty(hole)};
 }
@@ -230,7 +238,7 @@ Ranks PhaseKernel::rangeOf(BoxOp box, const OrderInBatch &keys, Value rank) {
 }
 
 /// Those of rows between two bounds of query row `row`, whose rank is `rank`.
-Ranks PhaseKernel::ranksOf(ExprAttr lower, ExprAttr upper, const OrderInBatch &keys, Value rank, Value row,
+Ranks PhaseKernel::ranksOf(const Expr &lower, const Expr &upper, const OrderInBatch &keys, Value rank, Value row,
                            const Ranks &range) {
   auto rankOf = [&](const Expr &bound) {
     if (Value lead = keys.leadOf(bound))
@@ -238,10 +246,10 @@ Ranks PhaseKernel::ranksOf(ExprAttr lower, ExprAttr upper, const OrderInBatch &k
     return keys.rankOf(f.evaluate(bound, row), range.begin, range.end);
   };
   Ranks ranks = range;
-  if (lower.getExpr() != Expr(0))
-    ranks.begin = rankOf(lower.getExpr());
-  if (upper.getExpr() != Expr::symbol(KvLength))
-    ranks.end = rankOf(upper.getExpr());
+  if (lower != Expr(0))
+    ranks.begin = rankOf(lower);
+  if (upper != Expr::symbol(KvLength))
+    ranks.end = rankOf(upper);
   return ranks;
 }
 
@@ -278,27 +286,51 @@ KeyTiles PhaseKernel::tilesOf(const Ranks &keys) {
 
 /// Of a tile inside a block, which may end before the tile begins.
 Hull PhaseKernel::sharedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item) {
-  Interval all = intervalOfRow(box, keys, item.firstRank, item.firstRank, rangeOf(box, keys, item.firstRank));
+  BoxBounds bounds = BoxBounds::of(box, [&](const Expr &bound) { return this->queries().ofBlock(bound); });
+  Interval all = intervalOf(bounds, keys, item.firstRank, item.number, rangeOf(box, keys, item.firstRank));
   Value end = f.select(queries.hasRow(item.firstRank), all.keys.end, f.i32(0));
   return {all.keys.begin, end, all.keys.begin, end, all.hole};
 }
 
 /// Where rows and bounds rise, the first and the last row say all.
 bool PhaseKernel::hasClosedHull(BoxOp box) {
-  return !queries().isTabled() && !keys(box).isTabled() && !box.getHoleLowerAttr() &&
-         box.getLower().getExpr().rise(1) && box.getUpper().getExpr().rise(1);
+  auto rises = [](ExprAttr bound) { return !bound || bound.getExpr().neverFalls(); };
+  return !queries().isTabled() && !keys(box).isTabled() && rises(box.getLowerAttr()) && rises(box.getUpperAttr()) &&
+         rises(box.getHoleLowerAttr()) && rises(box.getHoleUpperAttr());
 }
 
 Hull PhaseKernel::closedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item) {
-  auto ranksAt = [&](Value rank) {
-    Value row = queries.rowOf(rank);
-    return ranksOf(box.getLowerAttr(), box.getUpperAttr(), keys, rank, row, rangeOf(box, keys, rank));
-  };
   Value lastRank = f.sub(f.least(f.add(item.firstRank, shape.rows), queries.count), 1);
-  Ranks first = ranksAt(item.firstRank), last = ranksAt(lastRank);
+  Value firstRow = queries.rowOf(item.firstRank), lastRow = queries.rowOf(lastRank);
+  auto ofTile = [&](const Expr &lower, const Expr &upper) {
+    auto at = [&](Value rank, Value row) {
+      return ranksOf(lower, upper, keys, rank, row, rangeOf(box, keys, rank));
+    };
+    return std::pair(at(item.firstRank, firstRow), at(lastRank, lastRow));
+  };
+  BoxBounds bounds = BoxBounds::of(box);
+  auto [first, last] = ofTile(bounds.lower, bounds.upper);
+  Hull hull{first.begin, last.end, last.begin, first.end, std::nullopt};
+  if (bounds.hole) {
+    auto [firstHole, lastHole] = ofTile(bounds.hole->first, bounds.hole->second);
+    leaveOut(hull, firstHole, lastHole);
+  }
   // A class or a block may end before its last tile begins.
-  Value end = item.number ? f.select(f.less(item.firstRank, queries.count), last.end, first.begin) : last.end;
-  return {first.begin, end, last.begin, first.end, std::nullopt};
+  if (item.number)
+    hull.end = f.select(f.less(item.firstRank, queries.count), hull.end, hull.begin);
+  return hull;
+}
+
+/// Of rows from a first to a last, whose bounds rise. At an end, a hole makes a row's ranks fewer: the hull's, where it
+/// does so for all rows; those that all rows look at, where it may for one.
+void PhaseKernel::leaveOut(Hull &hull, const Ranks &first, const Ranks &last) {
+  auto atMost = [&](Value x, Value y) { return f.negate(f.less(y, x)); };
+  Value lastBegin = hull.fullBegin, firstEnd = hull.fullEnd;
+  hull.fullBegin = f.select(f.less(lastBegin, first.begin), lastBegin, f.greatest(lastBegin, last.end));
+  hull.fullEnd = f.select(f.less(last.end, firstEnd), firstEnd, f.least(firstEnd, first.begin));
+  hull.begin = f.select(atMost(last.begin, hull.begin), f.greatest(hull.begin, first.end), hull.begin);
+  hull.end = f.select(atMost(hull.end, first.end), f.least(hull.end, last.begin), hull.end);
+  hull.holes = {first.begin, last.end};
 }
 
 /// A row without keys makes nothing full.

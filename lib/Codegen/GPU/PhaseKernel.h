@@ -33,6 +33,14 @@ struct Interval {
   std::optional<Ranks> hole; // that it leaves out, where the box has holes
 };
 
+/// The bounds of a box, as of a row or of what stands for it.
+struct BoxBounds {
+  Expr lower, upper;
+  std::optional<std::pair<Expr, Expr>> hole;
+
+  static BoxBounds of(BoxOp box, llvm::function_ref<Expr(const Expr &)> as = [](const Expr &bound) { return bound; });
+};
+
 /// Extremes of the intervals of a tile's rows: tiles of keys lie in [begin, end), and those in
 /// [fullBegin, fullEnd) that meet no hole are full.
 struct Hull {
@@ -142,10 +150,12 @@ private:
   Hull foldedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
   bool hasClosedHull(BoxOp box);
   Hull sharedHull(BoxOp box, const OrderInBatch &queries, const OrderInBatch &keys, const Item &item);
-  Interval intervalOfRow(BoxOp box, const OrderInBatch &keys, Value rank, Value row, const Ranks &range);
+  Interval intervalOf(const BoxBounds &bounds, const OrderInBatch &keys, Value rank, Value row, const Ranks &range);
   Ranks rangeOf(BoxOp box, const OrderInBatch &keys, Value rank);
-  Ranks ranksOf(ExprAttr lower, ExprAttr upper, const OrderInBatch &keys, Value rank, Value row, const Ranks &range);
+  Ranks ranksOf(const Expr &lower, const Expr &upper, const OrderInBatch &keys, Value rank, Value row,
+                const Ranks &range);
   void leaveOut(Ranks &keys, Ranks &hole);
+  void leaveOut(Hull &hull, const Ranks &first, const Ranks &last);
 };
 
 void emitProducer(PhaseKernel &phase);

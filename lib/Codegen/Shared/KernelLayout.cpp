@@ -180,7 +180,7 @@ void KernelLayout::addMovingFormulas(const Expr &bound, const Expr &period) {
 /// Of a box between classes.
 void KernelLayout::addClassFormulas(BoxOp box, const Order &order) {
   for (ExprAttr bound : {box.getLowerAttr(), box.getUpperAttr(), box.getHoleLowerAttr(), box.getHoleUpperAttr()})
-    if (bound && !bound.getExpr().anySymbol([&](unsigned symbol) { return isData(symbol); }))
+    if (bound && !readsData(bound.getExpr()))
       addMovingFormulas(bound.getExpr(), order.modulus);
   if (std::optional<Expr> shift = shiftOfClass(box.getKeyClassAttr().getExpr(), order.modulus))
     addFormula(Expr::mod(*shift, order.modulus));
@@ -190,6 +190,10 @@ bool KernelLayout::differsByHead(const Expr &expr) const {
   return expr.anySymbol([&](unsigned symbol) {
     return symbol == Head || (symbol >= FirstNamed && symbols[symbol - FirstNamed].kind == NamedSymbol::HeadEntry);
   });
+}
+
+bool KernelLayout::readsData(const Expr &expr) const {
+  return expr.anySymbol([&](unsigned symbol) { return isData(symbol); });
 }
 
 bool KernelLayout::isData(unsigned symbol) const {
@@ -210,7 +214,7 @@ unsigned KernelLayout::addOrder(PlanOp plan, OrderAttr order, Side side) {
     layout.tensor = tensorOf(plan.getTables()[order.getTable()]);
     layout.rowsView = viewCount++;
   }
-  bool isByData = layout.order.modulus.anySymbol([&](unsigned symbol) { return isData(symbol); });
+  bool isByData = readsData(layout.order.modulus);
   if (layout.order.kind == OrderKind::Classes && !isByData)
     layout.classes = addClassSizes(layout.order);
   orders.push_back(layout);
@@ -227,7 +231,7 @@ bool KernelLayout::isReadInRuns(BoxOp box) const {
   const OrderLayout &keys = orders[orderIndex(box.getKeys(), Side::Keys)];
   bool isKnown =
       llvm::none_of(ArrayRef{keys.order.modulus, keys.order.shift, keys.order.from, keys.order.below},
-                    [&](const Expr &expr) { return expr.anySymbol([&](unsigned symbol) { return isData(symbol); }); });
+                    [&](const Expr &expr) { return readsData(expr); });
   return keys.order.kind == OrderKind::Remainders && isKnown && box.getLower().getExpr() == Expr(0) &&
          !box.getHoleLowerAttr();
 }
@@ -253,9 +257,30 @@ void KernelLayout::addGridTo(PhaseLayout &phase, BoxOp box) const {
   int64_t patchColumns = orders[phase.queries].order.patchColumns;
   Expr span = columns.span(patchColumns);
   // The host makes tensor maps of it before it knows what is in memory.
-  if (span.anySymbol([&](unsigned symbol) { return isData(symbol); }))
+  if (readsData(span))
     span = columns.width;
   phase.grid = {columns.width, columns.shift, phase.grid ? Expr::max({phase.grid->span, span}) : span, patchColumns};
+}
+
+/// A bound without the limit that the side sets.
+static Expr withoutLimit(const Expr &bound, Expr::TermKind extremum, const Expr &limit) {
+  const Expr::Term *term = bound.asTerm();
+  if (!term || term->kind != extremum || term->operands.size() != 2 || !llvm::is_contained(term->operands, limit))
+    return bound;
+  return term->operands[term->operands[0] == limit ? 1 : 0];
+}
+
+/// Whether rows, or blocks of them, look at as many keys of a box as each other, but at the ends.
+static bool looksAlike(BoxOp box, const Order &queries) {
+  Expr lower = withoutLimit(box.getLower().getExpr(), Expr::TermKind::Max, 0);
+  Expr upper = withoutLimit(box.getUpper().getExpr(), Expr::TermKind::Min, Expr::symbol(KvLength));
+  if (!lower.dependsOnRow() && !upper.dependsOnRow())
+    return true;
+  auto begin = asMoving(lower, queries.modulus), end = asMoving(upper, queries.modulus);
+  auto isOfBlock = [&](const std::optional<MovingBound> &bound) {
+    return bound && bound->isInSteps && bound->shift == queries.shift;
+  };
+  return queries.kind == OrderKind::Blocks && isOfBlock(begin) && isOfBlock(end);
 }
 
 void KernelLayout::addOrders(PlanOp plan) {
@@ -268,10 +293,13 @@ void KernelLayout::addOrders(PlanOp plan) {
     unsigned stage = phases.empty() ? 0 : phases.back().stage;
     const Order &order = orders[queries].order;
     PhaseLayout &added = phases.emplace_back();
-    added.queries = queries, added.stage = phase.getContinues() ? stage + 1 : stage;
+    added.queries = queries, added.continues = phase.getContinues();
+    added.stage = added.continues ? stage + 1 : stage;
     added.hasCopiedRuns = order.kind == OrderKind::Remainders;
     added.isScattered = order.isTabled() || added.hasCopiedRuns;
     added.isComputed = order.isComputed();
+    if (order.kind == OrderKind::Blocks && !readsData(order.firstBlock()))
+      addFormula(order.firstBlock());
     if (ExprAttr when = phase.getWhenAttr())
       added.when = when.getExpr();
     if (ArrayAttr except = phase.getExceptAttr())
@@ -290,8 +318,7 @@ void KernelLayout::addOrders(PlanOp plan) {
       phases.back().isTested |= !box.getTest().empty();
       addKeysTo(phases.back(), box, keys);
       addGridTo(phases.back(), box);
-      phases.back().movesWithRows |=
-          box.getSameSegment() || box.getLower().getExpr().dependsOnRow() || box.getUpper().getExpr().dependsOnRow();
+      phases.back().movesWithRows |= box.getSameSegment() || !looksAlike(box, orders[queries].order);
       if (box.getSameSegment() && !matchOf(queries)) {
         matches.push_back({queries, keys, viewCount, viewCount + 1});
         viewCount += 2;
@@ -322,7 +349,7 @@ std::optional<Expr> KernelLayout::spanOf(BoxOp box, const Order &keys) const {
   auto rowsAt = [&](const Expr &row) { return end.at(row) - begin.at(row); };
   Expr rows = Expr::max({0, rowsAt(0), rowsAt(Expr::floorDiv(last, 2)), rowsAt(last)});
   Expr span = keys.kind == OrderKind::All ? rows : (Expr::floorDiv(rows, keys.modulus) + 1) * 2;
-  return span.anySymbol([&](unsigned symbol) { return isData(symbol); }) ? std::nullopt : std::optional(span);
+  return readsData(span) ? std::nullopt : std::optional(span);
 }
 
 /// Where all boxes of an order's packed keys say it.

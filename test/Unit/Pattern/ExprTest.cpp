@@ -81,6 +81,28 @@ TEST(Expr, RiseIsUnknownWhereRowsAreDivided) {
   EXPECT_EQ(Expr::floorDiv(a, b).rise(63), 0);
 }
 
+TEST(Expr, WhatNeverFalls) {
+  EXPECT_TRUE((a - b).neverFalls());
+  EXPECT_TRUE((i * 3 - a).neverFalls());
+  EXPECT_TRUE(Expr::min({a, Expr::max({0, i - b})}).neverFalls());
+  EXPECT_TRUE((Expr::floorDiv(i + a, b) * 2 + Expr::mod(a, b)).neverFalls());
+  EXPECT_TRUE((a * Expr::floorDiv(i - b, a)).neverFalls());
+  EXPECT_TRUE((a * (Expr::floorDiv(i, a) + b)).neverFalls());
+  EXPECT_FALSE((a - i).neverFalls());
+  EXPECT_FALSE((a * i).neverFalls());
+  EXPECT_FALSE(Expr::mod(i, b).neverFalls());
+  EXPECT_FALSE(Expr::floorDiv(a, Expr::max({1, i})).neverFalls());
+  EXPECT_FALSE((a * (Expr::floorDiv(i, a) - i)).neverFalls());
+  EXPECT_FALSE((b * Expr::floorDiv(i, a)).neverFalls());
+}
+
+TEST(Expr, MultiplesAreDivided) {
+  EXPECT_EQ(Expr::floorDiv(i * 6 + 4, 2), i * 3 + 2);
+  EXPECT_EQ(Expr::floorDiv(a * (i + 1), a), i + 1);
+  EXPECT_NE(Expr::floorDiv(i * 6 + 3, 2), i * 3 + 1);
+  EXPECT_EQ(Expr::floorDiv(i * 6 + 3, 2).evaluate(-1, {}), -2);
+}
+
 TEST(Expr, AnotherRowIsPutIn) {
   EXPECT_EQ((i * 2 + a).at(i + 3), i * 2 + a + 6);
   EXPECT_EQ(Expr::max({0, Expr::mod(i - b, 4)}).at(b), Expr(0));
@@ -387,6 +409,21 @@ TEST(ExprFuzz, RisesByNoMoreThanItSays) {
     for (int64_t row = -9; rise && row <= 9; row += 3)
       ASSERT_LE(pair.plain(row + rows, symbols) - pair.plain(row, symbols), *rise)
           << print(pair.expr) << " from i=" << row << " on by " << rows << "; ATTN_FUZZ_SEED=" << seed;
+  }
+  EXPECT_GT(known, fuzzCount() / 20);
+}
+
+TEST(ExprFuzz, NeverFallsWhereItSaysSo) {
+  uint64_t known = 0;
+  for (uint64_t seed = firstFuzzSeed(), end = seed + fuzzCount() / 4; seed < end; ++seed) {
+    Dice dice(seed);
+    Pair pair = randomExpr(dice, dice.in(1, 4));
+    std::vector<int64_t> symbols{dice.in(-20, 20), dice.in(-20, 20), dice.in(1, 20)};
+    bool neverFalls = pair.expr.neverFalls();
+    known += neverFalls;
+    for (int64_t row = -9; neverFalls && row <= 9; ++row)
+      ASSERT_LE(pair.plain(row, symbols), pair.plain(row + 1, symbols))
+          << print(pair.expr) << " after i=" << row << "; ATTN_FUZZ_SEED=" << seed;
   }
   EXPECT_GT(known, fuzzCount() / 20);
 }

@@ -165,16 +165,19 @@ TEST(Order, RemaindersAreInClosedForm) {
 
 //===-- Blocks ----------------------------------------------------------------------------------------------------===//
 
-/// Whether the expression has one value for the rows of each block, for several sizes and offsets.
-static bool hasOneValueInBlocks(const Expr &expr, std::optional<int64_t> fixedSize = std::nullopt) {
+/// Whether the expression has one value for the rows of each block, which its number gives as well; for several sizes
+/// and offsets.
+static bool hasOneValueInBlocks(const Order &blocks, const Expr &expr) {
   for (int64_t size : {1, 2, 3, 5, 8})
     for (int64_t offset = -7; offset < 8; ++offset) {
       CallValues values = callOf(Side::Queries, 20);
       values.symbols[KvLength] = 17, values.symbols[QueryOffset] = offset, values.symbols[BlockSymbol] = size;
-      int64_t block = fixedSize.value_or(size);
-      for (int64_t row = 0; row + 1 < 20; ++row) {
-        int64_t remainder = ((row + 1 + offset) % block + block) % block;
-        if (remainder != 0 && expr.evaluate(row, values.symbols) != expr.evaluate(row + 1, values.symbols))
+      Expr number = Expr::floorDiv(Expr::row() + blocks.shift, blocks.modulus);
+      for (int64_t row = 0; row < 20; ++row) {
+        int64_t block = number.evaluate(row, values.symbols), value = expr.evaluate(row, values.symbols);
+        bool isSame = number.evaluate(row + 1, values.symbols) != block || row == 19 ||
+                      expr.evaluate(row + 1, values.symbols) == value;
+        if (!isSame || blocks.ofBlock(expr).evaluate(block, values.symbols) != value)
           return false;
       }
     }
@@ -192,18 +195,18 @@ TEST(Order, SomeExpressionsHaveOneValueInABlock) {
         kvLength * isFrom(last - shift), Expr::min({kvLength, kvLength * isFrom(size * 2 - shift), size * number}),
         Expr::mod(number, 3), isFrom(-shift)}) {
     EXPECT_TRUE(blocks.isSameInBlock(same));
-    EXPECT_TRUE(hasOneValueInBlocks(same));
+    EXPECT_TRUE(hasOneValueInBlocks(blocks, same));
   }
   for (const Expr &other :
        {i, Expr::max({0, i}), Expr::floorDiv(i, size), Expr::floorDiv(i + shift, size + 1), isFrom(size - shift + 1),
         isFrom(size), isFrom(Expr(4) - shift), number + i, Expr::mod(i + shift, size)}) {
     EXPECT_FALSE(blocks.isSameInBlock(other));
-    EXPECT_FALSE(hasOneValueInBlocks(other));
+    EXPECT_FALSE(hasOneValueInBlocks(blocks, other));
   }
   Order fixed = Order::blocks(Side::Queries, 4, shift);
   for (const Expr &same : {isFrom(Expr(8) - shift), isFrom(kvLength * 4 - shift), Expr::floorDiv(i + shift, 4)}) {
     EXPECT_TRUE(fixed.isSameInBlock(same));
-    EXPECT_TRUE(hasOneValueInBlocks(same, 4));
+    EXPECT_TRUE(hasOneValueInBlocks(fixed, same));
   }
   EXPECT_FALSE(fixed.isSameInBlock(isFrom(Expr(6) - shift)));
 }

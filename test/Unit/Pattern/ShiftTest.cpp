@@ -36,6 +36,10 @@ TEST(Shift, BoundsThatMoveInSteps) {
   EXPECT_TRUE(moves(startOf(row + left, period) + period - left + 2));
   EXPECT_TRUE(moves(startOf(row - 3, 6) + left, 6));
   EXPECT_TRUE(moves(startOf(row, left), left));
+  EXPECT_TRUE(moves(period * (Expr::floorDiv(row + left, period) + 1)));
+  EXPECT_TRUE(moves(period * (Expr::floorDiv(row, period) - left) + 3));
+  EXPECT_FALSE(moves(period * (Expr::floorDiv(row, period) + row)));
+  EXPECT_FALSE(moves(period * (Expr::floorDiv(row, period) * 2)));
   EXPECT_FALSE(moves(startOf(row, left)));
   EXPECT_FALSE(moves(startOf(row, 4), 2));
   EXPECT_FALSE(moves(startOf(row * 2, period)));
