@@ -61,12 +61,24 @@ static int check_memory(const gpu_call *c) {
  * bits, and a step beyond the last. */
 enum { MAX_BLOCKS_YZ = 65535, MAX_ITEMS = 1 << 30 };
 
-/* The query tiles of a phase. None spans classes, and all classes have as many as the longest. */
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* The query tiles of a class, block or row of patches, of which all have as many as the longest; of other orders, all. */
+static int64_t tiles_of_part(const attn_problem *p, int32_t phase, int32_t tile_rows) {
+  const attn_gpu_grid *grid = p->kernel->gpu->phases[phase].grid;
+  if (grid)
+    return attn_ceil_div(least(attn_evaluate(p, grid->width, 0, 0), p->length), grid->patch_columns);
+  if (attn_is_by_class(p, phase))
+    return attn_ceil_div(attn_classes_of(p, phase).longest, tile_rows);
+  return attn_queries_of(p, phase)->kind == ATTN_ORDER_BLOCKS ? attn_tiles_of_block(p, phase, tile_rows)
+                                                              : attn_tiles_of(p, phase, tile_rows);
+}
+
+/* The query tiles of a phase. None spans classes. */
 static int64_t tiles_of(const attn_problem *p, int32_t phase, int32_t tile_rows) {
   if (!attn_is_by_class(p, phase))
     return attn_tiles_of(p, phase, tile_rows);
-  attn_classes classes = attn_classes_of(p, phase);
-  return classes.count * attn_ceil_div(classes.longest, tile_rows);
+  return attn_classes_of(p, phase).count * tiles_of_part(p, phase, tile_rows);
 }
 
 static int check_items(const attn_problem *p, int32_t phase, const attn_gpu_function *function) {
@@ -146,8 +158,6 @@ static int launch_prologue(const gpu_call *c) {
 
 /*===---- Phases ------------------------------------------------------------------------------------------------===*/
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-
 /* Tile by tile the longest tiles of all heads come first, which evens out the end; but all heads' keys and values are
  * read at a time, and should then stay in the cache. Head by head only few heads' have to. */
 static int goes_tile_by_tile(const gpu_call *c, int64_t tiles) {
@@ -189,7 +199,10 @@ static int launch_items(const gpu_call *c, int32_t phase, phase_launch *l) {
   int64_t *words = c->frame->words + p->kernel->symbol_count;
   int64_t tiles = tiles_of(p, phase, l->function->tile_rows), items = p->batch * p->heads * tiles; /* some */
   int by_tile = !l->function->persistent && goes_tile_by_tile(c, tiles), status = ATTN_OK;
+  int64_t of_part = tiles_of_part(p, phase, l->function->tile_rows);
   words[ATTN_GPU_TILES] = tiles;
+  words[ATTN_GPU_TILES_OF_PART] = of_part;
+  words[ATTN_GPU_PART_FACTOR] = (int64_t)UINT32_MAX / of_part;
   words[ATTN_GPU_TILE_MAJOR] = by_tile;
   words[ATTN_GPU_FIRST_BATCH] = 0;
   if (l->function->persistent)

@@ -66,7 +66,11 @@ enum attn_gpu_word {
   ATTN_GPU_TILE_MAJOR = 6,     /* 1: blocks go tile by tile, each through all heads; 0: head by head */
   ATTN_GPU_FIRST_BATCH = 7,    /* of this launch */
   ATTN_GPU_KV_HEAD_FACTOR = 8, /* of at most 65535 heads, head h shares key head h * factor >> 32; of phases */
-  ATTN_GPU_WORDS = 9
+  ATTN_GPU_TILES_OF_PART = 9,  /* tiles of each class, block or row of patches of the phase's queries, which are its
+                                  parts; of other orders, all */
+  ATTN_GPU_PART_FACTOR = 10,   /* (2^32 - 1) / ATTN_GPU_TILES_OF_PART: tile * factor >> 32 is its part or the one
+                                  before */
+  ATTN_GPU_WORDS = 11
 };
 
 /* The words of a view. */

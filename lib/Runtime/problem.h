@@ -158,6 +158,9 @@ static inline int attn_is_listed_phase(const attn_problem *p, int32_t phase) {
 /* How many tiles of so many query rows a phase has at most. */
 int64_t attn_tiles_of(const attn_problem *p, int32_t phase, int32_t tile_rows);
 
+/* How many each block of a phase over blocks has: as many as the longest. */
+int64_t attn_tiles_of_block(const attn_problem *p, int32_t phase, int32_t tile_rows);
+
 #ifdef __cplusplus
 }
 #endif

@@ -59,6 +59,11 @@ static int runs(const attn_problem *p, int32_t phase) {
   return !when || attn_evaluate(p, when, 0, 0) > 0;
 }
 
+int64_t attn_tiles_of_block(const attn_problem *p, int32_t phase, int32_t tile_rows) {
+  const attn_order *order = attn_queries_of(p, phase);
+  return attn_ceil_div(least(attn_evaluate(p, order->modulus, 0, 0), attn_capacity_of(p, order)), tile_rows);
+}
+
 int64_t attn_tiles_of(const attn_problem *p, int32_t phase, int32_t tile_rows) {
   const attn_order *order = attn_queries_of(p, phase);
   if (!runs(p, phase))
@@ -67,8 +72,7 @@ int64_t attn_tiles_of(const attn_problem *p, int32_t phase, int32_t tile_rows) {
   if (order->kind != ATTN_ORDER_BLOCKS || rows == 0)
     return attn_ceil_div(rows, tile_rows);
   int64_t size = attn_evaluate(p, order->modulus, 0, 0), offset = attn_side_of(p, order->side).offset;
-  return (floor_div(offset + rows - 1, size) - floor_div(offset, size) + 1) *
-         attn_ceil_div(least(size, rows), tile_rows);
+  return (floor_div(offset + rows - 1, size) - floor_div(offset, size) + 1) * attn_tiles_of_block(p, phase, tile_rows);
 }
 
 /*===---- Views -------------------------------------------------------------------------------------------------===*/

@@ -19,8 +19,8 @@ attn.linear @kernel(%epsilon: f32 = 1.0e-06) feature (%x) {
 // CHECK-LABEL: gpu.module @kernel{{(_causal)?}} attributes {attn.element = bf16}
 // CHECK: llvm.mlir.global external @attn_shared() {addr_space = 3 : i32
 
-// Words are all that a kernel is given: 10 symbols, 8 sizes, 7 views, and how keys are split.
-// CHECK: llvm.func @kernel{{(_causal)?}}_absorb(%{{.*}}: !llvm.ptr {llvm.align = 8 : i64, llvm.byval = !llvm.array<86 x i64>, nvvm.grid_constant})
+// Words are all that a kernel is given: 10 symbols, 11 sizes, 7 views, and how keys are split.
+// CHECK: llvm.func @kernel{{(_causal)?}}_absorb(%{{.*}}: !llvm.ptr {llvm.align = 8 : i64, llvm.byval = !llvm.array<88 x i64>, nvvm.grid_constant})
 // CHECK-SAME: nvvm.reqntid = array<i32: 128, 1, 1>
 // Sums of 8 rows and 2 columns (of 32), 0 at first, over the chunks of a split.
 // CHECK: scf.for

@@ -65,12 +65,12 @@ attn.pattern @listed(%tokens: !attn.tokens = [0]) {
 // CLASSES-NOT: attn_tile.{{fill|store}}
 //
 // Bounds move with the rows of a class: a row's ranks are its own and what its class is ahead by. The call knows how
-// classes divide rows, so that each role divides once, to find its class.
+// classes divide rows, and by what product a tile's class is found, so that no role divides.
 // MOVES: llvm.func @dilated_phase0_tiled(
 // MOVES-NOT: arith.{{(floordiv|rem|div)s}}i
 // MOVES: producer(
-// MOVES: arith.remui
-// MOVES-NOT: arith.{{rem|div}}ui %{{.*}}, %{{.*}} : index
+// MOVES: arith.mului_extended
+// MOVES-NOT: arith.{{rem|div}}ui %{{.*}}, %{{[^c]}}
 // MOVES: attn_tile.fill
 // MOVES-NOT: arith.{{(floordiv|rem|div)s}}i
 // MOVES: llvm.func @dilated_phase0_strided(

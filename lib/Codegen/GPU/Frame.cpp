@@ -126,6 +126,14 @@ Value Frame::word(unsigned number) { return LLVM::LoadOp::create(b, b.getI64Type
 
 Value Frame::size(unsigned gpuWord) { return toI32(word(layout.symbolCount() + gpuWord)); }
 
+/// Divides by a product, which is right or one short: the first keys wait for it.
+std::pair<Value, Value> Frame::partOf(Value tile) {
+  Value ofPart = size(ATTN_GPU_TILES_OF_PART);
+  Value part = arith::MulUIExtendedOp::create(b, tile, size(ATTN_GPU_PART_FACTOR)).getHigh();
+  Value place = sub(tile, mul(part, ofPart)), isShort = negate(less(place, ofPart));
+  return {select(isShort, add(part, 1), part), select(isShort, sub(place, ofPart), place)};
+}
+
 Value Frame::linearWord(unsigned number) { return word(firstLinearWord(layout) + number); }
 
 Value Frame::viewAddress(unsigned view) { return word(viewWord(view, ATTN_GPU_VIEW_ADDRESS)); }

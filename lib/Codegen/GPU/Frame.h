@@ -105,6 +105,8 @@ public:
   Value word(unsigned number);
   /// One of attn_gpu_word, as i32.
   Value size(unsigned gpuWord);
+  /// The class, block or row of patches that a tile of queries is in, and which of its tiles that is.
+  std::pair<Value, Value> partOf(Value tile);
   /// The block turns to an item of this batch and head. What is known of them is read here, once.
   void turnTo(Value itemBatch, Value itemHead);
   /// One of attn_gpu_linear_word.

@@ -14,17 +14,6 @@ static Value evaluate(Frame &f, const Expr &expr) { return f.evaluate(expr, f.in
 /// A symbol of the call, i32.
 static Value number(Frame &f, unsigned symbol) { return f.toI32(f.symbol(symbol)); }
 
-Value OrderInBatch::longestClass(Frame &f, const ClassSizes &classes) {
-  Value hasLonger = f.less(f.i32(0), number(f, classes.longer)), shortest = number(f, classes.shortest);
-  return f.select(hasLonger, f.add(shortest, 1), shortest);
-}
-
-/// Longer blocks than the side are as long as it.
-Value OrderInBatch::longestBlock(Frame &f, const Order &order) {
-  Value rows = evaluate(f, rowsOf(order.side));
-  return f.toI32(f.clamp(evaluate(f, order.modulus), f.index(1), f.greatest(rows, f.index(1))));
-}
-
 //===-- Binding ---------------------------------------------------------------------------------------------------===//
 
 OrderInBatch::OrderInBatch(Frame &f, unsigned index, Value number, bool isReadInRuns)
@@ -73,10 +62,10 @@ void OrderInBatch::bindBlock(Value number) {
 
 void OrderInBatch::bindPatch(Value number) {
   Frame &f = *frame;
-  Value across = f.toI32(f.greatest(evaluate(f, order->patchesAcross()), f.index(1))), patch = f.toI32(number);
-  narrowTo(GridPart{evaluate(f, order->modulus), f.index(0), f.mul(f.divide(patch, across), order->patchRows),
-                    f.mul(f.remainder(patch, across), order->patchColumns), f.i32(order->patchRows),
-                    f.i32(order->patchColumns), order->patchRows * order->patchColumns});
+  auto [row, column] = f.partOf(f.toI32(number));
+  narrowTo(GridPart{evaluate(f, order->modulus), f.index(0), f.mul(row, order->patchRows),
+                    f.mul(column, order->patchColumns), f.i32(order->patchRows), f.i32(order->patchColumns),
+                    order->patchRows * order->patchColumns});
 }
 
 void OrderInBatch::narrowTo(const GridPart &part) {

@@ -83,10 +83,6 @@ public:
   /// Null where the row has to be looked at.
   Value leadOf(const Expr &bound) const;
 
-  /// How many rows the longest class or block has.
-  static Value longestClass(Frame &f, const ClassSizes &classes);
-  static Value longestBlock(Frame &f, const Order &order);
-
 private:
   void bindTable(unsigned index);
   void bindClass(const ClassSizes &classes, Value number);

@@ -60,7 +60,7 @@ std::pair<Value, Value> PhaseKernel::longItemsFirst(Value tiles) {
   Value width = NVVM::GridDimXOp::create(f.b, i32), height = NVVM::GridDimYOp::create(f.b, i32);
   Value items = f.mul(f.mul(width, height), NVVM::GridDimZOp::create(f.b, i32));
   Value number = f.add(x, f.mul(width, f.add(y, f.mul(height, z))));
-  Value ofBlock = tilesOfBlock(), atEnds = f.least(f.mul(ofBlock, 2), tiles);
+  Value ofBlock = f.size(ATTN_GPU_TILES_OF_PART), atEnds = f.least(f.mul(ofBlock, 2), tiles);
   Value longItems = f.mul(atEnds, f.divide(items, tiles)), isLong = f.less(number, longItems);
   Value place = f.select(isLong, number, f.sub(number, longItems));
   Value tilesOfHead = f.select(isLong, atEnds, f.greatest(f.sub(tiles, atEnds), f.i32(1)));
@@ -69,21 +69,18 @@ std::pair<Value, Value> PhaseKernel::longItemsFirst(Value tiles) {
   return {f.select(isLong, atEnd, f.add(ofHead, ofBlock)), f.divide(place, tilesOfHead)};
 }
 
-Value PhaseKernel::tilesOfBlock() { return f.ceilDivide(OrderInBatch::longestBlock(f, queries()), shape.rows); }
-
-/// Tiles go part by part: those of one class look at the same keys. All have as many as the longest.
+/// Tiles go part by part: those of one class look at the same keys.
 Item PhaseKernel::itemOf(Value tile) {
-  auto firstRank = [&](Value ofPart) { return f.mul(f.remainder(tile, ofPart), shape.rows); };
   switch (queries().kind) {
   case OrderKind::Classes: {
-    Value ofClass = f.ceilDivide(OrderInBatch::longestClass(f, *layout.orders[queryOrder()].classes), shape.rows);
-    return {firstRank(ofClass), f.divide(tile, ofClass)};
+    auto [number, place] = f.partOf(tile);
+    return {f.mul(place, shape.rows), number};
   }
   case OrderKind::Blocks: {
-    Value ofBlock = tilesOfBlock(), first = f.toI32(f.evaluate(layout.known(queries().firstBlock()), f.index(0)));
-    Value number = f.add(first, f.divide(tile, ofBlock));
+    auto [part, place] = f.partOf(tile);
+    Value number = f.add(f.toI32(f.evaluate(layout.known(queries().firstBlock()), f.index(0))), part);
     Value begin = f.toI32(f.evaluate(queries().firstRowOfBlock(Expr::row()), number));
-    return {f.add(begin, firstRank(ofBlock)), number};
+    return {f.add(begin, f.mul(place, shape.rows)), number};
   }
   case OrderKind::Patches:
     return {f.i32(0), tile};
@@ -292,9 +289,12 @@ Hull PhaseKernel::sharedHull(BoxOp box, const OrderInBatch &queries, const Order
   return {all.keys.begin, end, all.keys.begin, end, all.hole};
 }
 
-/// Where rows and bounds rise, the first and the last row say all.
+/// Where rows and bounds rise, the first and the last row say all. What rises in steps takes divisions, but in classes,
+/// where it leads: elsewhere the lanes do them side by side, which takes fewer registers.
 bool PhaseKernel::hasClosedHull(BoxOp box) {
-  auto rises = [](ExprAttr bound) { return !bound || bound.getExpr().neverFalls(); };
+  auto rises = [&](ExprAttr bound) {
+    return !bound || bound.getExpr().rise(1) || (isByClass() && bound.getExpr().neverFalls());
+  };
   return !queries().isTabled() && !keys(box).isTabled() && rises(box.getLowerAttr()) && rises(box.getUpperAttr()) &&
          rises(box.getHoleLowerAttr()) && rises(box.getHoleUpperAttr());
 }

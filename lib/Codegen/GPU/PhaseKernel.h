@@ -124,7 +124,6 @@ public:
 
 private:
   Item itemOf(Value tile);
-  Value tilesOfBlock();
   std::pair<Value, Value> longItemsFirst(Value tiles);
   OrderInBatch bindKeys(BoxOp box, const Item &item);
   Value classOfKeys(const Expr &keyClass, Value queryClass);

@@ -74,6 +74,7 @@ TEST_F(GpuGrids, RowsArePointsOfAGrid) {
   for (int map : {ATTN_KEY, ATTN_VALUE})
     EXPECT_EQ(boxOf(patches().maps[map]), (Numbers{64, 14, 6, 1, 1}));
   EXPECT_EQ(word(patches(), kernel, ATTN_GPU_TILES), 6);
+  expectTilesOfPart(patches(), kernel, 3);
 }
 
 struct BoxOfKeys {
@@ -111,20 +112,21 @@ TEST_F(GpuGrids, RowsThatAreCutTakeTheStridedVersion) {
 }
 
 struct BlockTiles {
-  int64_t length, block, tiles;
+  int64_t length, block, tiles, ofBlock;
 };
 
 TEST_F(GpuGrids, TilesEndWhereBlocksDo) {
-  for (auto [length, block, tiles] : {BlockTiles{300, 64, 5},
-                                      {300, 40, 8},
-                                      {300, 100, 6},
-                                      {300, 1, 300},
-                                      {300, 300, 5},
-                                      {300, 499, 5}}) {
+  for (auto [length, block, tiles, ofBlock] : {BlockTiles{300, 64, 5, 1},
+                                               {300, 40, 8, 1},
+                                               {300, 100, 6, 2},
+                                               {300, 1, 300, 1},
+                                               {300, 300, 5, 5},
+                                               {300, 499, 5, 5}}) {
     SCOPED_TRACE(block);
     run({2, 4, 2, length, length}, {20, 14, block});
     EXPECT_EQ(word(blocks(), kernel, ATTN_GPU_TILES), tiles);
     EXPECT_EQ(blocks().blocks, uint64_t(2 * 4 * tiles));
+    expectTilesOfPart(blocks(), kernel, ofBlock);
   }
 }
 

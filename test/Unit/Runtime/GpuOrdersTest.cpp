@@ -147,22 +147,23 @@ TEST_F(GpuOrders, MoreClassesThanRows) {
 }
 
 struct Tiles {
-  int64_t length, stride, tiles;
+  int64_t length, stride, tiles, ofClass;
 };
 
 TEST_F(GpuOrders, NoTileSpansClasses) {
-  for (auto [length, stride, tiles] : {Tiles{300, 1, 5},
-                                       {300, 2, 6},
-                                       {300, 4, 8},
-                                       {300, 5, 5},
-                                       {300, 7, 7},
-                                       {64 * 8, 8, 8},
-                                       {64 * 8 + 1, 8, 16},
-                                       {3, 2, 2}}) {
+  for (auto [length, stride, tiles, ofClass] : {Tiles{300, 1, 5, 5},
+                                                {300, 2, 6, 3},
+                                                {300, 4, 8, 2},
+                                                {300, 5, 5, 1},
+                                                {300, 7, 7, 1},
+                                                {64 * 8, 8, 8, 1},
+                                                {64 * 8 + 1, 8, 16, 2},
+                                                {3, 2, 2, 1}}) {
     SCOPED_TRACE(stride);
     run({2, 4, 2, length, 10}, stride);
     EXPECT_EQ(word(classes(), kernel, ATTN_GPU_TILES), tiles);
     EXPECT_EQ(classes().blocks, uint64_t(2 * 4 * tiles));
+    expectTilesOfPart(classes(), kernel, ofClass);
   }
 }
 

@@ -191,6 +191,18 @@ protected:
 inline int64_t word(const PhaseLaunch &launch, const attn_kernel &kernel, int index) {
   return launch.words[kernel.symbol_count + index];
 }
+
+/// Tiles of each part of a launch, and that its factor says which part a tile is in, or the one before.
+inline void expectTilesOfPart(const PhaseLaunch &launch, const attn_kernel &kernel, int64_t tiles) {
+  EXPECT_EQ(word(launch, kernel, ATTN_GPU_TILES_OF_PART), tiles);
+  uint64_t factor = uint64_t(word(launch, kernel, ATTN_GPU_PART_FACTOR));
+  EXPECT_LE(factor, UINT32_MAX);
+  for (uint64_t part : {0, 1, 2, 1000, (1 << 30) / int(tiles)})
+    for (uint64_t tile : {part * uint64_t(tiles), (part + 1) * uint64_t(tiles) - 1}) {
+      uint64_t found = tile * factor >> 32;
+      EXPECT_TRUE(found == part || found + 1 == part) << "tile " << tile << ": " << found << ", not " << part;
+    }
+}
 /// A view's address and strides, and its extents.
 inline std::vector<int64_t> view(const PhaseLaunch &launch, const attn_kernel &kernel, int index) {
   auto begin = launch.words.begin() + kernel.symbol_count + ATTN_GPU_WORDS + ATTN_GPU_VIEW_WORDS * index;
