@@ -22,11 +22,12 @@ KNOWN = UNKNOWN.replace("i32 0", f"i32 {sum(1 << isa for isa in (1, 2, 3, 4, 6))
 
 # Pattern, flags of the kernel, flags of the call: every kind of mask and order, odd columns, values of one and of many
 # tiles, tiles of fewer rows than AMX's, more keys than a tile has, regions of scores, grids, listed blocks, keys that are
-# left out.
+# left out, tiles of keys that begin in the last slots of a ring and go on in the first.
 CASES = [
     ("full", ["--head-size=64"], ["--length=70", "--kv-length=1300"]),
     ("causal", ["--head-size=33", "--value-head-size=17"], ["--length=257", "--heads=2"]),
     ("sliding_window", ["--head-size=128"], ["--length=300", "--kv-length=333", "--arg=left=40", "--arg=right=9"]),
+    ("sliding_window", ["--head-size=64"], ["--length=1500", "--arg=left=100", "--arg=right=30"]),
     ("longformer", ["--head-size=1", "--value-head-size=112"], ["--length=129", "--arg=global=0,77", "--batch=2"]),
     ("sparse_strided", ["--head-size=40", "--tile-rows=24", "--tile-keys=128"], ["--length=200", "--arg=stride=7"]),
     ("document_causal", ["--head-size=80", "--score=alibi"], ["--length=257", "--heads=4", "--kv-heads=2"]),
@@ -67,7 +68,7 @@ def check(kernel: Path, call: Path, emulator: Path, out: Path, *flags: str) -> b
     return out.read_bytes()
 
 
-@pytest.mark.parametrize(("pattern", "kernel_flags", "call_flags"), CASES, ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(("pattern", "kernel_flags", "call_flags"), CASES, ids=[f"{name} {' '.join(kernel)}" for name, kernel, _ in CASES])
 def test_tiles_are_right(pattern: str, kernel_flags: list[str], call_flags: list[str], emulator: Path, tmp_path: Path):
     kernel = compile_for_amx(pattern, kernel_flags, tmp_path)
     typed = [flag for flag in kernel_flags if not flag.startswith("--tile")]

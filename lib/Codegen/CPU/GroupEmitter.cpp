@@ -12,11 +12,11 @@ using namespace attn::cpu;
 GroupCall attn::cpu::beginGroupFunction(Frame &f, ModuleOp module, StringRef name, func::FuncOp &function) {
   Type pointer = LLVM::LLVMPointerType::get(f.b.getContext()), index = f.b.getIndexType();
   SmallVector<Type> types(6, pointer);
-  types.append(7, index);
+  types.append(8, index);
   function = f.begin(module, name, types);
   auto a = f.arguments;
   f.views = a[0], f.symbols = a[1], f.scratch = a[2], f.batch = a[6], f.head = a[7];
-  return {a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12]};
+  return {a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13]};
 }
 
 void GroupEmitter::call(Frame &f, StringRef name, const GroupCall &a, llvm::function_ref<func::FuncOp()> write) {
@@ -25,7 +25,7 @@ void GroupEmitter::call(Frame &f, StringRef name, const GroupCall &a, llvm::func
     callee = write();
   func::CallOp::create(f.b, callee,
                        ValueRange{a.views, a.symbols, a.scratch, a.keys, a.values, a.keyRows, a.batch, a.head, a.first,
-                                  a.tile, a.groups, a.end, a.count});
+                                  a.tile, a.groups, a.end, a.count, a.wrap});
 }
 
 /// What of the rows a score's functions have to know.

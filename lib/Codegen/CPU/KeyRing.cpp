@@ -19,10 +19,14 @@ Value KeyRing::serves(Frame &f, const OrderLayout &order) {
                               LLVM::ZeroOp::create(f.b, LLVM::LLVMPointerType::get(f.b.getContext())));
 }
 
+Value KeyRing::slots() { return field(Slots); }
+
 Value KeyRing::slotOf(Value tile) {
   Value granule = arith::DivUIOp::create(f.b, tile, f.index(f.layout.tile[3]));
-  return arith::RemUIOp::create(f.b, granule, field(Slots));
+  return arith::RemUIOp::create(f.b, granule, slots());
 }
+
+Value KeyRing::wrapOf(Value tile) { return f.add(tile, f.mul(f.sub(slots(), slotOf(tile)), f.layout.tile[3])); }
 
 Value KeyRing::pointer(Value address) {
   Value bits = arith::IndexCastOp::create(f.b, f.b.getI64Type(), address);
@@ -35,13 +39,21 @@ Value KeyRing::pointerBefore(int64_t number, Value slot, Value rank, int64_t byt
   return pointer(f.add(field(number), f.mul(f.sub(slot, granule), bytes)));
 }
 
-Value KeyRing::keysAt(Value slot, Value rank) {
-  return pointerBefore(Keys, slot, rank, f.layout.tile[3] / KernelLayout::panelKeys * sizes.panelStride * 4);
+int64_t KeyRing::keyBytesOfSlot() const {
+  return f.layout.tile[3] / KernelLayout::panelKeys * sizes.panelStride * 4;
 }
 
-Value KeyRing::valuesAt(Value slot, Value rank) {
-  return pointerBefore(Values, slot, rank, f.layout.tile[3] / sizes.valueKeys * sizes.valueStride * 4);
-}
+int64_t KeyRing::valueBytesOfSlot() const { return f.layout.tile[3] / sizes.valueKeys * sizes.valueStride * 4; }
+
+Value KeyRing::keysAt(Value slot, Value rank) { return pointerBefore(Keys, slot, rank, keyBytesOfSlot()); }
+
+Value KeyRing::valuesAt(Value slot, Value rank) { return pointerBefore(Values, slot, rank, valueBytesOfSlot()); }
+
+Value KeyRing::ranks() { return f.mul(slots(), f.layout.tile[3]); }
+
+Value KeyRing::keyBytes() { return f.mul(slots(), keyBytesOfSlot()); }
+
+Value KeyRing::valueBytes() { return f.mul(slots(), valueBytesOfSlot()); }
 
 Value KeyRing::tags() {
   return f.memrefAt(pointer(field(Tags)), MemRefType::get({ShapedType::kDynamic}, f.b.getIndexType()));

@@ -10,6 +10,7 @@
 //     2                    64 .. 127        0  1        4  5       packs 96 .. 127
 //
 // The keys of one tile have to lie side by side: one that begins in the last slot goes on behind it, not in the first.
+// Pipelines alone, whose tiles may be as long as the ring, go on in the first.
 
 #ifndef ATTN_LIB_CODEGEN_CPU_KEYRING_H
 #define ATTN_LIB_CODEGEN_CPU_KEYRING_H
@@ -30,6 +31,13 @@ public:
   /// Pointers by which the keys from rank `rank` on, those of slot `slot`, are found like others that are packed.
   Value keysAt(Value slot, Value rank);
   Value valuesAt(Value slot, Value rank);
+  Value slots();
+  /// The rank of a tile that goes round from which on it lies in the first slots.
+  Value wrapOf(Value tile);
+  /// Keys that all slots hold, and bytes of their keys and of their values.
+  Value ranks();
+  Value keyBytes();
+  Value valueBytes();
   /// memref<?xindex>
   Value tags();
 
@@ -37,6 +45,8 @@ private:
   Value field(int64_t number) { return f.load(ring, {f.index(number)}); }
   Value pointer(Value address);
   Value pointerBefore(int64_t number, Value slot, Value rank, int64_t bytes);
+  int64_t keyBytesOfSlot() const;
+  int64_t valueBytesOfSlot() const;
 
   Frame &f;
   const Packing sizes;

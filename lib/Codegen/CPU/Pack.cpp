@@ -6,6 +6,7 @@
 #include "KeyRing.h"
 #include "Parts.h"
 #include "RowWalk.h"
+#include "TilePipeline.h"
 
 using namespace mlir;
 using namespace attn;
@@ -30,7 +31,8 @@ public:
     f.end();
   }
 
-  /// (views, symbols, batch, head, begin, end, scratch): a tile's keys, from the first one that the worker lacks.
+  /// (views, symbols, batch, head, begin, end, scratch): a tile's keys, from the first one that the worker lacks. Those
+  /// of pipelines go round.
   void emitFetch() {
     Type pointer = LLVM::LLVMPointerType::get(f.b.getContext()), index = f.b.getIndexType();
     begin("fetch.", {pointer, pointer, index, index, index, index, pointer});
@@ -38,8 +40,10 @@ public:
     KeyRing ring(f);
     Value tile = f.arguments[4], end = f.arguments[5], firstSlot = ring.slotOf(tile), tags = ring.tags();
     int64_t granule = kernel.layout.tile[3];
+    Value wrap = isPipelined(kernel) ? ring.wrapOf(tile) : end;
     auto slotOf = [&](Value rank) {
-      return f.add(firstSlot, arith::DivUIOp::create(f.b, f.sub(rank, tile), f.index(granule)));
+      Value slot = f.add(firstSlot, arith::DivUIOp::create(f.b, f.sub(rank, tile), f.index(granule)));
+      return isPipelined(kernel) ? f.select(f.less(rank, wrap), slot, f.sub(slot, ring.slots())) : slot;
     };
     Value missing = f.loop(tile, end, granule, end, [&](Value rank, ValueRange carried) -> SmallVector<Value> {
       Value slot = slotOf(rank), tag = tagOf(rank), held = f.load(tags, {slot});
@@ -47,14 +51,24 @@ public:
       Value isHeld = arith::CmpIOp::create(f.b, arith::CmpIPredicate::eq, tag, held);
       return {f.select(isHeld, carried[0], f.least(rank, carried[0]))};
     })[0];
-    f.when(f.less(missing, end), [&] {
+    auto packFrom = [&](Value begin, Value end) {
       auto rows = [&](Value from, int64_t size) {
         return f.memrefAt(from, MemRefType::get({ShapedType::kDynamic, size}, packer.unitType()));
       };
-      Value slot = slotOf(missing);
-      packedKeys = rows(ring.keysAt(slot, missing), packer.sizes.panelStride);
-      packedValues = rows(ring.valuesAt(slot, missing), packer.sizes.valueStride);
-      pack(missing, end);
+      Value slot = slotOf(begin);
+      packedKeys = rows(ring.keysAt(slot, begin), packer.sizes.panelStride);
+      packedValues = rows(ring.valuesAt(slot, begin), packer.sizes.valueStride);
+      pack(begin, end);
+    };
+    if (!isPipelined(kernel)) {
+      f.when(f.less(missing, end), [&] { packFrom(missing, end); });
+      return f.end();
+    }
+    f.loop(f.index(0), f.index(2), 1, [&](Value round) {
+      Value isFirst = f.less(round, f.index(1));
+      Value begin = f.select(isFirst, missing, f.greatest(missing, wrap));
+      Value stop = f.select(isFirst, f.least(end, wrap), end);
+      f.when(f.less(begin, stop), [&] { packFrom(begin, stop); });
     });
     f.end();
   }

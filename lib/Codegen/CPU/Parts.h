@@ -49,6 +49,7 @@ struct GroupCall {
   Value first; // rank of the query tile's first row
   Value tile, groups, end;
   Value count; // ranks of the key order
+  Value wrap;  // rank from which on keys and values lie a ring's length before these pointers; for pipelines
 };
 
 /// Writes the functions that tile functions call, one for each kind that is asked for.

@@ -94,7 +94,8 @@ private:
   void emitGrid(BoxOp box) {
     grid.emplace(f, box);
     grid->bind(rows.valid, rows.padded);
-    intervals.writeGroups();
+    if (!isPipelined(kernel))
+      intervals.writeGroups();
     keyCount = grid->count;
     call = groupCall();
     Value end = f.alignUp(keyCount, layout.tile[3]);
@@ -136,7 +137,8 @@ private:
   void emitKeys(BoxOp box, Ranks block) {
     intervals.bind(box, keyOrder, keyCount, block);
     Ranks hull = intervals.write();
-    intervals.writeGroups();
+    if (!isPipelined(kernel))
+      intervals.writeGroups();
     call = groupCall();
     Value begin = f.alignDown(hull.begin, layout.tile[3]), end = f.alignUp(hull.end, layout.tile[3]);
     if (part.begin)
@@ -147,8 +149,11 @@ private:
       Value tile = f.add(begin, arith::MulIOp::create(f.b, number, keys)), tileEnd = f.least(f.add(tile, keys), end);
       auto emitTested = [&] { f.when(emitTests(box, tile, tileEnd), [&] { emitTile(Mask::Tests, tile, tileEnd); }); };
       auto emitBounded = [&] {
+        if (isPipelined(kernel) && !intervals.hasHole())
+          return emitTile(Mask::Bounds, tile, tileEnd);
         f.when(
-            intervals.isFull(tile, tileEnd), [&] { emitTile(Mask::None, tile, tileEnd); },
+            intervals.isFull(tile, tileEnd),
+            [&] { emitTile(isPipelined(kernel) ? Mask::Bounds : Mask::None, tile, tileEnd); },
             [&] { f.when(intervals.someRowLooks(tile, tileEnd), [&] { emitTile(masked, tile, tileEnd); }); });
       };
       if (!box.getTest().empty())
@@ -160,13 +165,13 @@ private:
     });
   }
 
-  /// Keys of a tile: a ring has no more of them side by side than are packed at a time.
+  /// Keys of a tile: no more than a ring holds.
   Value tileKeys() {
     Value keys = f.index(layout.tile[1]);
     const OrderLayout &order = layout.orders[keyOrder];
     if (f.isa.readsRows() || !order.span || layout.tile[1] <= layout.packKeys())
       return keys;
-    return f.select(KeyRing::serves(f, order), f.index(layout.packKeys()), keys);
+    return f.select(KeyRing::serves(f, order), f.least(KeyRing(f).ranks(), keys), keys);
   }
 
   /// Which lanes' keys are other boxes'.
@@ -217,6 +222,7 @@ private:
     result.keyRows = order.rowsView < 0 ? LLVM::ZeroOp::create(f.b, pointerType()).getResult()
                                         : row(order.rowsView, f.b.getI32Type(), {f.batch});
     result.batch = f.batch, result.head = f.head, result.count = keyCount;
+    result.wrap = f.index(neverRank);
     if (f.isa.readsRows()) {
       result.keys = result.values = LLVM::ZeroOp::create(f.b, pointerType());
       return result;
@@ -254,6 +260,8 @@ private:
     Value slot = ring.slotOf(tile);
     now.keys = f.select(isFetched, ring.keysAt(slot, tile), call.keys);
     now.values = f.select(isFetched, ring.valuesAt(slot, tile), call.values);
+    if (isPipelined(kernel))
+      now.wrap = f.select(isFetched, ring.wrapOf(tile), call.wrap);
     return now;
   }
 

@@ -12,8 +12,12 @@
 // Powers may grow to 2^16 before it is raised. The step that finds a larger one takes its rows' maxima, rescales l and
 // O, which do not hold its powers yet, and computes these again. The reference of a row that has seen no key is far
 // below every score, so its first one raises it.
+//
+// The steps whose keys all rows look at come first: they need no masks, and find all references. From them on the steps
+// go round, to the last key of the group and on from its first one.
 
 #include "TilePipeline.h"
+#include "KeyRing.h"
 #include "ProductWriter.h"
 #include "RegionOps.h"
 #include "TileInstructions.h"
@@ -77,28 +81,52 @@ class PipelineWriter {
 public:
   PipelineWriter(ImplicitLocOpBuilder &b, const Kernel &kernel, Mask mask)
       : f(b, kernel.layout, kernel.isa), kernel(kernel), ops(f, kernel.op()), tiles(f),
-        sizes(kernel.layout, kernel.isa), mask(mask) {}
+        sizes(kernel.layout, kernel.isa), masks(mask), mask(mask) {}
 
   func::FuncOp write(StringRef name) {
     func::FuncOp function;
     call = beginGroupFunction(f, kernel.module, name, function);
     factor = splat(f.b, arith::MulFOp::create(f.b, ops.scale(), f.number(log2e)), f.isa.lanes);
     maximum = f.scratchArray(ScratchArray::Maximum);
-    f.loop(f.index(0), call.groups, 1, [&](Value group) { writeGroup(group); });
+    bindKeys();
+    f.loop(f.index(0), call.groups, 1, [&](Value group) { writeGroup(f.mul(group, groupRows)); });
     f.end();
     return function;
   }
 
 private:
   /// The rows of a group against those keys of the tile that some of them look at.
-  void writeGroup(Value group) {
-    auto bound = [&](ScratchArray array) { return f.toIndex(f.load(f.scratchArray(array), {group})); };
-    Value begin = f.greatest(call.tile, f.alignDown(bound(ScratchArray::GroupLower), stepKeys));
-    Value end = f.least(call.end, f.alignUp(bound(ScratchArray::GroupUpper), stepKeys));
+  void writeGroup(Value row) {
+    auto [lowest, highestLower] = extremes(ScratchArray::Lower, row);
+    auto [lowestUpper, highest] = extremes(ScratchArray::Upper, row);
+    Value begin = f.greatest(call.tile, f.alignDown(lowest, stepKeys));
+    Value end = f.least(call.end, f.alignUp(highest, stepKeys));
     f.when(f.less(begin, end), [&] {
-      bindRows(f.mul(group, groupRows));
-      writeSteps(begin, end);
+      bindRows(row);
+      auto inside = [&](Value key) { return f.greatest(begin, f.least(key, end)); };
+      writeSteps(begin, end, inside(f.alignUp(highestLower, stepKeys)), inside(f.alignDown(lowestUpper, stepKeys)));
     });
+  }
+
+  /// The least and the greatest bound of a group's rows.
+  std::pair<Value, Value> extremes(ScratchArray bounds, Value row) {
+    Value array = f.scratchArray(bounds), least = f.loadVector(array, {row}), greatest = least;
+    for (int64_t lane = f.isa.lanes; lane < groupRows; lane += f.isa.lanes) {
+      Value more = f.loadVector(array, {f.add(row, lane)});
+      least = f.least(least, more), greatest = f.greatest(greatest, more);
+    }
+    return {f.toIndex(f.reduce(least, [&](Value x, Value y) { return f.least(x, y); })),
+            f.toIndex(f.reduce(greatest, [&](Value x, Value y) { return f.greatest(x, y); }))};
+  }
+
+  /// Pointers for the keys before the wrap and behind it.
+  void bindKeys() {
+    keys = {call.keys, call.keys}, values = {call.values, call.values};
+    if (llvm::none_of(f.layout.orders, [](const OrderLayout &order) { return order.span.has_value(); }))
+      return;
+    KeyRing ring(f);
+    auto before = [&](Value pointer, Value bytes) { return at(pointer, f.sub(f.index(0), bytes), 1); };
+    keys.second = before(call.keys, ring.keyBytes()), values.second = before(call.values, ring.valueBytes());
   }
 
   void bindRows(Value row) {
@@ -111,7 +139,8 @@ private:
 
   //===-- Steps -------------------------------------------------------------------------------------------------===//
 
-  void writeSteps(Value begin, Value end) {
+  /// `full` and `fullEnd` bound the steps that need no masks, if it is below.
+  void writeSteps(Value begin, Value end, Value full, Value fullEnd) {
     Value scores = f.scratchPointer(ScratchArray::StepScores), powers = f.scratchPointer(ScratchArray::StepPowers);
     Ring first{scores,
                at(scores, groupRows * scoreBytes + apart),
@@ -119,24 +148,48 @@ private:
                at(powers, groupRows * powerBytes + apart),
                f.scratchPointer(ScratchArray::StepSums),
                sums};
-    Value last = f.sub(end, f.index(stepKeys));
-    writeColumns(scoreColumns(begin, first.scores), {1, nullptr});
-    findReferences(begin, first.scores);
-    writeStep(begin, last, Value(), first);
-    Ring behind =
-        Ring::of(f.loop(f.add(begin, stepKeys), end, stepKeys, first.next().flat(), [&](Value key, ValueRange carried) {
-          Ring ring = Ring::of(carried);
-          writeStep(key, last, f.sub(key, f.index(stepKeys)), ring);
-          return ring.next().flat();
-        }));
-    writeColumns(outputColumns(last, behind), {1, nullptr});
+    Value start = begin, done = f.index(stepKeys), before = begin;
+    if (masks == Mask::Bounds) {
+      Value some = f.less(full, fullEnd);
+      start = f.select(some, full, begin);
+      before = f.select(some, f.sub(fullEnd, f.index(stepKeys)), begin);
+      done = f.sub(f.add(before, stepKeys), start);
+    }
+    auto after = [&](Value key) {
+      Value next = f.add(key, stepKeys);
+      return f.select(f.less(next, end), next, begin);
+    };
+    writeColumns(scoreColumns(start, first.scores), {1, nullptr});
+    findReferences(start, first.scores);
+    writeStep(start, after(start), Value(), first);
+    SmallVector<Value> ring = first.next().flat();
+    if (masks == Mask::Bounds) {
+      mask = Mask::None;
+      ring = f.loop(f.add(start, stepKeys), f.add(start, done), stepKeys, ring, [&](Value key, ValueRange carried) {
+        Ring ring = Ring::of(carried);
+        writeStep(key, after(key), f.sub(key, f.index(stepKeys)), ring);
+        return ring.next().flat();
+      });
+      mask = masks;
+    }
+    ring.push_back(before);
+    ring = f.loop(done, f.sub(end, begin), stepKeys, ring, [&](Value, ValueRange carried) {
+      Ring ring = Ring::of(carried);
+      Value before = carried.back(), key = after(before);
+      writeStep(key, after(key), before, ring);
+      SmallVector<Value> next = ring.next().flat();
+      next.push_back(key);
+      return next;
+    });
+    Ring behind = Ring::of(ring);
+    writeColumns(outputColumns(ring.back(), behind), {1, nullptr});
     for (int64_t row = 0; row < groupRows; ++row)
       storeAt(loadAt(behind.sumsBefore, row * sumBytes), sums, row * sumBytes);
   }
 
-  /// `last` is where the last step begins, which has itself for its next; `before` the step before, or null.
-  void writeStep(Value key, Value last, Value before, const Ring &ring) {
-    SmallVector<Column> columns = scoreColumns(f.least(f.add(key, stepKeys), last), ring.scoresNext);
+  /// `next` and `before` are the steps after and before this one; null if it is the first.
+  void writeStep(Value key, Value next, Value before, const Ring &ring) {
+    SmallVector<Column> columns = scoreColumns(next, ring.scoresNext);
     if (before)
       columns.append(outputColumns(before, ring));
     int64_t products = 0;
@@ -163,13 +216,19 @@ private:
 
   //===-- Products ----------------------------------------------------------------------------------------------===//
 
+  Value pointerFor(Value key, std::pair<Value, Value> pointers) {
+    if (pointers.first == pointers.second)
+      return pointers.first;
+    return f.select(f.less(key, call.wrap), pointers.first, pointers.second);
+  }
+
   /// S of one step.
   SmallVector<Column> scoreColumns(Value key, Value scores) {
     Value panel = arith::DivUIOp::create(f.b, key, f.index(KernelLayout::panelKeys));
-    Value keys = at(call.keys, panel, sizes.panelStride * 4);
+    Value keysOfStep = at(pointerFor(key, keys), panel, sizes.panelStride * 4);
     SmallVector<Column> columns;
     for (int64_t number = 0; number < stepKeys / KernelLayout::panelKeys; ++number) {
-      Value panelKeys = at(keys, number * sizes.panelStride * 4);
+      Value panelKeys = at(keysOfStep, number * sizes.panelStride * 4);
       Column column{{}, {at(scores, number * tileBytes), scoreBytes}, /*isAdded=*/false};
       for (int64_t unit = 0; unit < sizes.units; unit += tileRows)
         column.factors.push_back({{at(query.pointer, unit * 4), query.stride},
@@ -182,10 +241,10 @@ private:
   /// O += P V of the step that begins at `before`.
   SmallVector<Column> outputColumns(Value before, const Ring &ring) {
     Value unit = arith::DivUIOp::create(f.b, before, f.index(sizes.valueKeys));
-    Value values = at(call.values, unit, sizes.valueStride * 4);
+    Value valuesOfStep = at(pointerFor(before, values), unit, sizes.valueStride * 4);
     SmallVector<Column> columns;
     for (int64_t column = 0; column < sizes.valueStride; column += tileRows)
-      columns.push_back({{{{ring.powersBefore, powerBytes}, {at(values, column * 4), sizes.valueStride * 4}}},
+      columns.push_back({{{{ring.powersBefore, powerBytes}, {at(valuesOfStep, column * 4), sizes.valueStride * 4}}},
                          {at(output.pointer, column * 4), output.stride},
                          /*isAdded=*/true});
     return columns;
@@ -380,9 +439,10 @@ private:
   RegionOps ops;
   TileInstructions tiles;
   const Packing sizes;
-  Mask mask;
+  Mask masks, mask; // those of the function, and those of the step at hand
   GroupCall call;
   Value factor, maximum;
+  std::pair<Value, Value> keys, values; // pointers before the wrap and behind it
   // Of the group at hand.
   Value firstRow, sums, references;
   TilesAt query, output;
