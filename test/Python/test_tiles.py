@@ -31,6 +31,7 @@ CASES = [
     ("longformer", ["--head-size=1", "--value-head-size=112"], ["--length=129", "--arg=global=0,77", "--batch=2"]),
     ("sparse_strided", ["--head-size=40", "--tile-rows=24", "--tile-keys=128"], ["--length=200", "--arg=stride=7"]),
     ("document_causal", ["--head-size=80", "--score=alibi"], ["--length=257", "--heads=4", "--kv-heads=2"]),
+    ("causal", ["--head-size=64", "--score=sink"], ["--length=100", "--heads=2"]),
     ("neighborhood", ["--head-size=16", "--value-head-size=200"],
      ["--length=257", "--arg=width=16", "--arg=rows=5", "--arg=columns=5"]),
     ("bigbird", ["--head-size=96", "--tile-rows=8"], ["--length=700"]),

@@ -8,6 +8,8 @@
 //   P of this step         P = 2^(S - m), l += P    row by row
 //   O of the step before   O += P V                 as many columns of tiles as V has
 //
+// The first step of the next 32 rows follows the last one of these.
+//
 // There is no running maximum: m is a *reference*, the highest score of the first step in which a row sees a key.
 // Powers may grow to 2^16 before it is raised. The step that finds a larger one takes its rows' maxima, rescales l and
 // O, which do not hold its powers yet, and computes these again. The reference of a row that has seen no key is far
@@ -88,24 +90,116 @@ public:
     call = beginGroupFunction(f, kernel.module, name, function);
     factor = splat(f.b, arith::MulFOp::create(f.b, ops.scale(), f.number(log2e)), f.isa.lanes);
     maximum = f.scratchArray(ScratchArray::Maximum);
+    references = f.scratchPointer(ScratchArray::References);
     bindKeys();
-    f.loop(f.index(0), call.groups, 1, [&](Value group) { writeGroup(f.mul(group, groupRows)); });
+    Value zero = f.index(0);
+    Pipeline empty{firstRing(), {zero, zero}, zero, zero};
+    SmallVector<Value> all =
+        f.loop(zero, call.groups, 1, empty.flat(), [&](Value group, ValueRange carried) -> SmallVector<Value> {
+          Value row = f.mul(group, groupRows);
+          Steps steps = stepsOf(row);
+          Value some = f.select(f.less(steps.begin, steps.end), f.index(1), zero); // once, or not at all
+          return f.loop(zero, some, 1, carried, [&](Value, ValueRange carried) {
+            return writeGroup(row, steps, Pipeline::of(carried)).flat();
+          });
+        });
+    Pipeline last = Pipeline::of(all);
+    f.when(isSet(last.holdsPowers), [&] { writeColumns(outputColumns(last.before, last.ring), {1, nullptr}); });
     f.end();
     return function;
   }
 
 private:
+  /// 32 rows, by the first of them, against the 32 keys from `key` on.
+  struct Step {
+    Value row, key;
+  };
+
+  /// The steps of a group: from `start` to the end, and on from the beginning. Those behind the first and before
+  /// `wholeEnd` need no masks.
+  struct Steps {
+    Value begin, end, start, wholeEnd;
+  };
+
+  /// What the pipeline holds where a group begins.
+  struct Pipeline {
+    Ring ring;
+    Step before;       // whose powers are to be multiplied by V
+    Value holdsPowers; // 1 or 0
+    Value holdsScores; // of the group's first step
+
+    SmallVector<Value> flat() const {
+      return {ring.scores, ring.scoresNext, ring.powers, ring.powersBefore, before.row, before.key, holdsPowers,
+              holdsScores};
+    }
+    static Pipeline of(ValueRange all) {
+      return {{all[0], all[1], all[2], all[3], Value(), Value()}, {all[4], all[5]}, all[6], all[7]};
+    }
+  };
+
+  Value isSet(Value number) { return f.less(f.index(0), number); }
+
   /// The rows of a group against those keys of the tile that some of them look at.
-  void writeGroup(Value row) {
+  Pipeline writeGroup(Value row, const Steps &steps, const Pipeline &held) {
+    firstRow = row;
+    sums = at(f.scratchPointer(ScratchArray::Sum), row, sumBytes);
+    Ring first = held.ring;
+    first.sums = f.scratchPointer(ScratchArray::StepSums), first.sumsBefore = sums;
+    Value nextRow = f.add(row, groupRows), hasNext = f.less(nextRow, f.mul(call.groups, groupRows));
+    Steps nextSteps = stepsOf(f.select(hasNext, nextRow, row));
+    Value goesOn = f.both(hasNext, f.less(nextSteps.begin, nextSteps.end));
+    Step behind{f.select(goesOn, nextRow, row), f.select(goesOn, nextSteps.start, steps.start)};
+    auto after = [&](Value key) -> Step {
+      Value next = f.add(key, stepKeys);
+      next = f.select(f.less(next, steps.end), next, steps.begin);
+      Value isLast = arith::CmpIOp::create(f.b, arith::CmpIPredicate::eq, next, steps.start);
+      return {f.select(isLast, behind.row, row), f.select(isLast, behind.key, next)};
+    };
+    auto writeAll = [&](Value key, Value before, const Ring &ring) {
+      writeStep(key, after(key), Step{row, before}, ring);
+      return ring.next().flat();
+    };
+
+    f.when(f.less(held.holdsScores, f.index(1)),
+           [&] { writeColumns(scoreColumns({row, steps.start}, first.scores), {1, nullptr}); });
+    findReferences(steps.start, first.scores);
+    f.when(
+        isSet(held.holdsPowers), [&] { writeStep(steps.start, after(steps.start), held.before, first); },
+        [&] { writeStep(steps.start, after(steps.start), std::nullopt, first); });
+    SmallVector<Value> ring = first.next().flat();
+    if (masks == Mask::Bounds) {
+      mask = Mask::None;
+      ring = f.loop(f.add(steps.start, stepKeys), steps.wholeEnd, stepKeys, ring, [&](Value key, ValueRange carried) {
+        return writeAll(key, f.sub(key, f.index(stepKeys)), Ring::of(carried));
+      });
+      mask = masks;
+    }
+    Value done = f.sub(steps.wholeEnd, steps.start);
+    ring.push_back(f.sub(steps.wholeEnd, f.index(stepKeys)));
+    ring = f.loop(done, f.sub(steps.end, steps.begin), stepKeys, ring, [&](Value, ValueRange carried) {
+      Value before = carried.back(), key = f.add(before, stepKeys);
+      key = f.select(f.less(key, steps.end), key, steps.begin);
+      SmallVector<Value> next = writeAll(key, before, Ring::of(carried));
+      next.push_back(key);
+      return next;
+    });
+    Ring last = Ring::of(ring);
+    for (int64_t row = 0; row < groupRows; ++row)
+      storeAt(loadAt(last.sumsBefore, row * sumBytes), sums, row * sumBytes);
+    return {last, {row, ring.back()}, f.index(1), f.select(goesOn, f.index(1), f.index(0))};
+  }
+
+  Steps stepsOf(Value row) {
     auto [lowest, highestLower] = extremes(ScratchArray::Lower, row);
     auto [lowestUpper, highest] = extremes(ScratchArray::Upper, row);
     Value begin = f.greatest(call.tile, f.alignDown(lowest, stepKeys));
     Value end = f.least(call.end, f.alignUp(highest, stepKeys));
-    f.when(f.less(begin, end), [&] {
-      bindRows(row);
-      auto inside = [&](Value key) { return f.greatest(begin, f.least(key, end)); };
-      writeSteps(begin, end, inside(f.alignUp(highestLower, stepKeys)), inside(f.alignDown(lowestUpper, stepKeys)));
-    });
+    if (masks != Mask::Bounds)
+      return {begin, end, begin, f.add(begin, stepKeys)};
+    auto inside = [&](Value key) { return f.greatest(begin, f.least(key, end)); };
+    Value whole = inside(f.alignUp(highestLower, stepKeys)), wholeEnd = inside(f.alignDown(lowestUpper, stepKeys));
+    Value some = f.less(whole, wholeEnd);
+    return {begin, end, f.select(some, whole, begin), f.select(some, wholeEnd, f.add(begin, stepKeys))};
   }
 
   /// The least and the greatest bound of a group's rows.
@@ -129,69 +223,26 @@ private:
     keys.second = before(call.keys, ring.keyBytes()), values.second = before(call.values, ring.valueBytes());
   }
 
-  void bindRows(Value row) {
-    firstRow = row;
-    query = {at(f.scratchPointer(ScratchArray::QueryUnits), row, sizes.units * 4), sizes.units * 4};
-    output = {at(f.scratchPointer(ScratchArray::Output), row, sizes.valueStride * 4), sizes.valueStride * 4};
-    sums = at(f.scratchPointer(ScratchArray::Sum), row, sumBytes);
-    references = f.scratchPointer(ScratchArray::References);
+  TilesAt queryAt(Value row) {
+    return {at(f.scratchPointer(ScratchArray::QueryUnits), row, sizes.units * 4), sizes.units * 4};
+  }
+  TilesAt outputAt(Value row) {
+    return {at(f.scratchPointer(ScratchArray::Output), row, sizes.valueStride * 4), sizes.valueStride * 4};
   }
 
   //===-- Steps -------------------------------------------------------------------------------------------------===//
 
-  /// `full` and `fullEnd` bound the steps that need no masks, if it is below.
-  void writeSteps(Value begin, Value end, Value full, Value fullEnd) {
+  Ring firstRing() {
     Value scores = f.scratchPointer(ScratchArray::StepScores), powers = f.scratchPointer(ScratchArray::StepPowers);
-    Ring first{scores,
-               at(scores, groupRows * scoreBytes + apart),
-               powers,
-               at(powers, groupRows * powerBytes + apart),
-               f.scratchPointer(ScratchArray::StepSums),
-               sums};
-    Value start = begin, done = f.index(stepKeys), before = begin;
-    if (masks == Mask::Bounds) {
-      Value some = f.less(full, fullEnd);
-      start = f.select(some, full, begin);
-      before = f.select(some, f.sub(fullEnd, f.index(stepKeys)), begin);
-      done = f.sub(f.add(before, stepKeys), start);
-    }
-    auto after = [&](Value key) {
-      Value next = f.add(key, stepKeys);
-      return f.select(f.less(next, end), next, begin);
-    };
-    writeColumns(scoreColumns(start, first.scores), {1, nullptr});
-    findReferences(start, first.scores);
-    writeStep(start, after(start), Value(), first);
-    SmallVector<Value> ring = first.next().flat();
-    if (masks == Mask::Bounds) {
-      mask = Mask::None;
-      ring = f.loop(f.add(start, stepKeys), f.add(start, done), stepKeys, ring, [&](Value key, ValueRange carried) {
-        Ring ring = Ring::of(carried);
-        writeStep(key, after(key), f.sub(key, f.index(stepKeys)), ring);
-        return ring.next().flat();
-      });
-      mask = masks;
-    }
-    ring.push_back(before);
-    ring = f.loop(done, f.sub(end, begin), stepKeys, ring, [&](Value, ValueRange carried) {
-      Ring ring = Ring::of(carried);
-      Value before = carried.back(), key = after(before);
-      writeStep(key, after(key), before, ring);
-      SmallVector<Value> next = ring.next().flat();
-      next.push_back(key);
-      return next;
-    });
-    Ring behind = Ring::of(ring);
-    writeColumns(outputColumns(ring.back(), behind), {1, nullptr});
-    for (int64_t row = 0; row < groupRows; ++row)
-      storeAt(loadAt(behind.sumsBefore, row * sumBytes), sums, row * sumBytes);
+    return {scores,  at(scores, groupRows * scoreBytes + apart), powers, at(powers, groupRows * powerBytes + apart),
+            Value(), Value()};
   }
 
-  /// `next` and `before` are the steps after and before this one; null if it is the first.
-  void writeStep(Value key, Value next, Value before, const Ring &ring) {
+  /// The step of the group at hand that begins at `key`, beside parts of the steps before and after it.
+  void writeStep(Value key, Step next, std::optional<Step> before, const Ring &ring) {
     SmallVector<Column> columns = scoreColumns(next, ring.scoresNext);
     if (before)
-      columns.append(outputColumns(before, ring));
+      columns.append(outputColumns(*before, ring));
     int64_t products = 0;
     for (const Column &column : columns)
       products += rowTiles * column.factors.size();
@@ -223,9 +274,10 @@ private:
   }
 
   /// S of one step.
-  SmallVector<Column> scoreColumns(Value key, Value scores) {
-    Value panel = arith::DivUIOp::create(f.b, key, f.index(KernelLayout::panelKeys));
-    Value keysOfStep = at(pointerFor(key, keys), panel, sizes.panelStride * 4);
+  SmallVector<Column> scoreColumns(Step step, Value scores) {
+    Value panel = arith::DivUIOp::create(f.b, step.key, f.index(KernelLayout::panelKeys));
+    Value keysOfStep = at(pointerFor(step.key, keys), panel, sizes.panelStride * 4);
+    TilesAt query = queryAt(step.row);
     SmallVector<Column> columns;
     for (int64_t number = 0; number < stepKeys / KernelLayout::panelKeys; ++number) {
       Value panelKeys = at(keysOfStep, number * sizes.panelStride * 4);
@@ -238,10 +290,11 @@ private:
     return columns;
   }
 
-  /// O += P V of the step that begins at `before`.
-  SmallVector<Column> outputColumns(Value before, const Ring &ring) {
-    Value unit = arith::DivUIOp::create(f.b, before, f.index(sizes.valueKeys));
-    Value valuesOfStep = at(pointerFor(before, values), unit, sizes.valueStride * 4);
+  /// O += P V of the step before.
+  SmallVector<Column> outputColumns(Step before, const Ring &ring) {
+    Value unit = arith::DivUIOp::create(f.b, before.key, f.index(sizes.valueKeys));
+    Value valuesOfStep = at(pointerFor(before.key, values), unit, sizes.valueStride * 4);
+    TilesAt output = outputAt(before.row);
     SmallVector<Column> columns;
     for (int64_t column = 0; column < sizes.valueStride; column += tileRows)
       columns.push_back({{{{ring.powersBefore, powerBytes}, {at(valuesOfStep, column * 4), sizes.valueStride * 4}}},
@@ -412,6 +465,7 @@ private:
   void rescale(Value number, Value power, const Ring &ring) {
     auto scale = [&](Value pointer) { storeAt(arith::MulFOp::create(f.b, loadAt(pointer, 0), power), pointer, 0); };
     scale(at(ring.sumsBefore, number, sumBytes));
+    TilesAt output = outputAt(firstRow);
     Value row = at(output.pointer, number, output.stride);
     f.loop(f.index(0), f.index(sizes.valueStride), f.isa.lanes, [&](Value column) { scale(at(row, column, 4)); });
   }
@@ -441,11 +495,9 @@ private:
   const Packing sizes;
   Mask masks, mask; // those of the function, and those of the step at hand
   GroupCall call;
-  Value factor, maximum;
+  Value factor, maximum, references;
   std::pair<Value, Value> keys, values; // pointers before the wrap and behind it
-  // Of the group at hand.
-  Value firstRow, sums, references;
-  TilesAt query, output;
+  Value firstRow, sums;                 // of the group at hand
 };
 
 } // namespace

@@ -5,6 +5,7 @@
 #include "TileRows.h"
 #include "../../Runtime/kernel.h"
 #include "RowWalk.h"
+#include "TilePipeline.h"
 
 using namespace mlir;
 using namespace attn;
@@ -50,18 +51,22 @@ void TileRows::load() {
   if (!kernel.changesScores())
     factor = arith::MulFOp::create(f.b, factor, f.number(log2e));
   factor = splat(f.b, factor, f.isa.lanes);
+  // Pipelines multiply rows as they are, but a sink may look at the numbers.
+  bool readsNumbers = !isPipelined(kernel) || !kernel.op().getSink().empty();
   RowWalk(f, layout.orders[queryOrder]).forEach(first, f.add(first, valid), [&](Value rank, Value row) {
     Value r = f.sub(rank, first);
     f.store(row, rows, {r});
     f.store(ownership(row, rank), owned, {r});
-    f.copyRow(query, {f.batch, f.head, row, Value()}, loaded, {r, Value()}, layout.headSize,
-              [&](Value v) -> Value { return arith::MulFOp::create(f.b, f.widen(v), factor); });
+    if (readsNumbers)
+      f.copyRow(query, {f.batch, f.head, row, Value()}, loaded, {r, Value()}, layout.headSize,
+                [&](Value v) -> Value { return arith::MulFOp::create(f.b, f.widen(v), factor); });
     if (f.isa.takesQueryAsItIs())
       copyUnits(query, row, r);
   });
   f.loop(valid, padded, 1, [&](Value r) {
     f.store(f.index(0), rows, {r});
-    f.loop(f.index(0), f.index(layout.headSize), 1, [&](Value c) { f.store(f.number(0), loaded, {r, c}); });
+    if (readsNumbers)
+      f.loop(f.index(0), f.index(layout.headSize), 1, [&](Value c) { f.store(f.number(0), loaded, {r, c}); });
     if (f.isa.takesQueryAsItIs())
       clearUnits(r, 0);
   });
