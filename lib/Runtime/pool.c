@@ -3,6 +3,9 @@
  * The thread pool of pool.h. A loop is announced under the mutex by raising `round`; each helper thread joins every
  * round once and reports when it finds no item left; the caller waits for all of them, so a loop never outlives its
  * call and the next one starts with every helper at rest.
+ *
+ * Who waits looks for a while before it sleeps: a call is several loops, one right behind the other, and to be woken up
+ * takes as long as many items do.
  */
 #include "attn/Runtime/pool.h"
 
@@ -11,6 +14,8 @@
 #include <stdlib.h>
 
 typedef void (*item_body)(void *argument, int64_t item, int32_t worker);
+
+enum { most_looks = 2000 }; /* 20 to 100 microseconds */
 
 typedef struct helper {
   attn_pool *pool;
@@ -21,12 +26,12 @@ typedef struct helper {
 struct attn_pool {
   attn_executor executor;
   pthread_mutex_t loops; /* held by the thread whose loop runs */
-  pthread_mutex_t mutex; /* guards the fields down to `stopping`; `body` .. `count` change only while helpers rest */
+  pthread_mutex_t mutex; /* held to announce, to stop, and to sleep; `body` .. `count` change only while helpers rest */
   pthread_cond_t started;
   pthread_cond_t finished;
-  uint64_t round;
-  int32_t busy; /* helpers that have not finished this round */
-  int stopping;
+  atomic_uint_least64_t round;
+  atomic_int_least32_t busy; /* helpers that have not finished this round */
+  atomic_int stopping;
   item_body body;
   void *argument;
   int64_t count;
@@ -44,21 +49,36 @@ static void work_off(attn_pool *pool, int32_t worker) {
   }
 }
 
+static void pause_briefly(void) {
+#ifdef __x86_64__
+  __builtin_ia32_pause();
+#endif
+}
+
+static int has_begun(attn_pool *pool, uint64_t seen) { return pool->round != seen || pool->stopping; }
+
 /* Waits for a round after `seen`. Returns whether there is one; otherwise the pool stops. */
 static int await_round(attn_pool *pool, uint64_t *seen) {
-  pthread_mutex_lock(&pool->mutex);
-  while (pool->round == *seen && !pool->stopping)
-    pthread_cond_wait(&pool->started, &pool->mutex);
-  int is_round = pool->round != *seen;
-  *seen = pool->round;
-  pthread_mutex_unlock(&pool->mutex);
+  for (int look = 0; look < most_looks && !has_begun(pool, *seen); ++look)
+    pause_briefly();
+  if (!has_begun(pool, *seen)) {
+    pthread_mutex_lock(&pool->mutex);
+    while (!has_begun(pool, *seen))
+      pthread_cond_wait(&pool->started, &pool->mutex);
+    pthread_mutex_unlock(&pool->mutex);
+  }
+  uint64_t round = pool->round;
+  int is_round = round != *seen;
+  *seen = round;
   return is_round;
 }
 
+/* The last one signals under the mutex, so that no one falls asleep in between. */
 static void report_finished(attn_pool *pool) {
+  if (atomic_fetch_sub(&pool->busy, 1) != 1)
+    return;
   pthread_mutex_lock(&pool->mutex);
-  if (--pool->busy == 0)
-    pthread_cond_signal(&pool->finished);
+  pthread_cond_signal(&pool->finished);
   pthread_mutex_unlock(&pool->mutex);
 }
 
@@ -85,6 +105,10 @@ static void announce(attn_pool *pool, int64_t count, item_body body, void *argum
 }
 
 static void await_helpers(attn_pool *pool) {
+  for (int look = 0; look < most_looks && pool->busy > 0; ++look)
+    pause_briefly();
+  if (pool->busy == 0)
+    return;
   pthread_mutex_lock(&pool->mutex);
   while (pool->busy > 0)
     pthread_cond_wait(&pool->finished, &pool->mutex);
