@@ -156,7 +156,7 @@ typedef void (*attn_tile_fn)(const attn_view *views, const int64_t *symbols, int
 /* Calls with few queries, as in decoding, pack nothing: keys are read where they lie. They are cut into parts of
  * ATTN_PART_KEYS ranks, whatever order they are in and however many workers there are, so that results do not depend on
  * these. One function per phase computes a tile's states for one part, another puts the parts together. */
-enum { ATTN_FEW_ROWS = 4, ATTN_PART_KEYS = 512 };
+enum { ATTN_FEW_ROWS = 4, ATTN_PART_KEYS = 1024 };
 
 /* Computes the states of a tile of ATTN_FEW_ROWS rows for part `part`. */
 typedef void (*attn_part_fn)(const attn_view *views, const int64_t *symbols, int64_t batch, int64_t head, int64_t tile,

@@ -10,7 +10,6 @@
 enum { most_bytes = 768 << 10 };
 
 static int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static int64_t key_bytes(const attn_problem *p, const attn_version *version) {
   return p->kernel->cpu->key_granule / p->kernel->cpu->panel_keys * version->panel_stride * (int64_t)sizeof(float);
