@@ -63,7 +63,8 @@ enum { MAX_BLOCKS_YZ = 65535, MAX_ITEMS = 1 << 30 };
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* The query tiles of a class, block or row of patches, of which all have as many as the longest; of other orders, all. */
+/* The query tiles of a class, block or row of patches, of which all have as many as the longest; of other orders, all.
+ */
 static int64_t tiles_of_part(const attn_problem *p, int32_t phase, int32_t tile_rows) {
   const attn_gpu_grid *grid = p->kernel->gpu->phases[phase].grid;
   if (grid)

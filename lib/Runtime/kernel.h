@@ -48,9 +48,9 @@ enum {
 };
 
 typedef enum attn_symbol_kind {
-  ATTN_SYMBOL_INDEX = 0,     /* scalar argument `source`, as it is */
-  ATTN_SYMBOL_NUMBER = 1,    /* scalar argument `source`, as the bits of a float */
-  ATTN_SYMBOL_ENTRY = 2,     /* entry [batch] of tensor argument `source` (lengths) */
+  ATTN_SYMBOL_INDEX = 0,      /* scalar argument `source`, as it is */
+  ATTN_SYMBOL_NUMBER = 1,     /* scalar argument `source`, as the bits of a float */
+  ATTN_SYMBOL_ENTRY = 2,      /* entry [batch] of tensor argument `source` (lengths) */
   ATTN_SYMBOL_HEAD_ENTRY = 3, /* entry [batch, head] of tensor argument `source`: emitted code reads its view */
   ATTN_SYMBOL_FORMULA = 4     /* formula `source`, of earlier symbols that read no data */
 } attn_symbol_kind;
@@ -246,7 +246,7 @@ typedef struct attn_kernel {
   int32_t offsets_count;
   int32_t block_table_count;
   int32_t reserved;
-  const attn_symbol *symbols; /* [named_symbol_count]: symbols ATTN_FIXED_SYMBOLS + i */
+  const attn_symbol *symbols;     /* [named_symbol_count]: symbols ATTN_FIXED_SYMBOLS + i */
   const int64_t *const *formulas; /* programs */
   const attn_order *orders;
   const attn_match *matches;

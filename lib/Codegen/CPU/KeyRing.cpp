@@ -39,9 +39,7 @@ Value KeyRing::pointerBefore(int64_t number, Value slot, Value rank, int64_t byt
   return pointer(f.add(field(number), f.mul(f.sub(slot, granule), bytes)));
 }
 
-int64_t KeyRing::keyBytesOfSlot() const {
-  return f.layout.tile[3] / KernelLayout::panelKeys * sizes.panelStride * 4;
-}
+int64_t KeyRing::keyBytesOfSlot() const { return f.layout.tile[3] / KernelLayout::panelKeys * sizes.panelStride * 4; }
 
 int64_t KeyRing::valueBytesOfSlot() const { return f.layout.tile[3] / sizes.valueKeys * sizes.valueStride * 4; }
 

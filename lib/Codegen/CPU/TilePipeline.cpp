@@ -129,8 +129,8 @@ private:
     Value holdsScores; // of the group's first step
 
     SmallVector<Value> flat() const {
-      return {ring.scores, ring.scoresNext, ring.powers, ring.powersBefore, before.row, before.key, holdsPowers,
-              holdsScores};
+      return {ring.scores, ring.scoresNext, ring.powers, ring.powersBefore,
+              before.row,  before.key,      holdsPowers, holdsScores};
     }
     static Pipeline of(ValueRange all) {
       return {{all[0], all[1], all[2], all[3], Value(), Value()}, {all[4], all[5]}, all[6], all[7]};
@@ -234,7 +234,8 @@ private:
 
   Ring firstRing() {
     Value scores = f.scratchPointer(ScratchArray::StepScores), powers = f.scratchPointer(ScratchArray::StepPowers);
-    return {scores,  at(scores, groupRows * scoreBytes + apart), powers, at(powers, groupRows * powerBytes + apart),
+    return {scores,  at(scores, groupRows * scoreBytes + apart),
+            powers,  at(powers, groupRows * powerBytes + apart),
             Value(), Value()};
   }
 

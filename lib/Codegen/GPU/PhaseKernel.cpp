@@ -51,8 +51,9 @@ void PhaseKernel::forEachItem(ValueRange carried,
   });
 }
 
-/// Where rows look at several blocks of keys, those of the first and of the last block often look at all. So these items
-/// of all heads come first, then the others head by head. Returns the tile, and the head among those of the launch.
+/// Where rows look at several blocks of keys, those of the first and of the last block often look at all. So these
+/// items of all heads come first, then the others head by head. Returns the tile, and the head among those of the
+/// launch.
 std::pair<Value, Value> PhaseKernel::longItemsFirst(Value tiles) {
   Type i32 = f.b.getI32Type();
   Value x = NVVM::BlockIdXOp::create(f.b, i32), y = NVVM::BlockIdYOp::create(f.b, i32),
@@ -303,9 +304,7 @@ Hull PhaseKernel::closedHull(BoxOp box, const OrderInBatch &queries, const Order
   Value lastRank = f.sub(f.least(f.add(item.firstRank, shape.rows), queries.count), 1);
   Value firstRow = queries.rowOf(item.firstRank), lastRow = queries.rowOf(lastRank);
   auto ofTile = [&](const Expr &lower, const Expr &upper) {
-    auto at = [&](Value rank, Value row) {
-      return ranksOf(lower, upper, keys, rank, row, rangeOf(box, keys, rank));
-    };
+    auto at = [&](Value rank, Value row) { return ranksOf(lower, upper, keys, rank, row, rangeOf(box, keys, rank)); };
     return std::pair(at(item.firstRank, firstRow), at(lastRank, lastRow));
   };
   BoxBounds bounds = BoxBounds::of(box);

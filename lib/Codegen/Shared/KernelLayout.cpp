@@ -229,9 +229,8 @@ void KernelLayout::addOffsets(unsigned tensor) {
 
 bool KernelLayout::isReadInRuns(BoxOp box) const {
   const OrderLayout &keys = orders[orderIndex(box.getKeys(), Side::Keys)];
-  bool isKnown =
-      llvm::none_of(ArrayRef{keys.order.modulus, keys.order.shift, keys.order.from, keys.order.below},
-                    [&](const Expr &expr) { return readsData(expr); });
+  bool isKnown = llvm::none_of(ArrayRef{keys.order.modulus, keys.order.shift, keys.order.from, keys.order.below},
+                               [&](const Expr &expr) { return readsData(expr); });
   return keys.order.kind == OrderKind::Remainders && isKnown && box.getLower().getExpr() == Expr(0) &&
          !box.getHoleLowerAttr();
 }

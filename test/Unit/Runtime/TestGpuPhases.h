@@ -43,8 +43,8 @@ attn_kernel kernelOf(const attn_kernel_info &info, const attn_symbol (&symbols)[
 
 class GpuPhases : public GpuEntry {
 protected:
-  void run(const attn_kernel &kernel, Sizes sizes, std::vector<int64_t> numbers, int64_t keyOffset,
-           size_t launches, int64_t rowStride = 8) {
+  void run(const attn_kernel &kernel, Sizes sizes, std::vector<int64_t> numbers, int64_t keyOffset, size_t launches,
+           int64_t rowStride = 8) {
     call.reset();
     call = std::make_unique<GpuCall>(kernel, sizes, rowStride);
     for (int64_t number : numbers)
