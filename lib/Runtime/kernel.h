@@ -139,7 +139,7 @@ typedef void (*attn_pack_fn)(const attn_view *views, const int64_t *symbols, int
                              int64_t block);
 /* Where a worker packs keys when a tile asks for them, if few tiles look at each of them. Views of packed keys of such
  * an order have no data. A slot holds key_granule keys and is used again for others. The keys of a tile lie side by
- * side, so pack_keys / key_granule - 1 slots follow those that are taken in turn. */
+ * side, so pack_keys / key_granule - 1 slots follow those that are taken in turn. (Those of AMX pipelines go round.) */
 typedef struct attn_key_ring {
   int64_t *tags; /* which keys each slot holds; -1: none */
   void *keys;

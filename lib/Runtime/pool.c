@@ -12,10 +12,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 typedef void (*item_body)(void *argument, int64_t item, int32_t worker);
 
-enum { most_looks = 2000 }; /* 20 to 100 microseconds */
+enum { most_looks = 2000, cache_line = 64 }; /* 20 to 100 microseconds on x86 */
 
 typedef struct helper {
   attn_pool *pool;
@@ -32,9 +33,11 @@ struct attn_pool {
   atomic_uint_least64_t round;
   atomic_int_least32_t busy; /* helpers that have not finished this round */
   atomic_int stopping;
+  int32_t looks; /* before one sleeps; 0 if there are more workers than processors */
   item_body body;
   void *argument;
   int64_t count;
+  char apart[cache_line]; /* waiters look at what is above, and `next` changes with each item */
   atomic_int_least64_t next;
   int32_t helper_count;
   helper helpers[];
@@ -59,7 +62,7 @@ static int has_begun(attn_pool *pool, uint64_t seen) { return pool->round != see
 
 /* Waits for a round after `seen`. Returns whether there is one; otherwise the pool stops. */
 static int await_round(attn_pool *pool, uint64_t *seen) {
-  for (int look = 0; look < most_looks && !has_begun(pool, *seen); ++look)
+  for (int look = 0; look < pool->looks && !has_begun(pool, *seen); ++look)
     pause_briefly();
   if (!has_begun(pool, *seen)) {
     pthread_mutex_lock(&pool->mutex);
@@ -105,7 +108,7 @@ static void announce(attn_pool *pool, int64_t count, item_body body, void *argum
 }
 
 static void await_helpers(attn_pool *pool) {
-  for (int look = 0; look < most_looks && pool->busy > 0; ++look)
+  for (int look = 0; look < pool->looks && pool->busy > 0; ++look)
     pause_briefly();
   if (pool->busy == 0)
     return;
@@ -140,6 +143,7 @@ attn_pool *attn_pool_create(int32_t workers) {
   attn_pool *pool = calloc(1, sizeof(attn_pool) + (size_t)(workers - 1) * sizeof(helper));
   if (!pool)
     return NULL;
+  pool->looks = workers <= sysconf(_SC_NPROCESSORS_ONLN) ? most_looks : 0;
   pool->executor = (attn_executor){.context = pool, .workers = workers, .parallel_for = parallel_for};
   pthread_mutex_init(&pool->loops, NULL);
   pthread_mutex_init(&pool->mutex, NULL);

@@ -32,6 +32,8 @@ CASES = [
     ("sparse_strided", ["--head-size=40", "--tile-rows=24", "--tile-keys=128"], ["--length=200", "--arg=stride=7"]),
     ("document_causal", ["--head-size=80", "--score=alibi"], ["--length=257", "--heads=4", "--kv-heads=2"]),
     ("causal", ["--head-size=64", "--score=sink"], ["--length=100", "--heads=2"]),
+    ("sliding_window", ["--head-size=16", "--score=sink", "--tile-rows=24", "--tile-keys=128"],
+     ["--length=300", "--arg=left=5", "--arg=right=2"]),
     ("neighborhood", ["--head-size=16", "--value-head-size=200"],
      ["--length=257", "--arg=width=16", "--arg=rows=5", "--arg=columns=5"]),
     ("bigbird", ["--head-size=96", "--tile-rows=8"], ["--length=700"]),
@@ -69,7 +71,8 @@ def check(kernel: Path, call: Path, emulator: Path, out: Path, *flags: str) -> b
     return out.read_bytes()
 
 
-@pytest.mark.parametrize(("pattern", "kernel_flags", "call_flags"), CASES, ids=[f"{name} {' '.join(kernel)}" for name, kernel, _ in CASES])
+@pytest.mark.parametrize(("pattern", "kernel_flags", "call_flags"), CASES,
+                         ids=[f"{name} {' '.join(kernel_flags)}" for name, kernel_flags, _ in CASES])
 def test_tiles_are_right(pattern: str, kernel_flags: list[str], call_flags: list[str], emulator: Path, tmp_path: Path):
     kernel = compile_for_amx(pattern, kernel_flags, tmp_path)
     typed = [flag for flag in kernel_flags if not flag.startswith("--tile")]

@@ -9,8 +9,9 @@
  *   attn_pool_destroy(pool);
  *
  * The thread that calls parallel_for is worker 0 and works along; the pool adds the other workers - 1 threads, which
- * sleep between loops. Items are handed out one at a time by an atomic counter, in ascending order, so that long and
- * short items even out. A loop ends when its last item has; what the items wrote is then visible to the caller.
+ * look for the next loop for a moment and then sleep. Items are handed out one at a time by an atomic counter, in
+ * ascending order, so that long and short items even out. A loop ends when its last item has; what the items wrote is
+ * then visible to the caller.
  *
  * Several threads may share a pool: their loops run one after another, so a worker id is in use once at a time. A loop
  * may not start another loop on its own pool from inside an item.

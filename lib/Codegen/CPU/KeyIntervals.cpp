@@ -42,9 +42,13 @@ Ranks KeyIntervals::write() {
     }
     return next;
   });
+  // Rows that fill up the last sub-tile do what the last row does: they ask for no keys and no masks of their own.
+  SmallVector<ScratchArray> bounds{ScratchArray::Lower, ScratchArray::Upper};
+  if (hasHole())
+    bounds.append({ScratchArray::HoleLower, ScratchArray::HoleUpper});
   f.loop(rows.valid, rows.padded, 1, [&](Value r) {
-    storeBound(never, ScratchArray::Lower, r);
-    storeBound(zero, ScratchArray::Upper, r);
+    for (ScratchArray array : bounds)
+      storeBound(bound(array, f.sub(rows.valid, f.index(1))), array, r);
   });
   full = {hull[2], hull[3]};
   if (hasHole())

@@ -31,6 +31,7 @@ public:
   /// Pointers by which the keys from rank `rank` on, those of slot `slot`, are found like others that are packed.
   Value keysAt(Value slot, Value rank);
   Value valuesAt(Value slot, Value rank);
+  /// How many slots are taken in turn.
   Value slots();
   /// The rank of a tile that goes round from which on it lies in the first slots.
   Value wrapOf(Value tile);

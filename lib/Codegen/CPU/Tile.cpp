@@ -149,12 +149,14 @@ private:
       Value tile = f.add(begin, arith::MulIOp::create(f.b, number, keys)), tileEnd = f.least(f.add(tile, keys), end);
       auto emitTested = [&] { f.when(emitTests(box, tile, tileEnd), [&] { emitTile(Mask::Tests, tile, tileEnd); }); };
       auto emitBounded = [&] {
+        auto emitMasked = [&] {
+          f.when(intervals.someRowLooks(tile, tileEnd), [&] { emitTile(masked, tile, tileEnd); });
+        };
+        // A pipeline finds out by itself which of its steps need masks for bounds.
         if (isPipelined(kernel) && !intervals.hasHole())
-          return emitTile(Mask::Bounds, tile, tileEnd);
-        f.when(
-            intervals.isFull(tile, tileEnd),
-            [&] { emitTile(isPipelined(kernel) ? Mask::Bounds : Mask::None, tile, tileEnd); },
-            [&] { f.when(intervals.someRowLooks(tile, tileEnd), [&] { emitTile(masked, tile, tileEnd); }); });
+          return emitMasked();
+        Mask whole = isPipelined(kernel) ? Mask::Bounds : Mask::None;
+        f.when(intervals.isFull(tile, tileEnd), [&] { emitTile(whole, tile, tileEnd); }, emitMasked);
       };
       if (!box.getTest().empty())
         emitTested();
@@ -165,13 +167,15 @@ private:
     });
   }
 
-  /// Keys of a tile: no more than a ring holds.
+  /// Keys of a tile: of a ring no more than lie side by side there, or, where they go round, than it holds.
   Value tileKeys() {
     Value keys = f.index(layout.tile[1]);
     const OrderLayout &order = layout.orders[keyOrder];
-    if (f.isa.readsRows() || !order.span || layout.tile[1] <= layout.packKeys())
+    bool goesRound = isPipelined(kernel);
+    if (f.isa.readsRows() || !order.span || (!goesRound && layout.tile[1] <= layout.packKeys()))
       return keys;
-    return f.select(KeyRing::serves(f, order), f.least(KeyRing(f).ranks(), keys), keys);
+    Value most = goesRound ? KeyRing(f).ranks() : f.index(layout.packKeys());
+    return f.select(KeyRing::serves(f, order), f.least(most, keys), keys);
   }
 
   /// Which lanes' keys are other boxes'.

@@ -70,20 +70,20 @@ struct Column {
 using Tiles = std::array<Value, rowTiles>;
 
 /// What changes places from step to step.
-struct Ring {
+struct Buffers {
   Value scores, scoresNext, powers, powersBefore, sums, sumsBefore;
 
   SmallVector<Value> flat() const { return {scores, scoresNext, powers, powersBefore, sums, sumsBefore}; }
-  static Ring of(ValueRange all) { return {all[0], all[1], all[2], all[3], all[4], all[5]}; }
+  static Buffers of(ValueRange all) { return {all[0], all[1], all[2], all[3], all[4], all[5]}; }
   /// As the next step sees it.
-  Ring next() const { return {scoresNext, scores, powersBefore, powers, sumsBefore, sums}; }
+  Buffers next() const { return {scoresNext, scores, powersBefore, powers, sumsBefore, sums}; }
 };
 
 class PipelineWriter {
 public:
   PipelineWriter(ImplicitLocOpBuilder &b, const Kernel &kernel, Mask mask)
       : f(b, kernel.layout, kernel.isa), kernel(kernel), ops(f, kernel.op()), tiles(f),
-        sizes(kernel.layout, kernel.isa), masks(mask), mask(mask) {}
+        sizes(kernel.layout, kernel.isa), maskOfTile(mask), maskOfStep(mask) {}
 
   func::FuncOp write(StringRef name) {
     func::FuncOp function;
@@ -93,7 +93,7 @@ public:
     references = f.scratchPointer(ScratchArray::References);
     bindKeys();
     Value zero = f.index(0);
-    Pipeline empty{firstRing(), {zero, zero}, zero, zero};
+    Pipeline empty{firstBuffers(), {zero, zero}, zero, zero};
     SmallVector<Value> all =
         f.loop(zero, call.groups, 1, empty.flat(), [&](Value group, ValueRange carried) -> SmallVector<Value> {
           Value row = f.mul(group, groupRows);
@@ -104,7 +104,7 @@ public:
           });
         });
     Pipeline last = Pipeline::of(all);
-    f.when(isSet(last.holdsPowers), [&] { writeColumns(outputColumns(last.before, last.ring), {1, nullptr}); });
+    f.when(isSet(last.holdsPowers), [&] { writeColumns(outputColumns(last.before, last.buffers), {1, nullptr}); });
     f.end();
     return function;
   }
@@ -123,14 +123,14 @@ private:
 
   /// What the pipeline holds where a group begins.
   struct Pipeline {
-    Ring ring;
+    Buffers buffers;
     Step before;       // whose powers are to be multiplied by V
     Value holdsPowers; // 1 or 0
     Value holdsScores; // of the group's first step
 
     SmallVector<Value> flat() const {
-      return {ring.scores, ring.scoresNext, ring.powers, ring.powersBefore,
-              before.row,  before.key,      holdsPowers, holdsScores};
+      return {buffers.scores, buffers.scoresNext, buffers.powers, buffers.powersBefore,
+              before.row,     before.key,         holdsPowers,    holdsScores};
     }
     static Pipeline of(ValueRange all) {
       return {{all[0], all[1], all[2], all[3], Value(), Value()}, {all[4], all[5]}, all[6], all[7]};
@@ -143,7 +143,7 @@ private:
   Pipeline writeGroup(Value row, const Steps &steps, const Pipeline &held) {
     firstRow = row;
     sums = at(f.scratchPointer(ScratchArray::Sum), row, sumBytes);
-    Ring first = held.ring;
+    Buffers first = held.buffers;
     first.sums = f.scratchPointer(ScratchArray::StepSums), first.sumsBefore = sums;
     Value nextRow = f.add(row, groupRows), hasNext = f.less(nextRow, f.mul(call.groups, groupRows));
     Steps nextSteps = stepsOf(f.select(hasNext, nextRow, row));
@@ -155,9 +155,9 @@ private:
       Value isLast = arith::CmpIOp::create(f.b, arith::CmpIPredicate::eq, next, steps.start);
       return {f.select(isLast, behind.row, row), f.select(isLast, behind.key, next)};
     };
-    auto writeAll = [&](Value key, Value before, const Ring &ring) {
-      writeStep(key, after(key), Step{row, before}, ring);
-      return ring.next().flat();
+    auto writeAll = [&](Value key, Value before, const Buffers &buffers) {
+      writeStep(key, after(key), Step{row, before}, buffers);
+      return buffers.next().flat();
     };
 
     f.when(f.less(held.holdsScores, f.index(1)),
@@ -166,27 +166,27 @@ private:
     f.when(
         isSet(held.holdsPowers), [&] { writeStep(steps.start, after(steps.start), held.before, first); },
         [&] { writeStep(steps.start, after(steps.start), std::nullopt, first); });
-    SmallVector<Value> ring = first.next().flat();
-    if (masks == Mask::Bounds) {
-      mask = Mask::None;
-      ring = f.loop(f.add(steps.start, stepKeys), steps.wholeEnd, stepKeys, ring, [&](Value key, ValueRange carried) {
-        return writeAll(key, f.sub(key, f.index(stepKeys)), Ring::of(carried));
+    SmallVector<Value> last = first.next().flat();
+    if (maskOfTile == Mask::Bounds) {
+      maskOfStep = Mask::None;
+      last = f.loop(f.add(steps.start, stepKeys), steps.wholeEnd, stepKeys, last, [&](Value key, ValueRange carried) {
+        return writeAll(key, f.sub(key, f.index(stepKeys)), Buffers::of(carried));
       });
-      mask = masks;
+      maskOfStep = maskOfTile;
     }
     Value done = f.sub(steps.wholeEnd, steps.start);
-    ring.push_back(f.sub(steps.wholeEnd, f.index(stepKeys)));
-    ring = f.loop(done, f.sub(steps.end, steps.begin), stepKeys, ring, [&](Value, ValueRange carried) {
+    last.push_back(f.sub(steps.wholeEnd, f.index(stepKeys)));
+    last = f.loop(done, f.sub(steps.end, steps.begin), stepKeys, last, [&](Value, ValueRange carried) {
       Value before = carried.back(), key = f.add(before, stepKeys);
       key = f.select(f.less(key, steps.end), key, steps.begin);
-      SmallVector<Value> next = writeAll(key, before, Ring::of(carried));
+      SmallVector<Value> next = writeAll(key, before, Buffers::of(carried));
       next.push_back(key);
       return next;
     });
-    Ring last = Ring::of(ring);
+    Buffers buffers = Buffers::of(last);
     for (int64_t row = 0; row < groupRows; ++row)
-      storeAt(loadAt(last.sumsBefore, row * sumBytes), sums, row * sumBytes);
-    return {last, {row, ring.back()}, f.index(1), f.select(goesOn, f.index(1), f.index(0))};
+      storeAt(loadAt(buffers.sumsBefore, row * sumBytes), sums, row * sumBytes);
+    return {buffers, {row, last.back()}, f.index(1), f.select(goesOn, f.index(1), f.index(0))};
   }
 
   Steps stepsOf(Value row) {
@@ -194,7 +194,7 @@ private:
     auto [lowestUpper, highest] = extremes(ScratchArray::Upper, row);
     Value begin = f.greatest(call.tile, f.alignDown(lowest, stepKeys));
     Value end = f.least(call.end, f.alignUp(highest, stepKeys));
-    if (masks != Mask::Bounds)
+    if (maskOfTile != Mask::Bounds)
       return {begin, end, begin, f.add(begin, stepKeys)};
     auto inside = [&](Value key) { return f.greatest(begin, f.least(key, end)); };
     Value whole = inside(f.alignUp(highestLower, stepKeys)), wholeEnd = inside(f.alignDown(lowestUpper, stepKeys));
@@ -232,7 +232,7 @@ private:
 
   //===-- Steps -------------------------------------------------------------------------------------------------===//
 
-  Ring firstRing() {
+  Buffers firstBuffers() {
     Value scores = f.scratchPointer(ScratchArray::StepScores), powers = f.scratchPointer(ScratchArray::StepPowers);
     return {scores,  at(scores, groupRows * scoreBytes + apart),
             powers,  at(powers, groupRows * powerBytes + apart),
@@ -240,21 +240,22 @@ private:
   }
 
   /// The step of the group at hand that begins at `key`, beside parts of the steps before and after it.
-  void writeStep(Value key, Step next, std::optional<Step> before, const Ring &ring) {
-    SmallVector<Column> columns = scoreColumns(next, ring.scoresNext);
+  void writeStep(Value key, Step next, std::optional<Step> before, const Buffers &buffers) {
+    SmallVector<Column> columns = scoreColumns(next, buffers.scoresNext);
     if (before)
-      columns.append(outputColumns(*before, ring));
+      columns.append(outputColumns(*before, buffers));
     int64_t products = 0;
     for (const Column &column : columns)
       products += rowTiles * column.factors.size();
     Value highest = f.numbers(0);
     auto writeRow = [&](int64_t row) {
-      Value total = writePowers(f.index(row), key, ring);
+      Value total = writePowers(f.index(row), key, buffers);
       highest = f.maximum(total, highest);
-      storeAt(arith::AddFOp::create(f.b, loadAt(ring.sumsBefore, row * sumBytes), total), ring.sums, row * sumBytes);
+      storeAt(arith::AddFOp::create(f.b, loadAt(buffers.sumsBefore, row * sumBytes), total), buffers.sums,
+              row * sumBytes);
     };
     writeColumns(columns, {products, writeRow});
-    f.when(isSomeAbove(highest, 0x1p16), [&] { raise(key, ring); });
+    f.when(isSomeAbove(highest, 0x1p16), [&] { raise(key, buffers); });
   }
 
   Value isSomeAbove(Value numbers, double limit) {
@@ -292,13 +293,13 @@ private:
   }
 
   /// O += P V of the step before.
-  SmallVector<Column> outputColumns(Step before, const Ring &ring) {
+  SmallVector<Column> outputColumns(Step before, const Buffers &buffers) {
     Value unit = arith::DivUIOp::create(f.b, before.key, f.index(sizes.valueKeys));
     Value valuesOfStep = at(pointerFor(before.key, values), unit, sizes.valueStride * 4);
     TilesAt output = outputAt(before.row);
     SmallVector<Column> columns;
     for (int64_t column = 0; column < sizes.valueStride; column += tileRows)
-      columns.push_back({{{{ring.powersBefore, powerBytes}, {at(valuesOfStep, column * 4), sizes.valueStride * 4}}},
+      columns.push_back({{{{buffers.powersBefore, powerBytes}, {at(valuesOfStep, column * 4), sizes.valueStride * 4}}},
                          {at(output.pointer, column * 4), output.stride},
                          /*isAdded=*/true});
     return columns;
@@ -348,24 +349,24 @@ private:
   Value lowest() { return f.numbers(-std::numeric_limits<double>::infinity()); }
 
   /// Writes P of row `number` of the group and returns its sum, in lanes.
-  Value writePowers(Value number, Value key, const Ring &ring) {
+  Value writePowers(Value number, Value key, const Buffers &buffers) {
     Value reference = splat(f.b, LLVM::LoadOp::create(f.b, f.b.getF32Type(), at(references, number, 4)), f.isa.lanes);
     SmallVector<Value> powers;
     for (int64_t half = 0; half < 2; ++half) {
-      Value score = loadAt(at(ring.scores, number, scoreBytes), half * tileBytes);
+      Value score = loadAt(at(buffers.scores, number, scoreBytes), half * tileBytes);
       Value admitted = admits(f.add(firstRow, number), f.add(key, half * f.isa.lanes));
       powers.push_back(exp2(f.fma(score, factor, reference), admitted));
     }
     Value units = roundToUnits(f, powers[0], powers[1]);
-    LLVM::StoreOp::create(f.b, units, at(ring.powers, number, powerBytes), /*alignment=*/tileBytes);
+    LLVM::StoreOp::create(f.b, units, at(buffers.powers, number, powerBytes), /*alignment=*/tileBytes);
     return arith::AddFOp::create(f.b, powers[0], powers[1]);
   }
 
   /// Which of the keys from `key` on a row looks at; null if it is all of them.
   Value admits(Value row, Value key) {
-    if (mask == Mask::None)
+    if (maskOfStep == Mask::None)
       return Value();
-    if (mask == Mask::Tests) {
+    if (maskOfStep == Mask::Tests) {
       Value answers = f.loadVector(f.scratchArray(ScratchArray::Tests), {row, f.sub(key, call.tile)});
       return arith::CmpIOp::create(f.b, arith::CmpIPredicate::ne, answers, f.integers(0));
     }
@@ -376,7 +377,7 @@ private:
     };
     Value inside = f.both(compare(arith::CmpIPredicate::sge, ScratchArray::Lower),
                           compare(arith::CmpIPredicate::slt, ScratchArray::Upper));
-    if (mask == Mask::Holes)
+    if (maskOfStep == Mask::Holes)
       inside = f.both(inside, arith::OrIOp::create(f.b, compare(arith::CmpIPredicate::slt, ScratchArray::HoleLower),
                                                    compare(arith::CmpIPredicate::sge, ScratchArray::HoleUpper)));
     return inside;
@@ -445,10 +446,10 @@ private:
   }
 
   /// Raises the references of rows whose scores of this step are far above theirs.
-  void raise(Value key, const Ring &ring) {
+  void raise(Value key, const Buffers &buffers) {
     Value maxima = f.scratchPointer(ScratchArray::Risen);
     for (int64_t number = 0; number < groupRows; number += f.isa.lanes)
-      storeAt(maximaOf(number, key, ring.scores), maxima, number * 4);
+      storeAt(maximaOf(number, key, buffers.scores), maxima, number * 4);
     f.loop(f.index(0), f.index(groupRows), 1, [&](Value number) {
       Value row = f.add(firstRow, number), old = f.load(maximum, {row});
       Value now = LLVM::LoadOp::create(f.b, f.b.getF32Type(), at(maxima, number, 4));
@@ -456,16 +457,16 @@ private:
       f.when(arith::CmpFOp::create(f.b, arith::CmpFPredicate::OGT, now, limit), [&] {
         f.store(now, maximum, {row});
         LLVM::StoreOp::create(f.b, arith::NegFOp::create(f.b, now), at(references, number, 4));
-        rescale(number, exp2(splat(f.b, arith::SubFOp::create(f.b, old, now), f.isa.lanes), Value()), ring);
-        Value total = writePowers(number, key, ring), before = loadAt(at(ring.sumsBefore, number, sumBytes), 0);
-        storeAt(arith::AddFOp::create(f.b, before, total), at(ring.sums, number, sumBytes), 0);
+        rescale(number, exp2(splat(f.b, arith::SubFOp::create(f.b, old, now), f.isa.lanes), Value()), buffers);
+        Value total = writePowers(number, key, buffers), before = loadAt(at(buffers.sumsBefore, number, sumBytes), 0);
+        storeAt(arith::AddFOp::create(f.b, before, total), at(buffers.sums, number, sumBytes), 0);
       });
     });
   }
 
-  void rescale(Value number, Value power, const Ring &ring) {
+  void rescale(Value number, Value power, const Buffers &buffers) {
     auto scale = [&](Value pointer) { storeAt(arith::MulFOp::create(f.b, loadAt(pointer, 0), power), pointer, 0); };
-    scale(at(ring.sumsBefore, number, sumBytes));
+    scale(at(buffers.sumsBefore, number, sumBytes));
     TilesAt output = outputAt(firstRow);
     Value row = at(output.pointer, number, output.stride);
     f.loop(f.index(0), f.index(sizes.valueStride), f.isa.lanes, [&](Value column) { scale(at(row, column, 4)); });
@@ -494,7 +495,7 @@ private:
   RegionOps ops;
   TileInstructions tiles;
   const Packing sizes;
-  Mask masks, mask; // those of the function, and those of the step at hand
+  Mask maskOfTile, maskOfStep; // the function's, and that of the step at hand
   GroupCall call;
   Value factor, maximum, references;
   std::pair<Value, Value> keys, values; // pointers before the wrap and behind it

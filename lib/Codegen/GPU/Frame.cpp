@@ -130,7 +130,7 @@ Value Frame::size(unsigned gpuWord) { return toI32(word(layout.symbolCount() + g
 std::pair<Value, Value> Frame::partOf(Value tile) {
   Value ofPart = size(ATTN_GPU_TILES_OF_PART);
   Value part = arith::MulUIExtendedOp::create(b, tile, size(ATTN_GPU_PART_FACTOR)).getHigh();
-  Value place = sub(tile, mul(part, ofPart)), isShort = negate(less(place, ofPart));
+  Value place = sub(tile, mul(part, ofPart)), isShort = negate(compare(arith::CmpIPredicate::ult, place, ofPart));
   return {select(isShort, add(part, 1), part), select(isShort, sub(place, ofPart), place)};
 }
 

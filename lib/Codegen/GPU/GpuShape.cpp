@@ -132,7 +132,7 @@ llvm::Expected<GpuShape> GpuShape::of(const KernelLayout &layout, unsigned phase
   int64_t widest = std::max(s.queryColumns, s.valueColumns);
   s.blocksPerSm = !isSmall || widest > 128 ? 1 : widest <= 64 && !needsRegisters ? 3 : 2;
   // A patch has few keys, and which takes long to find: the next item's are found and copied meanwhile. Items that are
-  // alike gain as well; not where they begin with what others wrote, for which they wait in any case.
+  // alike gain as well; not small ones that begin with what others wrote, for which they wait in any case.
   bool followsPatches = traits.grid && version != GpuVersion::Strided;
   s.persistent = followsPatches || (!traits.movesWithRows && !(isSmall && traits.continues));
   s.descending = traits.movesWithRows && !s.persistent;

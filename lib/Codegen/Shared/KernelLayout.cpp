@@ -271,6 +271,8 @@ static Expr withoutLimit(const Expr &bound, Expr::TermKind extremum, const Expr 
 
 /// Whether rows, or blocks of them, look at as many keys of a box as each other, but at the ends.
 static bool looksAlike(BoxOp box, const Order &queries) {
+  if (box.getBlockTable())
+    return false;
   Expr lower = withoutLimit(box.getLower().getExpr(), Expr::TermKind::Max, 0);
   Expr upper = withoutLimit(box.getUpper().getExpr(), Expr::TermKind::Min, Expr::symbol(KvLength));
   if (!lower.dependsOnRow() && !upper.dependsOnRow())
