@@ -28,6 +28,10 @@ struct Flags {
                             cl::init("obj"), cl::value_desc("WHAT")};
   cl::opt<std::string> output{"o", cl::desc("Output; - is standard output, where text goes by default"),
                               cl::value_desc("OUT")};
+  cl::list<std::string> isas{"isas",
+                             cl::desc("Instruction sets to write: amx, avx512bf16, avx512, avx2, generic, or host, the "
+                                      "best of this machine (all of them)"),
+                             cl::CommaSeparated, cl::value_desc("NAMES")};
   cl::opt<bool> json{"json", cl::desc("Prints report and visits as JSON")};
   cl::opt<bool> ptxasInfo{"ptxas-info", cl::desc("Prints what ptxas says of the GPU code, to stderr")};
   cl::opt<bool> byKey{"by-key", cl::desc("Lists visits key tile by key tile")};
@@ -51,6 +55,20 @@ struct Flags {
         .Default(Emit::None);
   }
 };
+
+llvm::Expected<std::vector<std::string>> isasOf(const Flags &flags) {
+  if (!flags.isas.empty() && flags.kernel.target != "cpu")
+    return llvm::createStringError("--isas is for CPU targets; the target is " + flags.kernel.target);
+  std::vector<std::string> isas;
+  for (llvm::StringRef name : flags.isas) {
+    const attn::Isa *isa = name == "host" ? &attn::Isa::bestOfHost(ATTN_ISA_BEST) : attn::Isa::find(name);
+    if (!isa)
+      return llvm::createStringError("no kernels are written for instruction set '" + name +
+                                     "'; use amx, avx512bf16, avx512, avx2, generic or host");
+    isas.push_back(isa->name.str());
+  }
+  return isas;
+}
 
 int writeText(llvm::Expected<std::string> text, const Flags &flags) {
   if (!text)
@@ -206,6 +224,10 @@ int main(int argc, char **argv) {
     return fail("unknown --emit '" + flags.emit +
                 "'; use attn, plan, loops, tiles, llvm, asm, ptx, cubin, obj, so, header, report, visits or mask");
   attn::CompileOptions options = flags.kernel.options();
+  auto isas = isasOf(flags);
+  if (!isas)
+    return fail(isas.takeError());
+  options.isas = std::move(*isas);
   if (flags.what() == Emit::Report) // it asks the kernel for its workspace, as this machine would run it
     options.isas = {attn::Isa::bestOfHost(ATTN_ISA_BEST).name.str()};
   auto compilation = Compilation::create(flags.kernel.file, options);

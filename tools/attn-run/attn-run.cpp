@@ -68,6 +68,7 @@ struct Flags {
 /// One run from end to end.
 struct Run {
   std::unique_ptr<attn::Compilation> compilation;
+  std::optional<attn::KernelInfo> description; // what is known of the kernel before it is compiled
   std::optional<attn::LoadedKernels> kernels;
   std::optional<CallArguments> arguments;
   double compileMs = 0;
@@ -101,7 +102,8 @@ llvm::Expected<std::unique_ptr<attn::Compilation>> createForOne(llvm::StringRef 
 }
 
 /// Reads and plans the kernel that is meant.
-llvm::Error open(const Flags &flags, const CallFlags &call, Run &run) {
+llvm::Error plan(const Flags &flags, const CallFlags &call, Run &run) {
+  auto start = std::chrono::steady_clock::now();
   attn::CompileOptions options = flags.kernel.options();
   options.isas = {attn::Isa::bestOfHost(call.maxIsa).name.str()};
   options.sanitizeAddress = attn::isBuiltWithAddressSanitizer();
@@ -109,13 +111,24 @@ llvm::Error open(const Flags &flags, const CallFlags &call, Run &run) {
   if (!compilation)
     return compilation.takeError();
   run.compilation = std::move(*compilation);
+  run.compileMs = millisecondsSince(start);
   return llvm::Error::success();
 }
 
-llvm::Error compile(const Flags &flags, const CallFlags &call, Run &run) {
+/// Reads or draws what the kernel is called with. Nothing is compiled for a call that is wrong.
+llvm::Error prepare(const Flags &flags, const CallFlags &call, Run &run) {
+  run.description.emplace(run.source().layout, flags.kernel.target);
+  Result<CallArguments> arguments = CallArguments::create(run.description->get(), call);
+  if (!arguments)
+    return llvm::createStringError(arguments.message());
+  if (std::string fault = explainCall(run.source(), *arguments); !fault.empty())
+    return llvm::createStringError(fault);
+  run.arguments.emplace(std::move(*arguments));
+  return llvm::Error::success();
+}
+
+llvm::Error compile(Run &run) {
   auto start = std::chrono::steady_clock::now();
-  if (llvm::Error error = open(flags, call, run))
-    return error;
   auto object = run.compilation->emitObject();
   if (!object)
     return object.takeError();
@@ -123,7 +136,8 @@ llvm::Error compile(const Flags &flags, const CallFlags &call, Run &run) {
   if (!kernels)
     return kernels.takeError();
   run.kernels.emplace(std::move(*kernels));
-  run.compileMs = millisecondsSince(start);
+  run.arguments->setInfo(*run.kernels->all().front());
+  run.compileMs += millisecondsSince(start);
   return llvm::Error::success();
 }
 
@@ -173,17 +187,7 @@ llvm::Error check(Run &run) {
 }
 
 /// --expect: the reference instead of a run.
-int expect(const Flags &flags, const CallFlags &call) {
-  Run run;
-  if (llvm::Error error = open(flags, call, run))
-    return fail(std::move(error));
-  attn::KernelInfo info(run.source().layout, flags.kernel.target);
-  Result<CallArguments> arguments = CallArguments::create(info.get(), call);
-  if (!arguments)
-    return fail(arguments.message());
-  if (std::string fault = explainCall(run.source(), *arguments); !fault.empty())
-    return fail(fault);
-  run.arguments.emplace(std::move(*arguments));
+llvm::Error expect(const Flags &flags, Run &run) {
   reference::Result expected;
   if (llvm::Error error = run.compilation->collectErrors([&] {
         if (run.source().layout.linear)
@@ -191,9 +195,9 @@ int expect(const Flags &flags, const CallFlags &call) {
         else
           expected = reference::evaluate(run.source().attention, problemOf(run));
       }))
-    return fail(std::move(error));
+    return error;
   Outcome written = writeExpectation(flags.expect, *run.arguments, expected);
-  return written ? 0 : fail(written.message());
+  return written ? llvm::Error::success() : llvm::createStringError(written.message());
 }
 
 //===----------------------------------------------------------------------------------------------------------===//
@@ -282,15 +286,17 @@ int main(int argc, char **argv) {
   Result<CallFlags> call = flags.call();
   if (!call)
     return fail(call.message());
-  if (!flags.expect.empty())
-    return expect(flags, *call);
   Run run;
-  if (llvm::Error error = compile(flags, *call, run))
+  if (llvm::Error error = plan(flags, *call, run))
     return fail(std::move(error));
-  Result<CallArguments> arguments = CallArguments::create(*run.kernels->all().front(), *call);
-  if (!arguments)
-    return fail(arguments.message());
-  run.arguments.emplace(std::move(*arguments));
+  if (llvm::Error error = prepare(flags, *call, run))
+    return fail(std::move(error));
+  if (!flags.expect.empty()) {
+    llvm::Error error = expect(flags, run);
+    return error ? fail(std::move(error)) : 0;
+  }
+  if (llvm::Error error = compile(run))
+    return fail(std::move(error));
   Result<RunReport> report = runCall(*run.arguments, *call);
   if (!report)
     return fail(report.message());

@@ -48,6 +48,8 @@ public:
   static Result<CallArguments> create(const attn_kernel_info &info, const CallFlags &flags);
 
   const attn_kernel_info &info() const { return *kernelInfo; }
+  /// Takes another description of the same kernel: of one that can run, in place of one that only describes.
+  void setInfo(const attn_kernel_info &info) { kernelInfo = &info; }
 
   /// A call without workspace and executor. Points into these arguments.
   attn_call makeCall() const;

@@ -126,7 +126,13 @@ struct ApproximateMathPass : attn::impl::AttnApproximateMathBase<ApproximateMath
     patterns.add<FmaWithoutInstruction, RoundWithoutInstruction<math::FloorOp>, RoundWithoutInstruction<math::CeilOp>,
                  RoundWithoutInstruction<math::TruncOp>, RoundWithoutInstruction<math::RoundOp>,
                  RoundWithoutInstruction<math::RoundEvenOp>>(&getContext());
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    SmallVector<Operation *> functions; // and nothing else: kernels are long
+    getOperation()->walk([&](Operation *op) {
+      if (isa<math::MathDialect>(op->getDialect()))
+        functions.push_back(op);
+    });
+    auto config = GreedyRewriteConfig().setStrictness(GreedyRewriteStrictness::ExistingAndNewOps);
+    if (failed(applyOpPatternsGreedily(functions, std::move(patterns), config)))
       signalPassFailure();
   }
 };
