@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Runs the project's tools, and takes arrays to them and back."""
 
+import functools
 import json
 import os
 import subprocess
@@ -61,6 +62,12 @@ def run_json(tool: str, *arguments: object) -> dict[str, Any]:
 def compile_shared_object(pattern: str, path: Path, *flags: str) -> Path:
     run("attn-compile", pattern_file(pattern), "--emit=so", *flags, "-o", path)
     return path
+
+
+@functools.cache
+def best_isa(limit: str) -> str:
+    """The best instruction set of this machine that is not above another."""
+    return run_json("attn-run", pattern_file("full"), "--length=1", "--head-size=1", f"--max-isa={limit}")["isa"]
 
 
 def run_for_outputs(folder: Path, tool: str, *arguments: object) -> Outputs:

@@ -16,7 +16,7 @@ from mask_cases import BATCH, CASES, Case, argument_flags
 from masks import MASKS, Rows
 
 HEAD_SIZE, VALUE_HEAD_SIZE = 8, 32
-KERNEL_FLAGS = [f"--head-size={HEAD_SIZE}", f"--value-head-size={VALUE_HEAD_SIZE}"]
+KERNEL_FLAGS = [f"--head-size={HEAD_SIZE}", f"--value-head-size={VALUE_HEAD_SIZE}", "--isas=host"]
 
 # Smaller tiles than the planner's, so that a few rows make many tiles of every kind.
 SMALL_TILES = ["--tile-rows=8", "--tile-keys=32"]

@@ -17,7 +17,7 @@ import attn
 import pytest
 
 HEAD_SIZES = [64, 128]
-ELEMENTS = ["bf16", "f16", "f32"]
+ELEMENTS = ["bf16", "f16", "f32"] if attn.CHECK_ALL else ["bf16", "f32"]  # f16 is bf16 with other conversions
 LOSSES = {"C7508", "C7510", "C7511", "C7512", "C7513", "C7514", "C7515"}
 
 

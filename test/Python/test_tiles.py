@@ -53,11 +53,12 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def compile_for_amx(pattern: str, flags: list[str], folder: Path) -> Path:
     """A shared object whose version for AMX runs."""
-    text = attn.run("attn-compile", attn.pattern_file(pattern), "--element=bf16", *flags, "--emit=llvm")
+    text = attn.run("attn-compile", attn.pattern_file(pattern), "--element=bf16", "--isas=amx", *flags,
+                    "--emit=llvm")
     assert text.count(UNKNOWN) == 1
     (folder / "kernel.ll").write_text(text.replace(UNKNOWN, KNOWN))
-    subprocess.run(["clang-22", "-O2", "-fPIC", "-shared", "-Wno-override-module", folder / "kernel.ll", "-o",
-                    folder / "kernel.so"], check=True)
+    subprocess.run(["clang-22", "-O2", "-Xclang", "-disable-llvm-passes", "-fPIC", "-shared", "-Wno-override-module",
+                    folder / "kernel.ll", "-o", folder / "kernel.so"], check=True)
     return folder / "kernel.so"
 
 

@@ -9,6 +9,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "gtest/gtest.h"
 #include <cstdio>
+#include <optional>
 #include <tuple>
 
 using namespace attn;
@@ -69,6 +70,26 @@ struct Matrix {
 
   int64_t columns;
   std::vector<int> entries;
+};
+
+/// What bounds are for each query row and for each key row.
+struct Ranges {
+  Ranges(const Bounds &bounds, const CallValues &values)
+      : lower(evaluate(bounds.lower, values.length(), values)), upper(evaluate(bounds.upper, values.length(), values)),
+        queryLower(evaluate(bounds.queryLower, values.kvLength(), values)),
+        queryUpper(evaluate(bounds.queryUpper, values.kvLength(), values)) {}
+
+  static std::vector<int64_t> evaluate(const Expr &bound, int64_t rows, const CallValues &values) {
+    std::vector<int64_t> numbers(rows);
+    for (int64_t row = 0; row < rows; ++row)
+      numbers[row] = bound.evaluate(row, values.symbols);
+    return numbers;
+  }
+
+  bool hasKey(int64_t i, int64_t j) const { return lower[i] <= j && j < upper[i]; }
+  bool hasQuery(int64_t i, int64_t j) const { return queryLower[j] <= i && i < queryUpper[j]; }
+
+  std::vector<int64_t> lower, upper, queryLower, queryUpper;
 };
 
 /// A composition, and one of the calls and tile shapes that it is tried with.
@@ -217,51 +238,54 @@ private:
       boxes.emplace_back();
       for (const Box &box : phase.boxes) {
         boxes.back().emplace_back(values);
-        PairSet set = plan.pairsOf(box);
-        for (int64_t j : orders[box.keys])
-          readColumn(phase, box, set, j, boxes.back().back());
+        readBox(phase, box, boxes.back().back());
       }
     }
   }
 
-  void readColumn(const Phase &phase, const Box &box, const PairSet &set, int64_t j, Matrix &pairs) {
+  void readBox(const Phase &phase, const Box &box, Matrix &pairs) {
+    const Ranges inside(box.bounds, values);
+    const std::optional<Ranges> hole = box.hole ? std::optional(Ranges(*box.hole, values)) : std::nullopt;
+    BoundSet set(plan.pairsOf(box), values), test(box.test ? *box.test : PairSet::full(), values);
     for (int64_t i : orders[phase.queries]) {
       if (i < 0)
         continue;
-      bool byRow = isInside(box.bounds.lower, box.bounds.upper, i, j) &&
-                   !(box.hole && isInside(box.hole->lower, box.hole->upper, i, j));
-      bool byColumn = isInside(box.bounds.queryLower, box.bounds.queryUpper, j, i) &&
-                      !(box.hole && isInside(box.hole->queryLower, box.hole->queryUpper, j, i));
-      if (box.keyClass) {
-        int64_t modulus = plan.orders[box.keys].modulus.evaluate(0, values.symbols);
-        byRow &= box.keyClass->evaluate(i, values.symbols) == j % modulus;
-        byColumn &= box.queryClass->evaluate(j, values.symbols) == i % modulus;
+      set.moveTo(i), test.moveTo(i);
+      for (int64_t j : orders[box.keys]) {
+        pairs.at(i, j) = isInBox(box, inside, hole, i, j) && test.contains(j);
+        if (pairs.at(i, j) != set.contains(j))
+          fail("a box's set is wrong about " + pairText(i, j));
       }
-      if (box.columns) {
-        int64_t width = box.columns->width.evaluate(0, values.symbols);
-        int64_t column = restOf(j + box.columns->shift.evaluate(0, values.symbols), width);
-        bool isBetween = isInside(box.columns->lower, box.columns->upper, i, column);
-        byRow &= isBetween, byColumn &= isBetween;
-      }
-      if (box.blocks) {
-        bool isListed = PairSet::blockTable(box.blocks->table, box.blocks->size).contains(values, i, j);
-        byRow &= isListed, byColumn &= isListed;
-      }
-      if (byRow != byColumn)
-        fail("a box's rows and columns disagree about " + pairText(i, j));
-      bool inSegment = !box.sameSegment || shareId(values.tables[plan.orders[box.keys].table],
-                                                   i + values.offset(Side::Queries), j + values.offset(Side::Keys));
-      bool isOthers = llvm::any_of(box.except, [&](unsigned order) {
-        return PairSet::listed(Side::Keys, plan.orders[order].table).contains(values, i, j);
-      });
-      pairs.at(i, j) = byRow && inSegment && !isOthers && (!box.test || box.test->contains(values, i, j));
-      if (pairs.at(i, j) != set.contains(values, i, j))
-        fail("a box's set is wrong about " + pairText(i, j));
     }
   }
 
-  bool isInside(const Expr &lower, const Expr &upper, int64_t outer, int64_t inner) const {
-    return lower.evaluate(outer, values.symbols) <= inner && inner < upper.evaluate(outer, values.symbols);
+  /// Whether a box has a pair, but for its test.
+  bool isInBox(const Box &box, const Ranges &inside, const std::optional<Ranges> &hole, int64_t i, int64_t j) {
+    bool byRow = inside.hasKey(i, j) && !(hole && hole->hasKey(i, j));
+    bool byColumn = inside.hasQuery(i, j) && !(hole && hole->hasQuery(i, j));
+    if (box.keyClass) {
+      int64_t modulus = plan.orders[box.keys].modulus.evaluate(0, values.symbols);
+      byRow &= box.keyClass->evaluate(i, values.symbols) == j % modulus;
+      byColumn &= box.queryClass->evaluate(j, values.symbols) == i % modulus;
+    }
+    if (box.columns) {
+      int64_t width = box.columns->width.evaluate(0, values.symbols);
+      int64_t column = restOf(j + box.columns->shift.evaluate(0, values.symbols), width);
+      bool isBetween = box.columns->lower.evaluate(i, values.symbols) <= column &&
+                       column < box.columns->upper.evaluate(i, values.symbols);
+      byRow &= isBetween, byColumn &= isBetween;
+    }
+    if (box.blocks) {
+      bool isListed = PairSet::blockTable(box.blocks->table, box.blocks->size).contains(values, i, j);
+      byRow &= isListed, byColumn &= isListed;
+    }
+    if (byRow != byColumn)
+      fail("a box's rows and columns disagree about " + pairText(i, j));
+    bool inSegment = !box.sameSegment || shareId(values.tables[plan.orders[box.keys].table],
+                                                 i + values.offset(Side::Queries), j + values.offset(Side::Keys));
+    return byRow && inSegment && llvm::none_of(box.except, [&](unsigned order) {
+             return PairSet::listed(Side::Keys, plan.orders[order].table).contains(values, i, j);
+           });
   }
 
   void checkWalk(const char *name, llvm::function_ref<void(VisitFn)> walk) {
