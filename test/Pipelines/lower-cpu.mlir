@@ -6,11 +6,11 @@
 // RUN: attn-opt %s --attn-specialize --attn-plan --attn-emit-cpu --attn-lower-cpu --mlir-print-op-generic \
 // RUN:   | FileCheck %s --implicit-check-not="{{ |^}}\"{{(attn|arith|math|scf|cf|func|memref|vector|index)}}."
 // RUN: attn-compile %s --kernel=full --emit=llvm | FileCheck %s --check-prefix=LLVM
-// RUN: attn-compile %s --emit=obj -o %t.o
+// RUN: attn-compile %s --head-size=8 --emit=obj -o %t.o
 // RUN: llvm-nm --undefined-only --just-symbol-name %t.o > %t.undefined
 // RUN: not grep -vE "^(memcpy|memset|memmove|memcmp)$" %t.undefined
-// RUN: attn-compile %s --element=f16 --emit=obj -o %t.f16.o
-// RUN: attn-compile %s --element=bf16 --emit=obj -o %t.bf16.o
+// RUN: attn-compile %s --head-size=8 --element=f16 --emit=obj -o %t.f16.o
+// RUN: attn-compile %s --head-size=8 --element=bf16 --emit=obj -o %t.bf16.o
 // RUN: llvm-nm --undefined-only --just-symbol-name %t.f16.o %t.bf16.o > %t.undefined
 // RUN: not grep -vE "^(memcpy|memset|memmove|memcmp|.*:|)$" %t.undefined
 // RUN: llvm-nm --defined-only --extern-only %t.o | FileCheck %s --check-prefix=DEFINED
