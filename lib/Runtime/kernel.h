@@ -97,7 +97,7 @@ typedef struct attn_order {
   int32_t rows_view;    /* int32 [batch, 1, 1, capacity]: the order itself */
   int32_t flags_view;   /* int32 [batch, 1, 1, rows of its side]: 1 where the row is in the order */
   int32_t count_symbol; /* how many ranks it has in this batch, unless it is computed; every order has this symbol */
-  int32_t key_view;     /* packed keys of this order, see attn_version; -1 for a query order */
+  int32_t key_view;     /* packed keys of this order, see attn_version; -1: none, as of query orders */
   int32_t value_view;
   int32_t of_head; /* 1: query heads differ in it, and keys are packed for each of them, not for each key head */
   int32_t reserved;
@@ -171,7 +171,7 @@ typedef struct attn_version {
   int32_t isa;
   int32_t value_keys;        /* keys that share a unit of packed values: 1, or 2 where products take pairs of them */
   int64_t scratch_bytes;     /* for each worker */
-  const attn_pack_fn *packs; /* [order_count], NULL for query orders */
+  const attn_pack_fn *packs; /* [order_count], NULL where nothing is packed */
   const attn_tile_fn *tiles; /* [phase_count] */
   int64_t panel_stride; /* in units: K is packed [panels][panel_stride] with [units of a key][panel_keys] in a panel,
                            and a little more, so that panels do not alias */

@@ -83,6 +83,12 @@ def test_relative_positions_need_no_matrix(score: str):
     assert large - small <= rows + 64 * MEGABYTE < lengths[1] ** 2
 
 
+def test_rectangles_of_grids_are_not_packed():
+    """Tiles copy the keys that they look at; no workspace is as long as the keys."""
+    small, large = (report("neighborhood", f"--length={n}")["workspace_bytes"] for n in (4096, 65536))
+    assert small == large
+
+
 @pytest.mark.parametrize("pattern", WITHOUT_DATA)
 def test_plan_is_empty_without_run_time_data(pattern: str):
     assert [said["plan_bytes"] for said in report_and_run(pattern)] == [0, 0]

@@ -227,7 +227,7 @@ private:
                                         : row(order.rowsView, f.b.getI32Type(), {f.batch});
     result.batch = f.batch, result.head = f.head, result.count = keyCount;
     result.wrap = f.index(neverRank);
-    if (f.isa.readsRows()) {
+    if (f.isa.readsRows() || order.keyView < 0) {
       result.keys = result.values = LLVM::ZeroOp::create(f.b, pointerType());
       return result;
     }

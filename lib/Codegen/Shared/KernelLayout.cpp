@@ -308,8 +308,9 @@ void KernelLayout::addOrders(PlanOp plan) {
         addFlags(addOrder(plan, cast<OrderAttr>(order), Side::Queries));
     for (BoxOp box : phase.getBoxes().getOps<BoxOp>()) {
       unsigned keys = addOrder(plan, box.getKeys(), Side::Keys);
-      // Anchored tiles are multiplied where keys and values lie; others are packed first.
-      if (!anchored && orders[keys].keyView < 0) {
+      // Anchored tiles are multiplied where keys and values lie, rectangles of a grid are copied by the tiles that look
+      // at them; others are packed first.
+      if (!anchored && !box.getColumnWidthAttr() && orders[keys].keyView < 0) {
         orders[keys].keyView = viewCount++;
         orders[keys].valueView = viewCount++;
       }
