@@ -282,6 +282,7 @@ Error Compilation::describeKernels() {
     if (failed(plan))
       return diagnostics.take("kernel '" + function.getSymName() + "' cannot be planned");
     plan->second.compact = layout->compact, plan->second.compactKeys = layout->compactKeys;
+    plan->second.few = layout->tileForFewQueries();
     addBlocks(*layout, plan->first);
     sources.push_back({*attentions.begin(), std::move(plan->first), std::move(plan->second), std::move(*layout),
                        LinearAttentionOp()});

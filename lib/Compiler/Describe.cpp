@@ -262,7 +262,7 @@ private:
     if (layout.linear)
       return cpu::linearScratchBytes(layout, isa);
     int64_t bytes = cpu::Frame::scratchBytes(cpu::layoutFor(layout, isa), isa);
-    if (!cpu::hasVersionForFewQueries(layout))
+    if (!layout.tileForFewQueries())
       return bytes;
     return std::max(bytes, cpu::Frame::scratchBytes(cpu::layoutForFewQueries(layout), isa.forFewQueries()));
   }
@@ -288,7 +288,7 @@ private:
       for (unsigned i = 0; i < layout.phases.size(); ++i)
         tiles.push_back(function(layout.name + ".tile." + llvm::Twine(i) + "." + name));
       cpu::Packing packing = layout.linear ? cpu::Packing() : cpu::Packing(layout, isa);
-      bool servesFew = cpu::hasVersionForFewQueries(layout);
+      bool servesFew = layout.tileForFewQueries().has_value();
       all.push_back(structOf({int32(isa.number), int32(packing.valueKeys), int64(scratchBytes(isa)),
                               arrayOf("packs", packs), arrayOf("tiles", tiles), int64(packing.panelStride),
                               int64(packing.valueStride), servesFew ? functionsForFewQueries("part", isa) : null(),

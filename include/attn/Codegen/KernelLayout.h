@@ -141,6 +141,9 @@ public:
   int64_t compactKeys = 0;
 
   TileShape tileShape() const { return {tile[0], tile[1], tile[2], tile[3], anchored}; }
+  /// Tiles of the CPU's version for calls with few queries, which reads keys where they lie, part by part (kernel.h).
+  /// There is none where keys are those of a rectangle, which has more ranks than there are keys.
+  std::optional<TileShape> tileForFewQueries() const;
   unsigned symbolCount() const { return FirstNamed + symbols.size() + orders.size(); }
   /// Whether queries of some phase come in patches of a grid.
   bool hasGrids() const {

@@ -105,6 +105,7 @@ struct Plan {
   TileShape tile;
   std::optional<TileShape> compact; // used instead where there are at most compactKeys keys
   int64_t compactKeys = 0;
+  std::optional<TileShape> few; // used instead where one of its tiles has all query rows
   /// The phase that a phase continues in the end; itself if it continues none.
   unsigned startOf(unsigned phase) const {
     while (phases[phase].continues)
@@ -119,6 +120,8 @@ struct Plan {
   PairSet pairsOf(const Box &box) const;
   /// The tiles for a call.
   const TileShape &tileFor(const CallValues &values) const {
+    if (few && values.length() <= few->rows)
+      return *few;
     return compact && values.kvLength() <= compactKeys ? *compact : tile;
   }
   /// Clauses that no order or bound captures and that are therefore tested pair by pair, in words.

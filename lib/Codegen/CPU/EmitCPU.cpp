@@ -31,7 +31,7 @@ struct EmitCPUPass : attn::impl::AttnEmitCPUBase<EmitCPUPass> {
         return signalPassFailure();
       for (const Isa *isa : Isa::versionsOf(*layout, isas))
         emitKernel(function, *layout, *isa);
-      if (hasVersionForFewQueries(*layout))
+      if (layout->tileForFewQueries())
         for (const Isa *isa : isasForFewQueries(*layout))
           emitForFewQueries(function, *layout, *isa);
       function.erase();

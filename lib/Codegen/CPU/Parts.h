@@ -93,10 +93,8 @@ void emitMerge(const Kernel &kernel, unsigned phaseIndex, PhaseOp phase);
 
 /// The layout as an instruction set has it, whose micro-tiles may be higher than a sub-tile.
 KernelLayout layoutFor(const KernelLayout &layout, const Isa &isa);
-/// The layout of the version for few queries, and whether there is one: not where keys are those of a rectangle, which
-/// has more ranks than there are keys.
+/// The layout of the version for few queries, where there is one (KernelLayout::tileForFewQueries).
 KernelLayout layoutForFewQueries(const KernelLayout &layout);
-inline bool hasVersionForFewQueries(const KernelLayout &layout) { return !layout.linear && !layout.hasGrids(); }
 /// Floats of a tile's states in one part: [rows][value stride, and a vector that holds m and l]
 int64_t partSize(const KernelLayout &layout);
 

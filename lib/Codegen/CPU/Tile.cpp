@@ -369,6 +369,7 @@ KernelLayout attn::cpu::layoutFor(const KernelLayout &layout, const Isa &isa) {
 
 KernelLayout attn::cpu::layoutForFewQueries(const KernelLayout &layout) {
   KernelLayout few = layout;
-  few.tile = {ATTN_FEW_ROWS, ATTN_PART_KEYS, 1, 32};
+  const TileShape tile = *layout.tileForFewQueries();
+  few.tile = {tile.rows, tile.keys, tile.groupRows, tile.granule};
   return few;
 }

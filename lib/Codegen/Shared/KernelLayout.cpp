@@ -377,6 +377,12 @@ unsigned KernelLayout::orderIndex(OrderAttr order, Side side) const {
   llvm_unreachable("every order of the plan was added");
 }
 
+std::optional<TileShape> KernelLayout::tileForFewQueries() const {
+  if (anchored || linear || hasGrids())
+    return std::nullopt;
+  return TileShape{ATTN_FEW_ROWS, ATTN_PART_KEYS, /*groupRows=*/1, /*granule=*/32};
+}
+
 const MatchLayout *KernelLayout::matchOf(unsigned queryOrder) const {
   const auto *match = llvm::find_if(matches, [&](const MatchLayout &m) { return m.queryOrder == queryOrder; });
   return match == matches.end() ? nullptr : match;

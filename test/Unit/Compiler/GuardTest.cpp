@@ -5,35 +5,10 @@
 // the kernels compute is judged elsewhere.
 
 #include "TestKernel.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
 #include "gtest/gtest.h"
 #include <map>
 
 using namespace attn;
-
-namespace {
-
-struct Source {
-  std::string name, text;
-};
-
-} // namespace
-
-/// The .mlir files of a folder of patterns, by name.
-static std::vector<Source> sourcesOf(llvm::StringRef folder) {
-  std::vector<Source> sources;
-  std::error_code code;
-  llvm::SmallString<128> path(ATTN_PATTERNS);
-  llvm::sys::path::append(path, folder);
-  for (llvm::sys::fs::directory_iterator file(path, code), end; file != end && !code; file.increment(code))
-    if (auto buffer = llvm::MemoryBuffer::getFile(file->path());
-        buffer && llvm::sys::path::extension(file->path()) == ".mlir")
-      sources.push_back({llvm::sys::path::stem(file->path()).str(), (*buffer)->getBuffer().str()});
-  llvm::sort(sources, [](const Source &a, const Source &b) { return a.name < b.name; });
-  return sources;
-}
 
 /// Calls of every odd length, each guarded on one side; on both where all tests are asked for.
 static void expectInside(const TestKernel &kernel) {
@@ -75,7 +50,7 @@ forEachCombination(size_t count, size_t elementsOfMember,
 }
 
 TEST(Guard, ShippedPatternsStayInside) {
-  const std::vector<Source> sources = sourcesOf("");
+  const std::vector<ShippedFile> sources = shippedFiles("");
   ASSERT_FALSE(sources.empty());
   // One object for each element type and instruction set.
   std::map<std::pair<std::string, std::string>, std::string> files;
@@ -94,7 +69,7 @@ TEST(Guard, ShippedPatternsStayInside) {
 }
 
 TEST(Guard, ShippedScoresStayInside) {
-  const std::vector<Source> sources = sourcesOf("scores");
+  const std::vector<ShippedFile> sources = shippedFiles("scores");
   ASSERT_FALSE(sources.empty());
   const std::string pattern = R"(
 attn.pattern @near(%left: index = 20, %right: index = 10) {

@@ -4,7 +4,10 @@
 
 #include "TestKernel.h"
 #include "attn/Codegen/Isa.h"
+#include "attn/Compiler/Report.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include "gtest/gtest.h"
 #include <cmath>
@@ -62,11 +65,24 @@ std::vector<std::string> TestKernel::isasOfHost() {
   return names;
 }
 
+std::vector<ShippedFile> attn::shippedFiles(llvm::StringRef folder) {
+  std::vector<ShippedFile> files;
+  std::error_code code;
+  llvm::SmallString<128> path(ATTN_PATTERNS);
+  llvm::sys::path::append(path, folder);
+  for (llvm::sys::fs::directory_iterator file(path, code), end; file != end && !code; file.increment(code))
+    if (auto buffer = llvm::MemoryBuffer::getFile(file->path());
+        buffer && llvm::sys::path::extension(file->path()) == ".mlir")
+      files.push_back({llvm::sys::path::stem(file->path()).str(), (*buffer)->getBuffer().str()});
+  llvm::sort(files, [](const ShippedFile &a, const ShippedFile &b) { return a.name < b.name; });
+  return files;
+}
+
 //===-- Calls -----------------------------------------------------------------------------------------------------===//
 
 TestCall::TestCall(const TestKernel &kernel, const CallShape &shape, uint64_t seed) : kernel(kernel), shape(shape) {
-  Dice dice(seed);
-  drawRows(dice);
+  Dice rows(seed), dice(~seed); // so that the data do not depend on head sizes
+  drawRows(rows);
   drawData(dice);
   drawScalars(dice);
 }
@@ -347,6 +363,17 @@ std::pair<reference::Verdict, int64_t> TestCall::judgeRows() const {
   reference::Result expected = reference::evaluate(kernel.source().attention, given);
   int64_t count = llvm::count_if(expected.lse, [](double lse) { return std::isfinite(lse); });
   return {reference::judge(expected, given, output(), lse()), count};
+}
+
+PairCounts TestCall::reportedPairs() const {
+  const reference::Problem call = problem();
+  PairCounts pairs;
+  for (int64_t batch = 0; batch < shape.batch; ++batch)
+    for (int64_t head = 0; head < shape.heads; ++head)
+      for (const PairCounts &phase :
+           countPairs(kernel.source().plan, bindCall(kernel.source(), call, batch, head)))
+        pairs += phase;
+  return pairs;
 }
 
 reference::Verdict TestCall::judge() const { return judgeRows().first; }

@@ -9,6 +9,7 @@
 #include "../Fuzz.h"
 #include "GuardedMemory.h"
 #include "attn/Compiler/Compiler.h"
+#include "attn/Pattern/Walk.h"
 #include "attn/Reference/Reference.h"
 #include "attn/Runtime/pool.h"
 #include <functional>
@@ -17,6 +18,12 @@
 #include <vector>
 
 namespace attn {
+
+struct ShippedFile {
+  std::string name, text;
+};
+/// The .mlir files of a folder in patterns/, by name.
+std::vector<ShippedFile> shippedFiles(llvm::StringRef folder);
 
 /// Changes the module after one stage of the compiler.
 struct Mutation {
@@ -76,6 +83,8 @@ public:
   /// What touched memory that is none of its business; empty if nothing did.
   std::string memoryFault() const;
   reference::Verdict judge() const;
+  /// What the report says of the call, summed over batches and heads.
+  PairCounts reportedPairs() const;
   /// The verdict, and how many query rows admit a key.
   std::pair<reference::Verdict, int64_t> judgeRows() const;
 

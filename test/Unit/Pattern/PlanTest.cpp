@@ -400,6 +400,18 @@ TEST(Target, CallsOfFewKeysTakeLocalTiles) {
   EXPECT_FALSE(planPattern(PairSet::causal(), target).compact);
 }
 
+TEST(Plan, CallsOfFewQueriesTakeTilesThatHaveThemAll) {
+  Plan plan = planPattern(PairSet::causal(), Target::cpu());
+  CallValues values;
+  values.symbols.assign(SymbolCount, 0);
+  values.symbols[Length] = 4;
+  EXPECT_EQ(plan.tileFor(values).groupRows, plan.tile.groupRows);
+  plan.few = TileShape{4, 1024, 1, 32};
+  EXPECT_EQ(plan.tileFor(values).groupRows, 1);
+  values.symbols[Length] = 5;
+  EXPECT_EQ(plan.tileFor(values).groupRows, plan.tile.groupRows);
+}
+
 TEST(Target, ATypicalCallChoosesAmongLocalTiles) {
   // A row of 16 keys: tiles of 100 keys are mostly padding, unless a pair takes that much less time in them.
   PairSet set = windowOf(15, 0);
