@@ -370,8 +370,7 @@ PairCounts TestCall::reportedPairs() const {
   PairCounts pairs;
   for (int64_t batch = 0; batch < shape.batch; ++batch)
     for (int64_t head = 0; head < shape.heads; ++head)
-      for (const PairCounts &phase :
-           countPairs(kernel.source().plan, bindCall(kernel.source(), call, batch, head)))
+      for (const PairCounts &phase : countPairs(kernel.source().plan, bindCall(kernel.source(), call, batch, head)))
         pairs += phase;
   return pairs;
 }
