@@ -3,6 +3,8 @@
 // From a file to a lowered module, with every diagnostic turned into an error of one line.
 
 #include "attn/Compiler/Compiler.h"
+#include "../Codegen/CPU/Parts.h"
+#include "attn/Codegen/Isa.h"
 #include "attn/Pipelines/Pipelines.h"
 #include "attn/Pipelines/Register.h"
 #include "mlir/IR/Diagnostics.h"
@@ -283,6 +285,8 @@ Error Compilation::describeKernels() {
       return diagnostics.take("kernel '" + function.getSymName() + "' cannot be planned");
     plan->second.compact = layout->compact, plan->second.compactKeys = layout->compactKeys;
     plan->second.few = layout->tileForFewQueries();
+    if (!isForGpu() && opts.isas.size() == 1) // AMX's sub-tiles are higher
+      plan->second.tile = cpu::layoutFor(*layout, *Isa::versionsOf(*layout, opts.isas).front()).tileShape();
     addBlocks(*layout, plan->first);
     sources.push_back({*attentions.begin(), std::move(plan->first), std::move(plan->second), std::move(*layout),
                        LinearAttentionOp()});

@@ -202,7 +202,8 @@ static llvm::json::Object toJson(const Cost &cost) {
 llvm::json::Value attn::toJson(const Report &report) {
   llvm::json::Object object = ::toJson(report.cost);
   object["kernel"] = report.kernel, object["target"] = report.target, object["length"] = report.length;
-  object["plan_bytes"] = report.planBytes, object["workspace_bytes"] = report.workspaceBytes;
+  object["plan_bytes"] = report.planBytes;
+  object["workspace_bytes"] = report.workspaceBytes ? llvm::json::Value(*report.workspaceBytes) : nullptr;
   llvm::json::Array phases;
   for (const PhaseReport &phase : report.phases) {
     llvm::json::Object part = ::toJson(phase.cost);
@@ -220,10 +221,11 @@ void attn::printText(const Report &report, llvm::raw_ostream &os) {
      << llvm::format("  pairs admitted    %14.0f%s\n", cost.admittedPairs,
                      cost.estimated ? "  (estimated: sampled)" : "")
      << llvm::format("  pairs multiplied  %14.0f  waste %.3f\n", cost.computedPairs, cost.waste())
-     << llvm::format("  plan              %14lld bytes of tables, no mask\n", static_cast<long long>(report.planBytes))
-     << llvm::format("  workspace         %14lld bytes for the whole call\n",
-                     static_cast<long long>(report.workspaceBytes))
-     << llvm::format("  predicted         %14.3f ms: %.3g FLOP, %.3g bytes\n", cost.predictedMs, cost.flops,
+     << llvm::format("  plan              %14lld bytes of tables, no mask\n", static_cast<long long>(report.planBytes));
+  if (report.workspaceBytes)
+    os << llvm::format("  workspace         %14lld bytes for the whole call\n",
+                       static_cast<long long>(*report.workspaceBytes));
+  os << llvm::format("  predicted         %14.3f ms: %.3g FLOP, %.3g bytes\n", cost.predictedMs, cost.flops,
                      cost.bytes);
   for (auto [i, phase] : llvm::enumerate(report.phases))
     os << llvm::format("  phase %d: ", static_cast<int>(i)) << phase.clause << " in order " << phase.queryOrder

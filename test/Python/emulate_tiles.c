@@ -23,7 +23,7 @@ typedef struct configuration {
 
 static __thread configuration shape;
 static __thread uint8_t tiles[TILES][ROWS][ROW_BYTES];
-static long carried_out;
+static long carried_out, multiply_adds;
 
 static void fail(const char *what, const uint8_t *code) {
   fprintf(stderr, "%s:", what);
@@ -129,9 +129,11 @@ static void multiply(const instruction *i) {
   if (shape.rows[i->third] != pairs || shape.rows[i->rm] != shape.rows[i->reg] ||
       shape.row_bytes[i->third] != shape.row_bytes[i->reg])
     fail("tiles whose shapes do not fit", i->code);
+  long columns = shape.row_bytes[i->reg] / 4;
+  __atomic_fetch_add(&multiply_adds, shape.rows[i->reg] * columns * 2 * pairs, __ATOMIC_RELAXED);
   for (int m = 0; m < shape.rows[i->reg]; ++m)
     for (int k = 0; k < pairs; ++k)
-      for (int n = 0; n < shape.row_bytes[i->reg] / 4; ++n) {
+      for (int n = 0; n < columns; ++n) {
         const uint16_t *left = (const uint16_t *)tiles[i->rm][m] + 2 * k;
         const uint16_t *right = (const uint16_t *)tiles[i->third][k] + 2 * n;
         float *sum = (float *)tiles[i->reg][m] + n;
@@ -174,4 +176,6 @@ __attribute__((constructor)) static void begin(void) {
   sigaction(SIGILL, &action, NULL);
 }
 
-__attribute__((destructor)) static void end(void) { fprintf(stderr, "tile instructions: %ld\n", carried_out); }
+__attribute__((destructor)) static void end(void) {
+  fprintf(stderr, "tile instructions: %ld, multiply-adds: %ld\n", carried_out, multiply_adds);
+}

@@ -62,13 +62,21 @@ def compile_for_amx(pattern: str, flags: list[str], folder: Path) -> Path:
     return folder / "kernel.so"
 
 
+def multiply_adds_of(done: subprocess.CompletedProcess[str]) -> int:
+    return int(done.stderr.rpartition("multiply-adds: ")[2])
+
+
+def run_emulated(emulator: Path, *command: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(list(map(str, command)), env={**os.environ, "LD_PRELOAD": str(emulator)}, capture_output=True,
+                          text=True)
+
+
 def check(kernel: Path, call: Path, emulator: Path, out: Path, *flags: str) -> bytes:
     """The output, of which attn-call says that it is right."""
-    done = subprocess.run([attn.BIN / "attn-call", kernel, f"--expect={call}", f"--out={out}", *flags, "--json"],
-                          env={**os.environ, "LD_PRELOAD": str(emulator)}, capture_output=True, text=True)
+    done = run_emulated(emulator, attn.BIN / "attn-call", kernel, f"--expect={call}", f"--out={out}", *flags, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)["isa"] == "amx"
-    assert int(done.stderr.rpartition("tile instructions: ")[2]) > 0
+    assert multiply_adds_of(done) > 0
     return out.read_bytes()
 
 
@@ -82,6 +90,27 @@ def test_tiles_are_right(pattern: str, kernel_flags: list[str], call_flags: list
     outputs = [check(kernel, tmp_path / "call", emulator, tmp_path / f"{threads}.npy", f"--threads={threads}")
                for threads in (1, 2)]
     assert outputs[0] == outputs[1]
+
+
+@pytest.mark.parametrize(("pattern", "call_flags"), [
+    ("causal", ["--length=257"]),
+    ("sliding_window", ["--length=1500", "--arg=left=100", "--arg=right=30"]),
+    ("sparse_strided", ["--length=300", "--arg=stride=7"]),
+    ("longformer", ["--length=429", "--arg=global=0,77"]),
+    ("bigbird", ["--length=700"]),
+    ("neighborhood", ["--length=257", "--arg=width=16", "--arg=rows=5", "--arg=columns=5"]),
+])
+def test_report_counts_what_tiles_multiply(pattern: str, call_flags: list[str], emulator: Path, tmp_path: Path):
+    """A pair takes a multiply-add for each column of the values; nothing else depends on their number."""
+    def multiply_adds(columns: int) -> int:
+        folder = tmp_path / str(columns)
+        folder.mkdir()
+        kernel = compile_for_amx(pattern, ["--head-size=32", f"--value-head-size={columns}"], folder)
+        return multiply_adds_of(run_emulated(emulator, attn.BIN / "attn-call", kernel, *call_flags))
+
+    report = attn.run_json("attn-compile", attn.pattern_file(pattern), "--element=bf16", "--isas=amx", "--emit=report",
+                           "--head-size=32", *call_flags)
+    assert multiply_adds(64) - multiply_adds(32) == 32 * report["computed_pairs"]
 
 
 def as_bf16(array: np.ndarray, path: Path) -> Path:

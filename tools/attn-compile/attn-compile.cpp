@@ -93,9 +93,10 @@ int writeObject(Compilation &compilation, const Flags &flags) {
   return written ? 0 : fail(written.message());
 }
 
-/// The workspace that the whole call needs, asked of the kernel's description. It is a call that asks for lse: one that
-/// does not may need a place for it. Nothing behind pointers is read.
-llvm::Expected<int64_t> workspaceOf(Compilation &compilation, const CallArguments &arguments) {
+/// The workspace that the whole call needs, asked of the kernel's description; nothing where this processor cannot run
+/// the kernel. It is a call that asks for lse: one that does not may need a place for it. Nothing behind pointers is
+/// read.
+llvm::Expected<std::optional<int64_t>> workspaceOf(Compilation &compilation, const CallArguments &arguments) {
   auto object = compilation.emitDescription();
   if (!object)
     return object.takeError();
@@ -107,7 +108,8 @@ llvm::Expected<int64_t> workspaceOf(Compilation &compilation, const CallArgument
   float lse = 0;
   tensors[ATTN_LSE].data = &lse;
   call.tensors = tensors.data();
-  return kernels->find(arguments.info().name)->workspace_bytes(&call);
+  const attn_kernel_info *info = kernels->find(arguments.info().name);
+  return info->isa(&call) ? std::optional<int64_t>(info->workspace_bytes(&call)) : std::nullopt;
 }
 
 /// As the output's ending says.
@@ -146,7 +148,7 @@ int describe(Compilation &compilation, const attn::KernelSource &kernel, const F
   case Emit::Report: {
     attn::Report report = kernel.layout.linear ? attn::makeLinearReport(kernel, flags.kernel.target, call)
                                                : attn::makeReport(kernel, flags.kernel.target, calls);
-    llvm::Expected<int64_t> workspace = workspaceOf(compilation, *arguments);
+    llvm::Expected<std::optional<int64_t>> workspace = workspaceOf(compilation, *arguments);
     if (!workspace)
       return fail(workspace.takeError());
     report.workspaceBytes = *workspace;
@@ -228,7 +230,7 @@ int main(int argc, char **argv) {
   if (!isas)
     return fail(isas.takeError());
   options.isas = std::move(*isas);
-  if (flags.what() == Emit::Report) // it asks the kernel for its workspace, as this machine would run it
+  if (flags.what() == Emit::Report && options.isas.empty()) // as this machine would run it
     options.isas = {attn::Isa::bestOfHost(ATTN_ISA_BEST).name.str()};
   auto compilation = Compilation::create(flags.kernel.file, options);
   if (!compilation)

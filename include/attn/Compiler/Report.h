@@ -35,8 +35,9 @@ struct Report {
   std::string kernel, target;
   int64_t length = 0;
   Cost cost;
-  int64_t planBytes = 0;      // the most that a batch needs
-  int64_t workspaceBytes = 0; // of the whole call; filled in by the caller
+  int64_t planBytes = 0; // the most that a batch needs
+  /// Of the whole call; filled in by the caller, where this processor runs one of the kernel's instruction sets.
+  std::optional<int64_t> workspaceBytes;
   std::vector<PhaseReport> phases;
   std::vector<std::string> tested;
 };
